@@ -1,0 +1,76 @@
+# Tollway's commands; `make help` lists them. Needs a Python >= 3.11 with venv, and nothing else.
+# The environment in .venv is made once from the lock files, and again only when they, or pyproject.toml, change.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+ARGS ?=
+CYCLES ?= 20
+MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix golden docs lock chaos test-clients clean
+
+# A checkout that was moved or copied together with its .venv makes it anew: scripts have absolute paths inside.
+ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(realpath .))
+.PHONY: $(VENV)/.stamp-run $(VENV)/.stamp-dev
+endif
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.stamp-run ## start Tollway with simulated providers: a page and an API to try, no key needed (ARGS="--port 8080")
+	@$(BIN)/tollway demo $(ARGS)
+
+test: check ## everything that is checked on each change: `make check`, then all tests
+	@echo && echo "== pytest"
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, floors, the map
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo && echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo && echo "== mypy --strict"
+	@$(PY) -m mypy
+	@echo && echo "== lint-imports"
+	@$(BIN)/lint-imports --no-logo
+	@echo && echo "== docs/architecture.md"
+	@$(PY) scripts/architecture.py --check
+
+fix: $(VENV)/.stamp-dev ## format, and mend what ruff can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+golden: $(VENV)/.stamp-dev ## write the golden files anew from what the code says now; read the diff before you commit it
+	@GOLDEN=write $(PY) -m pytest $(ARGS)
+
+docs: $(VENV)/.stamp-dev ## print docs/architecture.md from the modules' docstrings
+	@$(PY) scripts/architecture.py
+
+lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
+	@sh scripts/lock.sh $(ARGS)
+
+chaos: $(VENV)/.stamp-dev ## kill and restart the server under load, CYCLES times (default 20), and check the ledger each time
+	@CYCLES=$(CYCLES) $(PY) -m pytest tests/chaos $(ARGS)
+
+test-clients: $(VENV)/.stamp-run ## drive the official clients, each in an environment of its own (ARGS="openai-0.28" for one)
+	@$(PY) scripts/test_clients.py $(ARGS)
+
+clean: ## remove environments and caches; data (.tollway/) stays
+	rm -rf $(VENV) .venv-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# The recipes of these are in bench/bench.mk.
+bench: $(VENV)/.stamp-dev ## measure Tollway beside nginx, and beside each peer that is installed
+bench-peers: $(VENV)/.stamp-dev ## install the gateways that it is compared with, in environments of their own
+bench-quick: $(VENV)/.stamp-dev ## the same in short: that it works, not how fast
+-include bench/bench.mk
+
+$(VENV)/.stamp-run: requirements.lock $(MAKES_ENVIRONMENT)
+	@sh scripts/environment.sh $(VENV) requirements.lock
+	@touch $@
+
+# requirements-dev.lock holds everything that requirements.lock holds, in the same versions.
+$(VENV)/.stamp-dev: requirements-dev.lock requirements.lock $(MAKES_ENVIRONMENT)
+	@sh scripts/environment.sh $(VENV) requirements-dev.lock
+	@touch $@ $(VENV)/.stamp-run

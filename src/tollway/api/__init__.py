@@ -1,0 +1,1 @@
+"""HTTP entry points: the server, the URL table, and one file per inference URL."""

@@ -1,0 +1,65 @@
+"""`POST .../chat/completions` and `.../completions`: HTTP in, a ChatRequest to the gateway, an answer out."""
+
+from typing import Protocol
+
+import structlog
+
+from tollway.api.exchange import ClientGone, Exchange
+from tollway.api.house import House
+from tollway.api.storefronts.base import Storefront, error_response
+from tollway.api.stream import Format, StreamSink, WholeSink
+from tollway.domain.chat import ChatRequest
+from tollway.domain.errors import TollwayError
+from tollway.gateway.chat import complete
+from tollway.gateway.run import Origin
+
+log = structlog.get_logger(__name__)
+
+
+class Server(Format, Protocol):
+    """A wire format's server role: it reads requests as well."""
+
+    def decode_request(self, body: bytes) -> ChatRequest: ...
+
+
+
+
+class Inference:
+    """One inference URL: a storefront's manners and a wire format. Called with each request."""
+
+    def __init__(self, house: House, storefront: Storefront, wire: Server, path: str) -> None:
+        self._house = house
+        self._storefront = storefront
+        self._wire = wire
+        self._origin = Origin(path)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        try:
+            await self._answer(exchange)
+        except TollwayError as error:
+            await self._refuse(exchange, error)
+        except ClientGone:
+            pass
+        except Exception as error:  # the last resort: a mistake of ours must not take the connection's loop down
+            log.exception("request failed", path=exchange.path, error=repr(error))
+            await self._refuse(exchange, TollwayError("Something went wrong on our side; it has been logged."))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        house = self._house
+        caller = await house.authenticator.authenticate_inference(exchange.header)
+        body = await exchange.body(house.config.server.request_max_bytes)
+        request = self._wire.decode_request(body)
+        if request.stream:
+            sink: StreamSink | WholeSink = StreamSink(
+                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn
+            )
+        else:
+            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name)
+        try:
+            await complete(house.gateway, caller, request, len(body), self._origin, sink)
+        finally:
+            sink.close()
+
+    async def _refuse(self, exchange: Exchange, error: TollwayError) -> None:
+        if not exchange.started:
+            await exchange.respond(*error_response(self._storefront, error))

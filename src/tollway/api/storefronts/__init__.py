@@ -1,0 +1,1 @@
+"""Storefronts: families of URLs, each with its own manners."""

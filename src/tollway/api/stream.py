@@ -1,0 +1,193 @@
+"""Answers on their way to the client: one that is streamed as it comes, one that is written whole at the end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from tollway.api.exchange import Exchange
+from tollway.api.storefronts.base import Headers, Storefront, error_response
+from tollway.billing.pricing import Cost
+from tollway.domain.errors import TollwayError
+from tollway.domain.events import Answer, Event
+from tollway.domain.generation import Usage
+from tollway.domain.routing import Candidate
+from tollway.wire.openai_chat.usage import usage_json
+
+FIRST_COMMENT_S = 8.0
+"""Until then an answer that has not begun may still become an HTTP error (FAULTS.md section 2, late commit)."""
+NEXT_COMMENT_S = 10.0
+
+SSE: Headers = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Generation-Id,X-Provider-Name"),
+]
+JSON: Headers = [
+    (b"content-type", b"application/json"),
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Generation-Id,X-Provider-Name"),
+]
+
+
+class Encoder(Protocol):
+    """The server role of a wire format, for one streamed answer."""
+
+    def encode(self, events: Sequence[Event]) -> bytes: ...
+    def finish(self, usage: bytes) -> bytes: ...
+    def error(self, *, code: int, message: str, metadata: dict[str, Any] | None) -> bytes: ...
+
+
+class Format(Protocol):
+    """What a URL's wire format gives: how its answers are written. A module such as `wire.openai_chat.server`."""
+
+    @property
+    def EventEncoder(self) -> Callable[..., Encoder]: ...  # noqa: N802 (a class of the module)
+    def encode_answer(
+        self,
+        answer: Answer,
+        *,
+        id: str,  # noqa: A002 (the format's own word)
+        created: int,
+        model: str,
+        provider: str | None,
+        usage_json: bytes,
+    ) -> bytes: ...
+
+
+class _Base:
+    """What both sinks share: the exchange, the storefront's manners, the generation's id."""
+
+    def __init__(self, exchange: Exchange, storefront: Storefront, wire: Format, names: Callable[[str], str]) -> None:
+        self._exchange = exchange
+        self._storefront = storefront
+        self._wire = wire
+        self._names = names
+        self._id = ""
+        self._created_s = 0
+
+    def begin(self, generation_id: str, created_s: int) -> None:
+        self._id, self._created_s = self._storefront.show_id(generation_id), created_s
+
+    def on_left(self, callback: Callable[[], None]) -> None:
+        self._exchange.on_gone(callback)
+
+    def _provider(self, candidate: Candidate) -> str:
+        return self._names(candidate.endpoint.provider)
+
+    def _headers(self, base: Headers, candidate: Candidate | None) -> Headers:
+        headers = [*base, (b"x-generation-id", self._id.encode())]
+        if candidate is not None:
+            headers.append((b"x-provider-name", self._provider(candidate).encode("latin-1", "replace")))
+        return headers
+
+    async def fail(self, error: TollwayError) -> None:
+        status, headers, body = error_response(self._storefront, error)
+        await self._exchange.respond(status, headers, body)
+
+
+class WholeSink(_Base):
+    """An answer that is not streamed: nothing is written before its charge is durable."""
+
+    def close(self) -> None:
+        """Nothing goes on behind it."""
+
+    async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
+        raise RuntimeError("an answer that is not streamed has no pieces")
+
+    async def finish(self, candidate: Candidate, answer: Answer | None, usage: Usage, cost: Cost) -> None:
+        if answer is None:
+            raise RuntimeError("the answer ended without a body")
+        body = self._wire.encode_answer(
+            answer,
+            id=self._id,
+            created=self._created_s,
+            model=candidate.endpoint.model_id,
+            provider=self._provider(candidate),
+            usage_json=_usage(usage, cost),
+        )
+        await self._exchange.respond(200, self._headers(JSON, candidate), body)
+
+
+class StreamSink(_Base):
+    """A streamed answer: content as it comes, comments while nothing does, the end when its charge is durable."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        storefront: Storefront,
+        wire: Format,
+        names: Callable[[str], str],
+        spawn: Callable[[Coroutine[Any, Any, None], str], None],
+    ) -> None:
+        super().__init__(exchange, storefront, wire, names)
+        self._spawn = spawn
+        self._encoder: Encoder | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, generation_id: str, created_s: int) -> None:
+        super().begin(generation_id, created_s)
+        self._timer = self._loop.call_later(FIRST_COMMENT_S, self._still_waiting)
+
+    async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
+        encoder = self._encoder
+        if encoder is None:
+            encoder = self._open(candidate)
+            if not self._exchange.started:
+                await self._exchange.start(200, self._headers(SSE, candidate))
+        await self._exchange.write(encoder.encode(events))
+
+    async def finish(self, candidate: Candidate, answer: Answer | None, usage: Usage, cost: Cost) -> None:
+        encoder = self._encoder or self._open(candidate)
+        if not self._exchange.started:
+            await self._exchange.start(200, self._headers(SSE, candidate))
+        await self._exchange.end(encoder.finish(_usage(usage, cost)))
+
+    async def fail(self, error: TollwayError) -> None:
+        self._stop_timer()
+        if not self._exchange.started:
+            await super().fail(error)
+            return
+        encoder = self._encoder or self._wire.EventEncoder(
+            id=self._id, created=self._created_s, model="", provider=str(error.metadata.get("provider_name", ""))
+        )
+        status = self._storefront.status_of(error)
+        metadata = {"error_type": error.error_type, **error.metadata}
+        await self._exchange.end(encoder.error(code=status, message=error.message, metadata=metadata))
+
+    def _open(self, candidate: Candidate) -> Encoder:
+        self._stop_timer()
+        self._encoder = self._wire.EventEncoder(
+            id=self._id,
+            created=self._created_s,
+            model=candidate.endpoint.model_id,
+            provider=self._provider(candidate),
+        )
+        return self._encoder
+
+    def _still_waiting(self) -> None:
+        self._timer = self._loop.call_later(NEXT_COMMENT_S, self._still_waiting)
+        self._spawn(self._comment(), "processing comment")
+
+    async def _comment(self) -> None:
+        if self._encoder is not None or self._exchange.gone:
+            self._stop_timer()
+            return
+        if not self._exchange.started:
+            await self._exchange.start(200, self._headers(SSE, None))
+        await self._exchange.write(f": {self._storefront.processing}\n\n".encode())
+
+    def close(self) -> None:
+        """Whatever happened: nothing of it may go on."""
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _usage(usage: Usage, cost: Cost) -> bytes:
+    return usage_json(usage, cost=cost.total, prompt_cost=cost.prompt, completion_cost=cost.completion)

@@ -1,0 +1,213 @@
+"""Everything is built here, once, from the Config: read it from the top and you know the system."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
+from tollway.api.house import House
+from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
+from tollway.api.server import ServerLimits, serve
+from tollway.billing.tokens import Tokenizer
+from tollway.config import Config
+from tollway.domain.catalog import EMPTY
+from tollway.domain.errors import TollwayError
+from tollway.gateway.background import Jobs
+from tollway.gateway.base import Gateway
+from tollway.gateway.books import Books
+from tollway.gateway.commit import Committer
+from tollway.gateway.supply import Supply
+from tollway.identity.authenticate import Authenticator
+from tollway.routing.market import Market, build_market
+from tollway.storage.database import Database, StorageError
+from tollway.storage.files import (
+    DATABASE_FILE,
+    Control,
+    ServerLock,
+    load_secret,
+    remove_control,
+    write_control,
+)
+from tollway.storage.ledger import open_accounts
+from tollway.storage.migrate import migrate
+from tollway.storage.sqlite import SqliteDatabase
+from tollway.telemetry.metrics import Metrics
+from tollway.upstream.client import UpstreamClient
+from tollway.web.routes import not_found_page, web_routes
+
+log = structlog.get_logger(__name__)
+
+
+async def open_database(config: Config) -> SqliteDatabase:
+    """The database, its schema at the newest migration, with the platform's accounts."""
+    database = SqliteDatabase(config.data_dir / DATABASE_FILE)
+    await migrate(database)
+    await open_accounts(database)
+    return database
+
+
+async def build(config: Config, database: Database, *, simulator_url: str | None = None) -> House:
+    """Every object of the server. `simulator_url`: all providers of the catalog are played by the simulator there."""
+    jobs = Jobs()
+    committer = Committer(database, jobs.spawn)
+    client = UpstreamClient(
+        connections_per_origin=config.upstream.connections_per_origin, proxies=config.upstream.proxies
+    )
+    gateway = Gateway(
+        market=build_market(EMPTY, {}, frozenset()),
+        credentials={},
+        client=client,
+        committer=committer,
+        books=Books(database),
+        tokenizer=cache(Tokenizer),
+        metrics=Metrics(),
+        attempts_max=config.upstream.attempts_max,
+    )
+    supply = Supply(config, database, client, simulator_url)
+
+    async def reload() -> Market:
+        gateway.market, gateway.credentials = await supply.load()
+        return gateway.market
+
+    pepper = load_secret(config.data_dir, config.security.secret_key)
+    house = House(
+        config=config,
+        database=database,
+        authenticator=Authenticator(database, pepper),
+        gateway=gateway,
+        committer=committer,
+        jobs=jobs,
+        pepper=pepper,
+        control_token=secrets.token_urlsafe(32),
+        reload=reload,
+    )
+    gateway.metrics.gauges |= {
+        "upstream_connections": ("Open connections to providers", lambda: client.open_connections),
+        "commit_queue": ("Finished requests that wait for their commit", lambda: committer.waiting),
+        "jobs": ("Running jobs", lambda: len(jobs)),
+        "held_usd": ("Held for requests under way, in USD", lambda: gateway.books.held / 10**9),
+    }
+    await supply.declare()
+    await reload()
+    jobs.spawn(supply.list_servers(reload), "list models of own servers")
+    return house
+
+
+def create_app(house: House) -> App:
+    """One ASGI application: hot URLs bare, everything else through Starlette."""
+    hot = hot_routes(house)
+    bare = {key: as_asgi(handler) for key, handler in hot.items()}
+    hot_paths = {path for _, path in hot}
+    pages = web_routes(
+        market=lambda: house.gateway.market,
+        health=house.gateway.health,
+        public_url=house.config.public_url,
+        now_s=house.now_s,
+        provider_name=house.provider_name,
+    )
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        path, status = request.url.path, error.status_code if isinstance(error, HTTPException) else 404
+        if request.method == "OPTIONS" and path.startswith(("/api/", "/v1")):
+            return Response(status_code=204, headers=PREFLIGHT)
+        if not path.startswith(("/api/", "/v1")) and "text/html" in request.headers.get("accept", ""):
+            return not_found_page(request)
+        return error_answer(path, no_such_route(request.method, path, status == 405 or path in hot_paths))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        log.error("request failed", path=request.url.path, error=repr(error))
+        return error_answer(request.url.path, TollwayError("Something went wrong on our side; it has been logged."))
+
+    starlette = Starlette(
+        routes=[*starlette_routes(house), *pages],
+        exception_handlers={404: unknown, 405: unknown, Exception: failed},
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        handler = bare.get((scope.get("method", ""), scope["path"])) if scope["type"] == "http" else None
+        await (handler or starlette)(scope, receive, send)
+
+    return app
+
+
+PREFLIGHT = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-headers": "Authorization, Content-Type, HTTP-Referer, X-Title, X-OpenRouter-Title, "
+    "X-OpenRouter-Categories, X-OpenRouter-Metadata, X-Session-Id, OpenAI-Beta, X-Stainless-OS, X-Stainless-Lang, "
+    "X-Stainless-Package-Version, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Arch, "
+    "X-Stainless-Retry-Count, X-Stainless-Timeout",
+    "access-control-max-age": "86400",
+}
+
+
+@asynccontextmanager
+async def running(
+    config: Config, *, simulator_url: str | None = None, limits: ServerLimits | None = None
+) -> AsyncIterator[tuple[House, asyncio.Task[None]]]:
+    """A server that runs inside the block. Gives the house and the task that ends when the server has stopped.
+
+    StorageError: another server holds this data directory, or the database can't be used.
+    """
+    lock = ServerLock(config.data_dir)
+    if not lock.acquire():
+        raise StorageError(f"Another Tollway server uses {config.data_dir}; stop it, or set storage.data_dir.")
+    database = await open_database(config)
+    try:
+        house = await build(config, database, simulator_url=simulator_url)
+        asyncio.get_running_loop().run_in_executor(None, house.gateway.tokenizer)
+        started = asyncio.Event()
+        task = asyncio.create_task(_serve(house, config, limits, started.set))
+        waiting = asyncio.create_task(started.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if task.done():
+            task.result()
+        try:
+            yield house, task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await close(house)
+    finally:
+        await database.close()
+        lock.release()
+
+
+async def _serve(
+    house: House, config: Config, limits: ServerLimits | None, started: Callable[[], None]
+) -> None:
+    def ready(port: int) -> None:
+        host = config.server.host
+        house.port = port
+        write_control(config.data_dir, Control(f"http://{host}:{port}", house.control_token, os.getpid()))
+        house.ready = True
+        started()
+
+    await serve(
+        create_app(house),
+        host=config.server.host,
+        port=config.server.port,
+        hot=hot_routes(house),
+        limits=limits or ServerLimits(body_bytes=config.server.request_max_bytes),
+        ready=ready,
+        shutdown_grace_s=config.server.shutdown_grace_s,
+    )
+
+
+async def close(house: House) -> None:
+    """Stops in the order in which nothing is lost: no new work, what is queued is committed, then the rest."""
+    house.ready = house.gateway.accepting = False
+    await house.committer.drain()
+    remove_control(house.config.data_dir)
+    await house.gateway.client.close()
+    await house.jobs.close()

@@ -1,0 +1,1 @@
+"""What things cost, at most and in fact, and the rules of holds: pure arithmetic on whole numbers."""

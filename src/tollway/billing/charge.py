@@ -1,0 +1,64 @@
+"""Who pays for what: how a request ended -> what its caller is charged and what we absorb (MONEY.md's table)."""
+
+from msgspec import Struct
+
+from tollway.billing.pricing import FREE, Cost, cost
+from tollway.domain.catalog import Price
+from tollway.domain.generation import Usage
+from tollway.domain.money import Nanodollars
+
+
+class Ending(Struct, frozen=True):
+    """How a request ended, as far as money is concerned."""
+
+    accepted: bool
+    """A provider took the request: its answer began, or a request that is not streamed was sent whole."""
+    finish_reason: str | None
+    """The normalised one; None: the answer never ended properly."""
+    produced: bool
+    """Some output reached us."""
+    reported: Usage | None
+    """The provider's own count, where it is sane."""
+    counted: Usage
+    """Our tokenizer's count of the prompt and of what was received."""
+    caller_left: bool = False
+    """The caller disconnected, and the provider was told to stop."""
+
+
+class Charge(Struct, frozen=True):
+    """What is captured (`cost.total`), what we absorb, with which usage; `alarm` names what an operator must see."""
+
+    usage: Usage
+    cost: Cost
+    absorbed: Nanodollars = 0
+    alarm: str | None = None
+
+
+def charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
+    """Applies the table of MONEY.md, "Who pays for what", row by row. Never more than the hold."""
+    if price is None or not ending.accepted:
+        return Charge(usage=ending.reported or Usage(), cost=FREE)
+    if ending.caller_left:
+        # Cancelled at once: the prompt and what was received. A count that came before counts more than ours.
+        return _capture(ending.reported or ending.counted, price, hold)
+    if ending.finish_reason in (None, "error"):
+        # Died, stalled, failed, or nothing came at all (zero-completion insurance): nobody is charged for it.
+        usage = ending.reported or ending.counted
+        spent = cost(usage, price).total if ending.produced or ending.reported else 0
+        return Charge(usage=usage, cost=FREE, absorbed=spent)
+    return _capture(ending.reported or ending.counted, price, hold)
+
+
+def _capture(usage: Usage, price: Price, hold: Nanodollars) -> Charge:
+    due = cost(usage, price)
+    if due.total > hold:
+        capped = Cost(hold, min(due.prompt, hold), max(0, hold - due.prompt), due.cache_discount)
+        return Charge(usage, capped, absorbed=due.total - hold, alarm=f"cost {due.total} above the hold {hold}")
+    if due.total == 0 and (usage.prompt or usage.completion) and not price.declared_free and not _rounds_away(price):
+        return Charge(usage, Cost(hold, hold, 0, 0), alarm="zero cost for tokens at an endpoint with a price")
+    return Charge(usage, due)
+
+
+def _rounds_away(price: Price) -> bool:
+    """Whether each unit has a price, so that a cost of zero can only be a tiny one, rounded."""
+    return bool(price.rates.prompt and price.rates.completion)

@@ -1,0 +1,66 @@
+"""Usage x price -> cost, exactly, rounded once to a nanodollar; and the discount that cached tokens gave."""
+
+from msgspec import Struct
+
+from tollway.domain.catalog import Price, Rates
+from tollway.domain.generation import Usage
+from tollway.domain.money import Attodollars, Nanodollars, round_cost
+
+
+class Cost(Struct, frozen=True):
+    """What a usage costs. `prompt` and `completion` are its parts, each rounded apart; `total` is rounded once."""
+
+    total: Nanodollars
+    prompt: Nanodollars
+    completion: Nanodollars
+    cache_discount: Nanodollars
+    """What cached reads saved against the prompt price; negative where cache writes cost more."""
+
+
+FREE = Cost(0, 0, 0, 0)
+
+
+def cost(usage: Usage, price: Price) -> Cost:
+    """The cost of `usage` at `price`; tiers go by the whole prompt's tokens (strictly more than the tier's bound)."""
+    rates = rates_for(price, usage.prompt)
+    cached = min(usage.cache_read, usage.prompt)
+    written = min(usage.cache_write, usage.prompt - cached)
+    audio = min(usage.audio_prompt, usage.prompt - cached - written)
+    plain = usage.prompt - cached - written - audio
+    prompt: Attodollars = (
+        plain * rates.prompt
+        + cached * _or(rates.cache_read, rates.prompt)
+        + written * _or(rates.cache_write, rates.prompt)
+        + audio * _or(rates.audio, rates.prompt)
+    )
+    reasoning = min(usage.reasoning, usage.completion)
+    spoken = min(usage.audio_completion, usage.completion - reasoning)
+    completion: Attodollars = (
+        (usage.completion - reasoning - spoken) * rates.completion
+        + reasoning * _or(rates.reasoning, rates.completion)
+        + spoken * _or(rates.audio_output, rates.completion)
+    )
+    uncached = (usage.prompt - audio) * rates.prompt + audio * _or(rates.audio, rates.prompt)
+    return Cost(
+        total=round_cost(prompt + completion + rates.request),
+        prompt=round_cost(prompt),
+        completion=round_cost(completion),
+        cache_discount=_signed(uncached - prompt) if cached or written else 0,
+    )
+
+
+def rates_for(price: Price, prompt_tokens: int) -> Rates:
+    """The rates that a prompt of so many tokens is billed with: the last tier that it exceeds."""
+    rates = price.rates
+    for tier in price.tiers:
+        if prompt_tokens > tier.prompt_tokens_over:
+            rates = tier.rates
+    return rates
+
+
+def _or(rate: Attodollars | None, fallback: Attodollars) -> Attodollars:
+    return fallback if rate is None else rate
+
+
+def _signed(amount: Attodollars) -> Nanodollars:
+    return -round_cost(-amount) if amount < 0 else round_cost(amount)

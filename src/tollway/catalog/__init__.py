@@ -1,0 +1,1 @@
+"""What can be bought: the shipped data, what changed in it, and the snapshot that routing reads."""

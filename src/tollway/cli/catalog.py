@@ -1,0 +1,182 @@
+"""`tollway catalog list|diff|apply`: what can be bought, what a file would change, and changing it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tollway.catalog.diff import Diff, compare
+from tollway.catalog.shipped import Shipped, rows_of
+from tollway.domain import catalog_changes as changed
+from tollway.domain.catalog import Catalog, Endpoint
+from tollway.domain.catalog_changes import Change
+from tollway.domain.catalog_rows import PriceRow
+from tollway.domain.money import price_to_text
+from tollway.domain.rates import RatesText
+from tollway.storage.catalog import apply_changes, current_rows, load_catalog
+from tollway.storage.database import Database
+
+LINES_MAX = 200
+"""Of a list or of a diff; the rest is counted, not shown."""
+
+
+async def list_catalog(
+    database: Database,
+    console: Console,
+    now_ms: int,
+    *,
+    text: str = "",
+    provider: str = "",
+    priced: bool | None = None,
+    live: AbstractSet[str] | None = None,
+    lines_max: int = LINES_MAX,
+) -> int:
+    """Prints endpoints whose model or upstream name contains `text`. `live`: only these providers' slugs. Returns 0."""
+    catalog = await load_catalog(database, now_ms)
+    found = [
+        endpoint
+        for model_id in sorted(catalog.endpoints)
+        for endpoint in catalog.endpoints[model_id]
+        if _wanted(endpoint, text.lower(), provider, priced, live)
+    ]
+    table = Table("model", "endpoint", "context", "$/M in", "$/M out", "source", box=None, header_style="bold")
+    for endpoint in found[:lines_max]:
+        table.add_row(*_line(endpoint))
+    console.print(table)
+    left = f", {len(found) - lines_max:,} more not shown" if len(found) > lines_max else ""
+    console.print(f"{len(found):,} of {_size(catalog):,} endpoints{left}; catalog version {catalog.version}")
+    return 0
+
+
+async def diff_catalog(
+    database: Database, console: Console, new: Shipped, now_ms: int, *, lines_max: int = LINES_MAX
+) -> int:
+    """Prints what `new` would change. Returns 0: nothing, 1: something."""
+    found = compare(await current_rows(database, now_ms), rows_of(new))
+    print_diff(console, found, lines_max)
+    return 1 if found.changes else 0
+
+
+async def apply_catalog(
+    database: Database,
+    console: Console,
+    new: Shipped,
+    now_ms: int,
+    *,
+    accept: bool = False,
+    lines_max: int = LINES_MAX,
+) -> int:
+    """Writes what `new` changes; beyond the bounds only with `accept`. Returns 0, or 2: refused."""
+    found = compare(await current_rows(database, now_ms), rows_of(new))
+    print_diff(console, found, lines_max)
+    if found.needs_accept and not accept:
+        console.print(
+            "[red]Nothing was changed.[/] Look at the doubts above; `--accept` applies the changes all the same."
+        )
+        return 2
+    written = [change for change in found.changes if not isinstance(change, changed.PriceKept)]
+    if not written:
+        console.print("The catalog is up to date.")
+        return 0
+    sources = ", ".join(f"{name} ({day})" for name, day in new.sources.items())
+    version = await apply_changes(database, written, now_ms, reason=f"catalog apply: {sources}")
+    console.print(f"[green]{len(written):,} changes applied[/]; the catalog is at version {version}.")
+    return 0
+
+
+def print_diff(console: Console, found: Diff, lines_max: int = LINES_MAX) -> None:
+    """The changes in colour (green new, red gone, yellow different), then the doubts, then one line of sums."""
+    for change in found.changes[:lines_max]:
+        console.print(_describe(change))
+    if len(found.changes) > lines_max:
+        console.print(f"... and {len(found.changes) - lines_max:,} more changes")
+    for doubt in found.doubts[:lines_max]:
+        mark = "[yellow]?[/]" if doubt.acceptable else "[red]left as it was:[/]"
+        console.print(f"{mark} ", Text(f"{doubt.about}: {doubt.reason}"), sep="")
+    if len(found.doubts) > lines_max:
+        console.print(f"... and {len(found.doubts) - lines_max:,} more doubts")
+    console.print(_sums(found.changes) or "No changes.")
+
+
+def _wanted(endpoint: Endpoint, text: str, provider: str, priced: bool | None, live: AbstractSet[str] | None) -> bool:
+    return (
+        (text in endpoint.model_id.lower() or text in endpoint.upstream_model.lower())
+        and provider in ("", endpoint.provider)
+        and (priced is None or priced == (endpoint.price is not None))
+        and (live is None or endpoint.provider in live)
+    )
+
+
+def _line(endpoint: Endpoint) -> tuple[str | Text, ...]:
+    price = endpoint.price
+    context = f"{endpoint.context_tokens:,}"
+    name = Text(endpoint.id, style="" if endpoint.enabled else "dim strike")
+    if price is None:
+        return endpoint.model_id, name, context, Text("unpriced", style="yellow"), "", ""
+    if price.declared_free:
+        return endpoint.model_id, name, context, Text("free", style="green"), "", price.source
+    rates = (_per_million(price_to_text(rate)) for rate in (price.rates.prompt, price.rates.completion))
+    return endpoint.model_id, name, context, *rates, price.source
+
+
+def _describe(change: Change) -> Text:
+    match change:
+        case changed.ProviderSet(before=before, after=provider):
+            return _set(before is None, f"provider {provider.slug}", provider.base_url or "no known address")
+        case changed.ModelSet(before=before, after=model):
+            return _set(before is None, f"model {model.id}", model.name)
+        case changed.AliasSet(alias=alias, before=before, after=target):
+            return _set(before is None, f"alias {alias}", f"-> {target}")
+        case changed.EndpointSet(before=before, after=endpoint):
+            return _set(before is None, f"endpoint {endpoint.id}", f"-> {endpoint.model_id}")
+        case changed.PriceSet(endpoint_id=endpoint_id, before=before, after=after):
+            return _set(before is None, f"price {endpoint_id}", f"{_price(before)} -> {_price(after)}")
+        case changed.PriceKept(endpoint_id=endpoint_id, ours=ours, offered=offered):
+            return Text(f"= price {endpoint_id} stays yours: {_price(ours)}, offered {_price(offered)}", style="cyan")
+        case changed.AliasGone(alias=alias):
+            return Text(f"- alias {alias}", style="red")
+        case changed.ProviderGone(before=provider):
+            return Text(f"- provider {provider.slug}", style="red")
+        case changed.ModelGone(before=gone) | changed.EndpointGone(before=gone):
+            return Text(f"- {'model' if isinstance(change, changed.ModelGone) else 'endpoint'} {gone.id}", style="red")
+
+
+def _set(new: bool, what: str, detail: str) -> Text:
+    return Text(f"{'+' if new else '~'} {what}  {detail}", style="green" if new else "yellow")
+
+
+def _price(price: PriceRow | None) -> str:
+    return "unpriced" if price is None else _rates(price.rates)
+
+
+def _rates(rates: RatesText) -> str:
+    return f"${_per_million(rates.prompt)} in, ${_per_million(rates.completion)} out"
+
+
+def _per_million(text: str) -> str:
+    return f"{(Decimal(text) * 1_000_000).normalize():f}"
+
+
+def _sums(changes: Iterable[Change]) -> str:
+    kinds = Counter(type(change).__name__ for change in changes)
+    words = {
+        "ProviderSet": "providers set",
+        "ModelSet": "models set",
+        "AliasSet": "aliases set",
+        "EndpointSet": "endpoints set",
+        "PriceSet": "prices set",
+        "PriceKept": "prices kept",
+        "ProviderGone": "providers gone",
+        "ModelGone": "models gone",
+        "AliasGone": "aliases gone",
+        "EndpointGone": "endpoints gone",
+    }
+    return ", ".join(f"{kinds[kind]:,} {word}" for kind, word in words.items() if kinds[kind])
+
+
+def _size(catalog: Catalog) -> int:
+    return sum(len(found) for found in catalog.endpoints.values())

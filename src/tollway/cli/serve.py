@@ -1,0 +1,65 @@
+"""`tollway serve`: the server, until Ctrl-C."""
+
+import asyncio
+import gc
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+
+from tollway.api.house import House
+from tollway.app import running
+from tollway.config import Config, load
+from tollway.telemetry.logs import set_up_logs
+
+
+def serve(config_file: Path | None) -> None:
+    """Reads the configuration, starts, prints where, and returns when the server has stopped."""
+    config = load(config_file)
+    set_up_logs(config.environment.get("LOG_LEVEL", "info"))
+    run_loop(_serve(config))
+
+
+def run_loop(main: object) -> None:
+    """Runs a coroutine on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main)  # type: ignore[arg-type]  # a coroutine, whatever it gives
+
+
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """uvloop's loop; None, and with it the stock one, where there is no uvloop (Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+async def _serve(config: Config) -> None:
+    async with running(config) as (house, task):
+        _announce(house, config)
+        freeze()
+        await task
+
+
+def freeze() -> None:
+    """What was built at start lives as long as the process: the garbage collector need not walk through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _announce(house: House, config: Config) -> None:
+    offers = house.gateway.market.offers.values()
+    models = sum(1 for offer in offers if offer.live)
+    endpoints = sum(len(offer.live) for offer in offers)
+    url = config.public_url
+    lines = [
+        f"[bold]{url}[/]  the site",
+        f"{url}/api/v1  OpenRouter's API   {url}/v1  OpenAI's",
+        f"{models} models, {endpoints} endpoints, {len(house.gateway.market.providers)} providers live",
+        f"[dim]data in {config.data_dir}[/]",
+    ]
+    if not endpoints:
+        lines.append("[yellow]No provider is live: set OPENAI_API_KEY or another, or add a server to tollway.toml.[/]")
+    Console(stderr=True).print(Panel("\n".join(lines), title="Tollway", expand=False), highlight=False)

@@ -1,0 +1,1 @@
+"""The nouns: frozen msgspec Structs that every floor above may use."""

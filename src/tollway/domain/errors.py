@@ -1,0 +1,110 @@
+"""Every error that a caller can meet, as one tree: whose fault, what happened, what to do.
+
+TollwayError
+    InvalidRequest          400  the request itself is wrong; `param` is the path of the field
+        ModelNotFound       400 (404 on /v1)
+    Unauthenticated         401
+    PaymentRequired         402  no credits, or the key's limit is spent
+    Forbidden               403
+    NotFound                404
+    NoEndpoints             404  endpoints exist, but the request's own wishes leave none
+        NoEndpointsNow      503  they would fit, but all are failing
+    MethodNotAllowed        405
+    UpstreamTimedOut        408
+    PayloadTooLarge         413
+    UnsupportedMediaType    415
+    RateLimited             429
+    NotBuiltYet             501
+    UpstreamFailed          502  every candidate failed
+    Unavailable             503  ours: database, start-up, shut-down
+"""
+
+from typing import Any, ClassVar
+
+
+class TollwayError(Exception):
+    """What a caller is told. `message` is fit to be shown; `metadata` adds facts; nothing secret is in either."""
+
+    status: ClassVar[int] = 500
+    error_type: ClassVar[str] = "server"
+    """OpenRouter's `metadata.error_type` (OPENROUTER.md 12.3)."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        metadata: dict[str, Any] | None = None,
+        generation_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+        self.metadata = metadata or {}
+        self.generation_id = generation_id
+
+
+class InvalidRequest(TollwayError):
+    status, error_type = 400, "invalid_request"
+
+
+class ModelNotFound(InvalidRequest):
+    error_type = "invalid_request"
+
+
+class Unauthenticated(TollwayError):
+    status, error_type = 401, "authentication"
+
+
+class PaymentRequired(TollwayError):
+    status, error_type = 402, "payment_required"
+
+
+class Forbidden(TollwayError):
+    status, error_type = 403, "permission_denied"
+
+
+class NotFound(TollwayError):
+    status, error_type = 404, "not_found"
+
+
+class NoEndpoints(TollwayError):
+    status, error_type = 404, "not_found"
+
+
+class NoEndpointsNow(NoEndpoints):
+    status, error_type = 503, "provider_overloaded"
+
+
+class MethodNotAllowed(TollwayError):
+    status, error_type = 405, "invalid_request"
+
+
+class UpstreamTimedOut(TollwayError):
+    status, error_type = 408, "timeout"
+
+
+class PayloadTooLarge(TollwayError):
+    status, error_type = 413, "payload_too_large"
+
+
+class UnsupportedMediaType(TollwayError):
+    status, error_type = 415, "invalid_request"
+
+
+class RateLimited(TollwayError):
+    status, error_type = 429, "rate_limit_exceeded"
+
+
+class NotBuiltYet(TollwayError):
+    status, error_type = 501, "server"
+
+
+class UpstreamFailed(TollwayError):
+    status, error_type = 502, "provider_unavailable"
+
+
+class Unavailable(TollwayError):
+    status, error_type = 503, "server"

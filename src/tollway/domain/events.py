@@ -1,0 +1,125 @@
+"""What comes out of a model, piece by piece: one union that every wire format can write and read."""
+
+from msgspec import Raw, Struct
+
+from tollway.domain.generation import Usage
+
+
+class Started(Struct, frozen=True, tag=True):
+    """The provider accepted the request. No content yet: nothing is committed by it."""
+
+    upstream_id: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None
+
+
+class TextDelta(Struct, frozen=True, tag=True):
+    """A piece of the answer's text."""
+
+    text: str
+    choice: int = 0
+    logprobs: Raw | None = None
+    """OpenAI's logprobs object for this piece, as it came."""
+
+
+class ReasoningDelta(Struct, frozen=True, tag=True):
+    """A piece of the model's reasoning: readable `text`, and OpenRouter's `reasoning_details` items as they came."""
+
+    text: str | None = None
+    choice: int = 0
+    details: tuple[Raw, ...] = ()
+
+
+class RefusalDelta(Struct, frozen=True, tag=True):
+    """A piece of a refusal."""
+
+    text: str
+    choice: int = 0
+
+
+class ToolCallDelta(Struct, frozen=True, tag=True):
+    """A piece of a tool call. `id` and `name` come with its first piece, `arguments` (JSON text) in pieces."""
+
+    index: int
+    choice: int = 0
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+    extra_content: Raw | None = None
+    """What the provider hung on the call (Google: its thought signature), as it came."""
+
+
+class ExtraDelta(Struct, frozen=True, tag=True):
+    """Parts of an answer that we carry without reading: `images`, `audio`, `annotations`, as they came."""
+
+    choice: int = 0
+    images: Raw | None = None
+    audio: Raw | None = None
+    annotations: Raw | None = None
+
+
+class Finished(Struct, frozen=True, tag=True):
+    """A choice ended. `reason` is normalised: stop, length, tool_calls, content_filter, error; `native` as it came."""
+
+    reason: str
+    native: str | None = None
+    choice: int = 0
+
+
+class UsageReported(Struct, frozen=True, tag=True):
+    """The provider's count of tokens; the last one wins (FAULTS.md U-19)."""
+
+    usage: Usage
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The provider sent an error inside an answer of status 200."""
+
+    status: int
+    message: str
+    code: str | None = None
+    retry_after_s: float | None = None
+    """When it may be asked again, from 0 to 3600, if it said so."""
+
+
+Event = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | Finished | UsageReported | Failed
+CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ExtraDelta)
+"""Events that commit an answer to its provider: after one of these has gone out, nothing falls back."""
+
+
+class ToolCall(Struct, frozen=True):
+    """A whole tool call."""
+
+    id: str
+    name: str
+    arguments: str
+    extra_content: Raw | None = None
+
+
+class Choice(Struct, frozen=True):
+    """One whole answer among `n`."""
+
+    index: int = 0
+    text: str | None = None
+    reasoning: str | None = None
+    reasoning_details: tuple[Raw, ...] = ()
+    refusal: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprobs: Raw | None = None
+    images: Raw | None = None
+    audio: Raw | None = None
+    annotations: Raw | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer: the fold of its events, and what a body that is not streamed decodes to."""
+
+    choices: tuple[Choice, ...] = ()
+    usage: Usage | None = None
+    upstream_id: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    service_tier: str | None = None

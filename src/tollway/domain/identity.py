@@ -1,0 +1,54 @@
+"""Who asks: a key that we issued, its limits, and the workspace that pays."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from tollway.domain.money import Nanodollars
+
+
+class KeyKind(StrEnum):
+    """What a key may do."""
+
+    INFERENCE = "inference"
+    PROVISIONING = "provisioning"
+
+
+class LimitReset(StrEnum):
+    """When a key's usage against its limit starts again: at 00:00 UTC; weeks run Monday to Sunday."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Key(Struct, frozen=True):
+    """A key that we issued. The secret is not here: `digest` is its HMAC-SHA256 (FAULTS.md 4.1)."""
+
+    id: str
+    """Public handle, 64 hex digits, random: no digest of the secret."""
+    digest: bytes
+    workspace_id: str
+    name: str
+    label: str
+    """Prefix and last four characters, for display."""
+    kind: KeyKind
+    created_ms: int
+    limit: Nanodollars | None = None
+    limit_reset: LimitReset | None = None
+    expires_ms: int | None = None
+    disabled: bool = False
+    creator_user_id: str | None = None
+
+
+class Caller(Struct, frozen=True):
+    """An authenticated request's identity, as far as the gateway needs it."""
+
+    key: Key
+    app_url: str | None = None
+    app_title: str | None = None
+    user_agent: str | None = None
+
+    @property
+    def workspace_id(self) -> str:
+        return self.key.workspace_id

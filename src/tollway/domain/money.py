@@ -1,0 +1,82 @@
+"""Money as whole numbers: nanodollars for amounts, attodollars for prices; decimals only at the edges."""
+
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+Nanodollars = int
+"""An amount: 1e-9 USD, whole. Balances, holds, costs."""
+
+Attodollars = int
+"""A price per unit (token, image, request): 1e-18 USD, whole. Prices reach 1e-9 USD and below."""
+
+NANO = 10**9
+ATTO_PER_NANO = 10**9
+PRICE_DIGITS = 18
+PRICE_MAX: Attodollars = 10_000 * 10**18  # $10,000 a unit: nothing honest costs more.
+AMOUNT_MAX: Nanodollars = 10**9 * NANO  # a billion dollars; keeps every sum inside a BIGINT.
+
+
+def price_from_text(text: str) -> Attodollars:
+    """A decimal string, USD per unit -> attodollars, exactly. ValueError: not a number, negative, too fine or too large."""
+    value = _decimal(text).scaleb(PRICE_DIGITS)
+    whole = int(value)
+    if value != whole:
+        raise ValueError(f"{text!r} has more than {PRICE_DIGITS} decimals")
+    if not 0 <= whole <= PRICE_MAX:
+        raise ValueError(f"{text!r} is not between 0 and {PRICE_MAX // 10**18} USD")
+    return whole
+
+
+def price_to_text(price: Attodollars) -> str:
+    """Attodollars -> the shortest plain decimal string, USD per unit: "0.0000025", "0"."""
+    return _plain(price, PRICE_DIGITS)
+
+
+def nanodollars_from_text(text: str) -> Nanodollars:
+    """A decimal string in USD -> nanodollars, exactly. ValueError: not a number, finer than 1e-9, or too large."""
+    value = _decimal(text).scaleb(9)
+    whole = int(value)
+    if value != whole:
+        raise ValueError(f"{text!r} is finer than a nanodollar (1e-9 USD)")
+    if abs(whole) > AMOUNT_MAX:
+        raise ValueError(f"{text!r} is too large an amount")
+    return whole
+
+
+def nanodollars_to_text(amount: Nanodollars) -> str:
+    """Nanodollars -> the shortest plain decimal string in USD: "12.5", "-0.000001"."""
+    return "-" + _plain(-amount, 9) if amount < 0 else _plain(amount, 9)
+
+
+def usd(amount: Nanodollars) -> msgspec.Raw:
+    """Nanodollars -> a JSON number in USD, exact to the digit: no float is in between."""
+    return msgspec.Raw(nanodollars_to_text(amount).encode())
+
+
+def round_cost(cost: Attodollars) -> Nanodollars:
+    """An exact cost in attodollars -> nanodollars, half to even: the one rounding of a bill (MONEY.md, Units)."""
+    whole, rest = divmod(cost, ATTO_PER_NANO)
+    half = ATTO_PER_NANO // 2
+    if rest > half or (rest == half and whole & 1):
+        whole += 1
+    return whole
+
+
+def _decimal(text: str) -> Decimal:
+    if len(text) > 64:
+        raise ValueError("a number of over 64 characters")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a decimal number") from None
+    if not value.is_finite() or abs(value.adjusted()) > 40:
+        raise ValueError(f"{text!r} is not a sensible number")
+    return value
+
+
+def _plain(whole: int, digits: int) -> str:
+    units, rest = divmod(whole, 10**digits)
+    if not rest:
+        return str(units)
+    return f"{units}.{rest:0{digits}d}".rstrip("0")

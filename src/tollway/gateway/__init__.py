@@ -1,0 +1,1 @@
+"""The gateway: what happens to one request, in order. `chat.py` is its table of contents."""

@@ -1,0 +1,307 @@
+"""Execution: candidates are tried in order until one answers; after its first content nothing falls back any more."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from tollway.domain.errors import TollwayError, UpstreamFailed, UpstreamTimedOut
+from tollway.domain.events import (
+    Answer,
+    Event,
+    ExtraDelta,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from tollway.domain.generation import Attempt
+from tollway.domain.health import Outcome
+from tollway.domain.http import HttpRequest
+from tollway.domain.routing import Candidate
+from tollway.gateway.base import Gateway
+from tollway.gateway.run import Run
+from tollway.gateway.settle import count_received
+from tollway.gateway.sink import Sink
+from tollway.providers.base import Provider
+from tollway.routing.fallback import FAULT_OUTCOMES, Failure, NextCandidate, Stop, after_failure, outcome_of_status
+from tollway.upstream.call import Call
+from tollway.upstream.faults import UpstreamFault
+from tollway.wire.expand import expand
+from tollway.wire.formats import CLIENTS
+
+DRAIN_MAX_S = 120.0
+"""How long an answer that nobody waits for is read on, where its provider can't cancel (MONEY.md)."""
+AFTER_FINISH_S = 2.0
+"""How long we wait for usage after the finish reason (FAULTS.md U-18)."""
+BYTES_PER_TOKEN_LIKELY = 3
+
+
+async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
+    """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
+    loop = asyncio.get_running_loop()
+    run.on_left = lambda: _caller_left(gateway, run, loop)
+    sink.on_left(run.on_left)
+    failures: list[tuple[Candidate, Failure]] = []
+    index = 0
+    while True:
+        candidate = run.plan.candidates[index]
+        run.reset_attempt(candidate)
+        began_s = loop.time()
+        failure = await _attempt(gateway, run, candidate, sink)
+        run.generation_ms = int((loop.time() - began_s) * 1000)
+        _observe(gateway, run, candidate, failure, began_s, loop.time())
+        if failure is None:
+            break
+        failures.append((candidate, failure))
+        if run.committed or run.left:
+            run.finish_reason = None if run.left else "error"
+            run.error = None if run.left else _error_mid_answer(failure, candidate)
+            break
+        match after_failure(run.plan, index, failures, gateway.attempts_max):
+            case NextCandidate(index=index):
+                continue
+            case Stop(error=error):
+                run.error, run.finish_reason = error, "error"
+                break
+            case other:
+                assert_never(other)
+    if run.accepted and run.usage is None:
+        # Counting is work for the processor: off the loop, while we still may await.
+        run.counted = await loop.run_in_executor(None, count_received, run, gateway)
+
+
+async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink) -> Failure | None:
+    """One try at one candidate: None when it answered to its end (or was cancelled for the caller's leaving)."""
+    provider = gateway.market.providers[candidate.endpoint.provider]
+    request = build_request(provider, candidate, run, gateway.credentials.get(provider.slug, ""))
+    with gateway.client.call(request, provider.deadlines) as call:
+        run.call = call
+        try:
+            await call.start()
+            failure = await _read(gateway, run, candidate, call, sink)
+        except UpstreamFault as fault:
+            if run.cancelled:
+                failure = None
+            elif run.finished:
+                failure = None  # only the bytes after the provider's own end are missing
+            else:
+                failure = Failure(FAULT_OUTCOMES[fault.kind], fault.message)
+        finally:
+            run.call = None
+    return failure
+
+
+async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, sink: Sink) -> Failure | None:
+    wire = CLIENTS[candidate.endpoint.wire_format]
+    if call.status != 200:
+        body = await call.read()
+        rejection = wire.decode_error(call.status, call.header, body, now_s=gateway.now_ms() / 1000)
+        outcome = outcome_of_status(call.status)
+        return Failure(outcome, rejection.message, call.status, rejection.code, rejection.retry_after_s)
+    content_type = call.header("content-type") or ""
+    if content_type.startswith("text/html"):
+        return Failure(Outcome.PROVIDER_ERROR, "it answered with a web page", call.status)
+    run.accepted = True
+    if run.streamed and content_type.startswith("text/event-stream"):
+        return await _read_stream(gateway, run, candidate, call, sink)
+    whole = wire.decode_answer(await call.read())
+    if isinstance(whole, Failed):
+        run.accepted = False
+        return _failure_of(whole)
+    return await _take_whole(run, candidate, whole, sink)
+
+
+async def _take_whole(run: Run, candidate: Candidate, whole: Answer, sink: Sink) -> Failure | None:
+    """An answer that came in one piece; for a caller who wants a stream it is taken apart."""
+    if not whole.choices:
+        return Failure(Outcome.PROVIDER_ERROR, "it answered without choices")
+    run.usage, run.upstream_id, run.answer, run.finished = whole.usage, whole.upstream_id, whole, True
+    for choice in whole.choices:
+        run.text += [choice.text or "", choice.reasoning or "", *(call.arguments for call in choice.tool_calls)]
+    run.text_size = sum(map(len, run.text))
+    first = whole.choices[0]
+    run.finish_reason, run.native_finish_reason = first.finish_reason, first.native_finish_reason
+    run.first_event_s = asyncio.get_running_loop().time()
+    if run.streamed and not run.left:
+        run.committed = True
+        await sink.send(candidate, expand(whole))
+    return None
+
+
+async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: Call, sink: Sink) -> Failure | None:
+    decoder = CLIENTS[candidate.endpoint.wire_format].EventDecoder()
+    loop = asyncio.get_running_loop()
+    meter = _Cut(run, candidate, gateway)
+    patience: asyncio.TimerHandle | None = None
+    while not decoder.saw_done:
+        data = await call.chunk()
+        events = decoder.feed(data) if data else decoder.end()
+        content = _take(run, events)
+        if isinstance(content, Failed):
+            return _failure_of(content)
+        if content:
+            call.progress()
+            if run.first_event_s is None:
+                run.first_event_s = loop.time()
+            if meter.reached():
+                events = [event for event in events if type(event) is not Finished]
+                run.finish_reason, run.native_finish_reason, run.finished = "length", None, True
+                events.append(Finished("length", None))
+                run.usage = None
+            if not run.left:
+                run.committed = True
+                await sink.send(candidate, events)
+            if meter.cut:
+                call.abort()
+                return None
+        if not data:
+            break
+        if run.finished and not patience:
+            patience = loop.call_later(AFTER_FINISH_S, call.abort)
+    if not run.finished:
+        return Failure(Outcome.PROVIDER_ERROR, "its answer broke off without a finish reason")
+    return None
+
+
+def _take(run: Run, events: Sequence[Event]) -> bool | Failed:
+    """Reads events into the run. True: there is something to write; False: nothing yet; Failed: the provider's error."""
+    content = False
+    for event in events:
+        kind = type(event)
+        if kind is TextDelta:
+            text = event.text  # type: ignore[union-attr]  # narrowed by its exact type: isinstance costs more here
+            run.text.append(text)
+            run.text_size += len(text)
+            content = True
+        elif isinstance(event, Finished):
+            if not run.finished:
+                run.finished = True
+                run.finish_reason, run.native_finish_reason = event.reason, event.native
+            content = True
+        elif isinstance(event, UsageReported):
+            run.usage = event.usage
+        elif isinstance(event, Started):
+            run.upstream_id = event.upstream_id
+        elif isinstance(event, Failed):
+            return event
+        else:
+            content = True
+            _take_other(run, event)
+    return content
+
+
+def _take_other(run: Run, event: Event) -> None:
+    match event:
+        case ReasoningDelta(text=str(text)) | RefusalDelta(text=text):
+            run.text.append(text)
+            run.text_size += len(text)
+        case ToolCallDelta(name=name, arguments=text):
+            run.text.append(f"{name or ''}{text}")
+            run.text_size += len(text) + 1
+        case _:
+            run.text_size += 1
+
+
+class _Cut:
+    """Watches for a provider that goes on past max_tokens: it is cut where the hold ends (FAULTS.md U-32)."""
+
+    def __init__(self, run: Run, candidate: Candidate, gateway: Gateway) -> None:
+        asked = candidate.max_tokens or candidate.endpoint.output_tokens_max or candidate.endpoint.context_tokens
+        self._tokens_max = asked * (run.request.n or 1)
+        self._run = run
+        self._gateway = gateway
+        self._check_at = self._tokens_max * BYTES_PER_TOKEN_LIKELY
+        self.cut = False
+
+    def reached(self) -> bool:
+        if self._run.text_size < self._check_at or self._run.finished:
+            return False
+        tokens = self._gateway.tokenizer().count("".join(self._run.text))
+        self.cut = tokens > self._tokens_max * 1.25 + 64
+        self._check_at = self._run.text_size + max(4096, self._tokens_max)
+        return self.cut
+
+
+def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+    """The caller disconnected: cancel upstream where that stops the bill, else read on, bounded (MONEY.md's table)."""
+    run.left = True
+    call, candidate = run.call, run.candidate
+    if call is None or candidate is None or run.finished:
+        return
+    cancels = gateway.market.providers[candidate.endpoint.provider].quirks.cancels
+    if run.streamed and (cancels or not run.accepted):
+        run.cancelled = True
+        call.abort()
+    elif not run.streamed and not call.sent:
+        run.cancelled = True
+        call.abort()
+    else:
+        loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
+
+
+def _drained_enough(run: Run, call: Call) -> None:
+    """The drain's time is over: what was received by now is what is billed."""
+    if run.call is call:
+        run.cancelled = True
+        call.abort()
+
+
+def build_request(provider: Provider, candidate: Candidate, run: Run, credential: str) -> HttpRequest:
+    """The HTTP request for this candidate."""
+    endpoint, request = candidate.endpoint, run.request
+    wire = CLIENTS[endpoint.wire_format]
+    body = wire.encode_request(
+        request,
+        upstream_model=endpoint.upstream_model,
+        max_tokens=candidate.max_tokens,
+        stream=run.streamed,
+        parameters=endpoint.parameters,
+        quirks=provider.quirks,
+        user_id=_user_id(run) if request.user else None,
+    )
+    headers = (("content-type", "application/json"), *provider.auth(credential))
+    return HttpRequest("POST", provider.base_url + wire.PATH, headers, body)
+
+
+def _user_id(run: Run) -> str:
+    """An end user's id, hashed with the workspace's: never forwarded raw (OPENROUTER.md 3.1)."""
+    return hashlib.sha256(f"{run.caller.workspace_id}\n{run.request.user}".encode()).hexdigest()[:32]
+
+
+def _failure_of(failed: Failed) -> Failure:
+    """An error that came inside a 200 counts like its status."""
+    return Failure(outcome_of_status(failed.status), failed.message, failed.status, failed.code)
+
+
+def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
+    kind: Callable[..., TollwayError] = UpstreamTimedOut if failure.outcome is Outcome.TIMED_OUT else UpstreamFailed
+    told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message
+    return kind(
+        f"The provider failed in the middle of its answer: {told}. You are not charged for it.",
+        metadata={"provider_name": candidate.endpoint.provider},
+    )
+
+
+def _observe(
+    gateway: Gateway, run: Run, candidate: Candidate, failure: Failure | None, began_s: float, now_s: float
+) -> None:
+    """Writes the attempt down, and tells health what became of it."""
+    first_s = run.first_event_s if failure is None and run.first_event_s else now_s
+    outcome = failure.outcome if failure else Outcome.CANCELLED if run.cancelled else Outcome.SUCCEEDED
+    run.attempts.append(
+        Attempt(
+            endpoint_id=candidate.endpoint.id,
+            provider=candidate.endpoint.provider,
+            outcome=outcome,
+            status=failure.status if failure else 200 if run.accepted else None,
+            latency_ms=int((first_s - began_s) * 1000),
+            upstream_id=run.upstream_id,
+            message=failure.message[:500] if failure else "",
+        )
+    )
+    gateway.health.observe(candidate.endpoint.id, outcome, now_s, failure.retry_after_s if failure else None)

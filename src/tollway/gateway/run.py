@@ -1,0 +1,126 @@
+"""One request under way: everything that is learned between its admission and its generation record."""
+
+import base64
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tollway.domain.chat import ChatRequest
+from tollway.domain.errors import TollwayError
+from tollway.domain.events import Answer
+from tollway.domain.generation import Attempt, Usage
+from tollway.domain.identity import Caller
+from tollway.domain.routing import Candidate, Plan
+
+if TYPE_CHECKING:
+    from tollway.upstream.call import Call
+
+_LETTERS = bytes.maketrans(b"+/", b"xq")
+
+
+def new_generation_id(now_s: int) -> str:
+    """`gen-<unix seconds>-<20 base62>`: 120 random bits (OPENROUTER.md 1.5)."""
+    return f"gen-{now_s}-{base64.b64encode(os.urandom(15)).translate(_LETTERS).decode()}"
+
+
+class Origin:
+    """Where a request came from, as its record keeps it."""
+
+    __slots__ = ("api_type", "url")
+
+    def __init__(self, url: str, api_type: str = "completions") -> None:
+        self.url = url
+        self.api_type = api_type
+
+
+class Run:
+    """Mutable on purpose: the caller's leaving, at any moment, must find the state as it is."""
+
+    __slots__ = (
+        "accepted",
+        "answer",
+        "attempts",
+        "call",
+        "caller",
+        "cancelled",
+        "candidate",
+        "committed",
+        "counted",
+        "created_ms",
+        "error",
+        "finish_reason",
+        "finished",
+        "first_event_s",
+        "generation_ms",
+        "id",
+        "left",
+        "native_finish_reason",
+        "on_left",
+        "origin",
+        "plan",
+        "prompt_tokens",
+        "request",
+        "started_s",
+        "streamed",
+        "text",
+        "text_size",
+        "upstream_id",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        request: ChatRequest,
+        plan: Plan,
+        origin: Origin,
+        created_ms: int,
+        started_s: float,
+        prompt_tokens: int,
+    ) -> None:
+        self.id = new_generation_id(created_ms // 1000)
+        self.caller = caller
+        self.request = request
+        self.plan = plan
+        self.origin = origin
+        self.created_ms = created_ms
+        self.started_s = started_s
+        self.prompt_tokens = prompt_tokens
+        self.streamed = bool(request.stream)
+        self.attempts: list[Attempt] = []
+        self.candidate: Candidate | None = None
+        """Who is being asked, and in the end who answered."""
+        self.call: Call | None = None
+        self.accepted = False
+        """The present provider took the request."""
+        self.committed = False
+        """Content has gone out: nothing falls back any more."""
+        self.finished = False
+        """The provider's own end was read: a disconnect changes nothing any more."""
+        self.first_event_s: float | None = None
+        self.generation_ms = 0
+        self.finish_reason: str | None = None
+        self.native_finish_reason: str | None = None
+        self.upstream_id: str | None = None
+        self.usage: Usage | None = None
+        self.counted: Usage | None = None
+        self.text: list[str] = []
+        self.text_size = 0
+        self.answer: Answer | None = None
+        """The whole answer, where it is not streamed."""
+        self.error: TollwayError | None = None
+        self.left = False
+        """The caller disconnected."""
+        self.cancelled = False
+        """The provider was told to stop because of it."""
+        self.on_left: Callable[[], None] | None = None
+
+    def reset_attempt(self, candidate: Candidate) -> None:
+        """Forgets what a failed candidate left behind."""
+        self.candidate = candidate
+        self.accepted = False
+        self.usage = None
+        self.upstream_id = None
+        self.text.clear()
+        self.text_size = 0

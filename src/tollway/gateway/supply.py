@@ -1,0 +1,216 @@
+"""Supply: catalog x configuration x credentials -> the market, and the lists of the operator's own servers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import structlog
+from msgspec import structs
+
+from tollway.catalog.diff import compare, rows_of
+from tollway.catalog.listing import read_listing, rows_for
+from tollway.catalog.rates import RatesText
+from tollway.catalog.shipped import EndpointRow, PriceRow, shipped
+from tollway.config import Config, ModelConfig, ProviderConfig
+from tollway.domain.catalog import Catalog, Model, ProviderInfo, WireFormat
+from tollway.domain.http import Deadlines, HttpRequest
+from tollway.domain.quirks import Quirks
+from tollway.gateway.base import Gateway
+from tollway.providers import QUIRKS, Provider, bearer
+from tollway.routing.market import Market, build_market
+from tollway.storage.catalog import apply_changes, current_rows, declare_free, load_catalog, put_provider
+from tollway.storage.database import Database
+from tollway.upstream.client import UpstreamClient
+from tollway.upstream.faults import UpstreamFault
+from tollway.wire.formats import CLIENTS
+
+log = structlog.get_logger(__name__)
+
+SPEAKS = frozenset(CLIENTS)
+LIST_DEADLINES = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=20.0)
+LIST_EVERY_S = 300.0
+"""A server of the operator's own is asked for its models at start, and again in this interval."""
+
+
+class Supply:
+    """Where the market comes from. `simulator_url`: every provider of the catalog is played by the simulator there."""
+
+    def __init__(
+        self, config: Config, database: Database, client: UpstreamClient, simulator_url: str | None = None
+    ) -> None:
+        self._config = config
+        self._database = database
+        self._client = client
+        self._simulator_url = simulator_url
+
+    async def load(self) -> tuple[Market, dict[str, str]]:
+        """The market of this moment, and the live providers' credentials by slug."""
+        catalog = await load_catalog(self._database, Gateway.now_ms())
+        providers, credentials = live_providers(catalog, self._config, self._simulator_url)
+        if self._simulator_url:
+            catalog = in_chat_format(catalog)
+        return build_market(catalog, providers, SPEAKS), credentials
+
+    async def declare(self) -> None:
+        """First start: the shipped catalog is applied. Every start: own servers whose models are in the configuration."""
+        now_ms = Gateway.now_ms()
+        if (await load_catalog(self._database, now_ms)).version == 0:
+            changes = compare(await current_rows(self._database, now_ms), rows_of(shipped())).changes
+            await apply_changes(self._database, changes, now_ms, reason="shipped catalog")
+        for provider in self._config.providers:
+            if provider.base_url and provider.models is not None:
+                endpoints = [declared_endpoint(provider, model) for model in provider.models]
+                models = [declared_model(provider, model) for model in provider.models]
+                await put_provider(self._database, info_of(provider), models, endpoints, now_ms)
+                for endpoint, model in zip(endpoints, provider.models, strict=True):
+                    if model.free or provider.free:
+                        await declare_free(self._database, endpoint.id, now_ms)
+
+    async def list_servers(self, reload: Callable[[], Awaitable[Market]]) -> None:
+        """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
+        own = [each for each in self._config.providers if each.base_url and each.models is None]
+        while own:
+            found = [await self.list_server(provider) for provider in own]
+            if any(found):
+                await reload()
+            await asyncio.sleep(LIST_EVERY_S)
+
+    async def list_server(self, provider: ProviderConfig) -> int:
+        """Takes over what the server lists; how many models, 0 where it did not answer."""
+        info = info_of(provider)
+        key = self._config.provider_key(provider.slug, ())
+        headers = bearer(key.reveal() if key else "")
+        try:
+            with self._client.call(HttpRequest("GET", f"{info.base_url}/models", headers), LIST_DEADLINES) as call:
+                await call.start()
+                body = await call.read()
+                if call.status != 200:
+                    raise ValueError(f"it answered with status {call.status}")
+            listing = read_listing(body)
+        except (UpstreamFault, ValueError) as error:
+            log.warning("could not list models", provider=provider.slug, error=str(error))
+            return 0
+        now_ms = Gateway.now_ms()
+        catalog = await load_catalog(self._database, now_ms)
+        day = datetime.now(UTC).date().isoformat()
+        models, endpoints = rows_for(info, listing, catalog.models, catalog.aliases, day)
+        await put_provider(self._database, info, models, endpoints, now_ms)
+        if provider.free:
+            for endpoint in endpoints:
+                if endpoint.price is None or endpoint.price.rates.is_zero:
+                    await declare_free(self._database, endpoint.id, now_ms)
+        return len(endpoints)
+
+
+def live_providers(
+    catalog: Catalog, config: Config, simulator_url: str | None
+) -> tuple[dict[str, Provider], dict[str, str]]:
+    """Providers that can be called: those with an address, and a key where they need one; and the keys."""
+    providers: dict[str, Provider] = {}
+    credentials: dict[str, str] = {}
+    own = {provider.slug: provider for provider in config.providers}
+    for info in catalog.providers.values():
+        mine = own.get(info.slug)
+        if simulator_url and not (mine and mine.base_url):
+            simulated = structs.replace(info, base_url=f"{simulator_url}/p/{info.slug}/v1")
+            providers[info.slug] = provider_of(simulated, mine)
+            continue
+        key = config.provider_key(info.slug, info.key_env)
+        base_url = mine.base_url if mine and mine.base_url else info.base_url
+        # A server of the operator's own may need no key; one of the catalog's is live only with one.
+        if base_url and "$" not in base_url and (key or (mine and mine.base_url)):
+            providers[info.slug] = provider_of(structs.replace(info, base_url=base_url), mine)
+            if key:
+                credentials[info.slug] = key.reveal()
+    return providers, credentials
+
+
+def provider_of(info: ProviderInfo, mine: ProviderConfig | None) -> Provider:
+    """The catalog's facts, our quirks, and what the configuration says over them."""
+    quirks = QUIRKS.get(info.slug, Quirks())
+    deadlines = Deadlines()
+    if mine:
+        quirks = structs.replace(quirks, cancels=mine.cancels)
+        deadlines = Deadlines(first_event_s=mine.first_event_s, idle_s=mine.idle_s, total_s=mine.total_s)
+    return Provider(
+        slug=info.slug,
+        name=info.name,
+        base_url=info.base_url.rstrip("/"),
+        key_env=info.key_env,
+        quirks=quirks,
+        deadlines=deadlines,
+    )
+
+
+def in_chat_format(catalog: Catalog) -> Catalog:
+    """The simulator speaks the chat format for everyone it plays."""
+    endpoints = {
+        model: tuple(structs.replace(endpoint, wire_format=WireFormat.OPENAI_CHAT) for endpoint in found)
+        for model, found in catalog.endpoints.items()
+    }
+    return structs.replace(catalog, endpoints=endpoints)
+
+
+def info_of(provider: ProviderConfig) -> ProviderInfo:
+    """An own server as the catalog keeps it."""
+    name = provider.name or provider.slug
+    return ProviderInfo(provider.slug, name, (provider.base_url or "").rstrip("/"), WireFormat.OPENAI_CHAT)
+
+
+def declared_model(provider: ProviderConfig, model: ModelConfig) -> Model:
+    """A model that the configuration names; one that the catalog has under this id stays as it is there."""
+    return Model(
+        id=model.id,
+        name=model.id,
+        author=model.id.partition("/")[0],
+        description=f"Served by {provider.name or provider.slug}.",
+        context_tokens=model.context,
+    )
+
+
+def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointRow:
+    """An endpoint of the configuration. Every parameter is sent to it: what it takes is not known."""
+    price = None
+    given = (model.price_prompt, model.price_completion, model.price_request)
+    if any(text is not None for text in given):
+        rates = RatesText(model.price_prompt or "0", model.price_completion or "0", model.price_request or "0")
+        price = PriceRow(rates, source="configuration")
+    return EndpointRow(
+        provider=provider.slug,
+        upstream_model=model.upstream or model.id,
+        model_id=model.id,
+        wire_format=WireFormat.OPENAI_CHAT,
+        context_tokens=model.context,
+        output_tokens_max=model.output_max,
+        parameters=ANY_PARAMETER,
+        input_modalities=("text", "image", "audio", "file"),
+        source="configuration",
+        price=price,
+    )
+
+
+ANY_PARAMETER = (
+    "frequency_penalty",
+    "include_reasoning",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "min_p",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "reasoning",
+    "reasoning_effort",
+    "repetition_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "structured_outputs",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_k",
+    "top_logprobs",
+    "top_p",
+    "verbosity",
+)

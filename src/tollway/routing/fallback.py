@@ -1,0 +1,118 @@
+"""After a failed attempt: the next candidate, or the error that ends the request. A table, read from the outcome."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from tollway.domain.errors import InvalidRequest, RateLimited, TollwayError, UpstreamFailed, UpstreamTimedOut
+from tollway.domain.health import Outcome
+from tollway.domain.http import FaultKind
+from tollway.domain.routing import Candidate, Plan
+
+
+class Failure(Struct, frozen=True):
+    """Why an attempt failed. `message` is fit to be shown: no secret, no internal address."""
+
+    outcome: Outcome
+    message: str
+    status: int | None = None
+    """The provider's HTTP status, where it answered."""
+    code: str | None = None
+    retry_after_s: float | None = None
+
+
+class NextCandidate(Struct, frozen=True):
+    """Try the candidate at this index of the plan."""
+
+    index: int
+
+
+class Stop(Struct, frozen=True):
+    """Nothing is left to try."""
+
+    error: TollwayError
+
+
+FAULT_OUTCOMES: dict[FaultKind, Outcome] = {
+    FaultKind.DNS: Outcome.UNREACHABLE,
+    FaultKind.CONNECT_REFUSED: Outcome.UNREACHABLE,
+    FaultKind.CONNECT_TIMEOUT: Outcome.UNREACHABLE,
+    FaultKind.TLS: Outcome.UNREACHABLE,
+    FaultKind.RESET: Outcome.UNREACHABLE,
+    FaultKind.UNKNOWN_OUTCOME: Outcome.UNREACHABLE,
+    FaultKind.TRUNCATED: Outcome.PROVIDER_ERROR,
+    FaultKind.FIRST_EVENT_TIMEOUT: Outcome.TIMED_OUT,
+    FaultKind.IDLE_TIMEOUT: Outcome.TIMED_OUT,
+    FaultKind.TOTAL_TIMEOUT: Outcome.TIMED_OUT,
+    FaultKind.TOO_LARGE: Outcome.PROVIDER_ERROR,
+    FaultKind.ENCODED: Outcome.PROVIDER_ERROR,
+    FaultKind.PROTOCOL: Outcome.PROVIDER_ERROR,
+    FaultKind.ABORTED: Outcome.CANCELLED,
+}
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """A provider's HTTP status -> what became of the attempt (FAULTS.md U-23 to U-28)."""
+    if status == 429:
+        return Outcome.RATE_LIMITED
+    if status in (401, 402, 403):
+        return Outcome.CREDENTIAL_REJECTED
+    if status == 404:
+        return Outcome.NOT_OFFERED
+    if status in (400, 413, 422):
+        return Outcome.REQUEST_REJECTED
+    if status in (408, 504, 524):
+        return Outcome.TIMED_OUT
+    return Outcome.PROVIDER_ERROR
+
+
+def after_failure(plan: Plan, index: int, failures: Sequence[tuple[Candidate, Failure]], attempts_max: int) -> NextCandidate | Stop:
+    """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too."""
+    candidate, failure = failures[-1]
+    if len(failures) < attempts_max:
+        for following in range(index + 1, len(plan.candidates)):
+            if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(candidate, plan.candidates[following], failure):
+                return NextCandidate(following)
+    return Stop(error_for([failure for _, failure in failures], failures[-1][0]))
+
+
+def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
+    """The error that a caller sees when every attempt failed. A credential of ours that was refused is never a 401."""
+    metadata = {"provider_name": last.endpoint.provider}
+    rejected = [failure for failure in failures if failure.outcome is Outcome.REQUEST_REJECTED]
+    if rejected:
+        return InvalidRequest(f"The provider refused the request: {rejected[-1].message}", metadata=metadata | {"raw": rejected[-1].message})
+    waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
+    retry_after_s = min(waits, default=None)
+    final = failures[-1]
+    if all(failure.outcome is Outcome.RATE_LIMITED for failure in failures):
+        return RateLimited(
+            "Every provider of this model is rate limited just now; try again later.",
+            retry_after_s=5.0 if retry_after_s is None else retry_after_s,
+            metadata=metadata | {"raw": final.message},
+        )
+    metadata |= {"raw": "" if final.outcome is Outcome.CREDENTIAL_REJECTED else final.message}
+    tried = f"{len(failures)} attempts" if len(failures) > 1 else "one attempt"
+    if all(failure.outcome is Outcome.TIMED_OUT for failure in failures):
+        return UpstreamTimedOut(f"The provider did not answer in time ({tried}).", metadata=metadata)
+    return UpstreamFailed(
+        f"The provider failed ({tried}); the last: {_told(final)}", retry_after_s=retry_after_s, metadata=metadata
+    )
+
+
+def _told(failure: Failure) -> str:
+    if failure.outcome is Outcome.CREDENTIAL_REJECTED:
+        return "it refused this server's credential"
+    return failure.message
+
+
+def _differs(failed: Candidate, following: Candidate, failure: Failure) -> bool:
+    """Whether a request that one endpoint refused may fit another: another model, or a wider one (FAULTS.md U-28)."""
+    if following.endpoint.model_id != failed.endpoint.model_id:
+        return True
+    text = f"{failure.code or ''} {failure.message}".lower()
+    if "context" in text:
+        return following.endpoint.context_tokens > failed.endpoint.context_tokens
+    if "unsupported" in text or "not support" in text:
+        return following.endpoint.parameters != failed.endpoint.parameters
+    return False

@@ -1,0 +1,1 @@
+"""Storage: SQL by hand, each query a function beside its SQL."""

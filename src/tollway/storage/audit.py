@@ -1,0 +1,98 @@
+"""The ledger's invariants as queries: each row that one returns is a broken promise (MONEY.md, Invariants)."""
+
+from msgspec import Struct
+
+from tollway.storage.database import Database
+
+
+class Finding(Struct, frozen=True):
+    """One check of the ledger: what it promises, and the rows that break it."""
+
+    name: str
+    promise: str
+    broken: tuple[str, ...]
+
+
+_CHECKS = (
+    (
+        "balances",
+        "each cached balance equals the sum of its transfers",
+        """
+        SELECT a.id || ': cached ' || (a.credited - a.debited) || ', transfers say '
+               || (COALESCE(c.total, 0) - COALESCE(d.total, 0))
+        FROM accounts a
+        LEFT JOIN (SELECT credit AS id, SUM(amount) AS total FROM transfers GROUP BY credit) c ON c.id = a.id
+        LEFT JOIN (SELECT debit AS id, SUM(amount) AS total FROM transfers GROUP BY debit) d ON d.id = a.id
+        WHERE a.credited <> COALESCE(c.total, 0) OR a.debited <> COALESCE(d.total, 0)
+        """,
+    ),
+    (
+        "zero-sum",
+        "all balances sum to zero",
+        "SELECT 'the balances sum to ' || SUM(credited - debited) FROM accounts HAVING SUM(credited - debited) <> 0",
+    ),
+    (
+        "overdraft",
+        "no workspace is below zero",
+        "SELECT id || ': ' || (credited - debited) FROM accounts WHERE platform = 0 AND credited < debited",
+    ),
+    (
+        "captures",
+        "each generation that cost something has one capture, of its recorded cost, from its own workspace",
+        """
+        SELECT g.id || ': cost ' || g.cost || ', captured ' || COALESCE(t.amount, 0) || ' from ' || COALESCE(t.debit, '-')
+        FROM generations g LEFT JOIN transfers t ON t.kind = 'capture' AND t.ref = g.id
+        LEFT JOIN transfers r ON r.kind = 'reversal' AND r.ref = g.id
+        WHERE (g.cost <> COALESCE(t.amount, 0) - COALESCE(r.amount, 0)) OR (t.debit IS NOT NULL AND t.debit <> g.workspace_id)
+        """,
+    ),
+    (
+        "absorbed",
+        "what a generation cost us is booked as absorbed, once",
+        """
+        SELECT g.id || ': absorbed ' || g.absorbed || ', booked ' || COALESCE(t.amount, 0)
+        FROM generations g LEFT JOIN transfers t ON t.kind = 'absorb' AND t.ref = g.id
+        WHERE g.absorbed <> COALESCE(t.amount, 0)
+        """,
+    ),
+    (
+        "orphans",
+        "no capture lacks its generation",
+        """
+        SELECT t.kind || ' ' || t.ref FROM transfers t LEFT JOIN generations g ON g.id = t.ref
+        WHERE t.kind IN ('capture', 'absorb', 'reversal') AND g.id IS NULL
+        """,
+    ),
+    (
+        "meters",
+        "each key's metered spending equals its captures",
+        """
+        SELECT k.id || ': metered ' || COALESCE(u.spent, 0) || ', captured ' || COALESCE(g.cost, 0)
+        FROM keys k
+        LEFT JOIN (SELECT key_id, SUM(spent) AS spent FROM key_usage GROUP BY key_id) u ON u.key_id = k.id
+        LEFT JOIN (SELECT key_id, SUM(cost) AS cost FROM generations GROUP BY key_id) g ON g.key_id = k.id
+        WHERE COALESCE(u.spent, 0) <> COALESCE(g.cost, 0)
+        """,
+    ),
+)
+
+
+async def audit_ledger(database: Database) -> list[Finding]:
+    """Runs every check over the whole ledger; a Finding with nothing in `broken` holds."""
+    findings = []
+    for name, promise, sql in _CHECKS:
+        rows = await database.read(sql)
+        findings.append(Finding(name, promise, tuple(str(row[0]) for row in rows)))
+    return findings
+
+
+async def count_rows(database: Database) -> dict[str, int]:
+    """How many generations, captures, absorbed amounts and keys there are, and what the captures sum to."""
+    rows = await database.read(
+        """
+        SELECT (SELECT COUNT(*) FROM generations), (SELECT COUNT(*) FROM transfers WHERE kind = 'capture'),
+               (SELECT COUNT(*) FROM transfers WHERE kind = 'absorb'), (SELECT COUNT(*) FROM keys),
+               (SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE kind = 'capture')
+        """
+    )
+    return dict(zip(("generations", "captures", "absorbed", "keys", "captured"), rows[0], strict=True))

@@ -1,0 +1,92 @@
+"""The data directory: one server at a time (a file lock), the secret, and how the command line finds the server."""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+from tollway.storage.database import StorageError
+
+DATABASE_FILE = "tollway.db"
+
+
+class Control(Struct):
+    """Where the running server listens, and the token that the command line shows it. A file of mode 0600."""
+
+    url: str
+    token: str
+    pid: int
+
+
+class ServerLock:
+    """Held while a server runs: its lease is the whole balance, so there may be one only (MONEY.md, Leases)."""
+
+    def __init__(self, data_dir: Path) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = data_dir / "server.lock"
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> bool:
+        """False: another process holds it."""
+        file = self._path.open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Lets the next server start. The kernel does the same when a process is killed."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def read_control(data_dir: Path) -> Control | None:
+    """How to reach the running server, or None if none has left its note."""
+    try:
+        return msgspec.json.decode((data_dir / "control.json").read_bytes(), type=Control)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def write_control(data_dir: Path, control: Control) -> None:
+    """Replaces the note in one step, readable by its owner only."""
+    _write_private(data_dir / "control.json", msgspec.json.encode(control))
+
+
+def remove_control(data_dir: Path) -> None:
+    """The server has stopped."""
+    (data_dir / "control.json").unlink(missing_ok=True)
+
+
+def load_secret(data_dir: Path, configured: str | None) -> bytes:
+    """The pepper of key digests: configured, or a file made at first start. StorageError: an empty one."""
+    if configured is not None:
+        if not configured.strip():
+            raise StorageError("security.secret_key is empty: anyone could forge keys")
+        return configured.encode()
+    path = data_dir / "secret_key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_private(path, secrets.token_hex(32).encode())
+    secret = path.read_bytes().strip()
+    if not secret:
+        raise StorageError(f"{path} is empty: restore it from a backup; without it no key works")
+    return secret
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

@@ -1,0 +1,86 @@
+"""SQLite through apsw: one writer connection that also checkpoints, one reader, each on a thread of its own."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tollway.storage.database import ConflictError, Row, Statement, StorageError
+
+VERSION_MIN = (3, 51, 3)
+"""Earlier ones have the WAL-reset bug, which can corrupt a database (FAULTS.md, finding 4)."""
+
+
+class SqliteDatabase:
+    """`Database` on one file. `synchronous=FULL`: a commit that returned survives a power cut (FAULTS.md, finding 3)."""
+
+    def __init__(self, path: Path) -> None:
+        version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+        if version < VERSION_MIN:
+            raise StorageError(f"SQLite {apsw.sqlite_lib_version()} can corrupt a database; 3.51.3 or newer is needed")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
+        self._writer = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
+            self._writer.execute(f"PRAGMA {pragma}")
+        path.chmod(0o600)
+        self._reader = _open(path, apsw.SQLITE_OPEN_READONLY)
+        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
+        self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+
+    async def read(self, sql: str, /, **parameters: Any) -> list[Row]:
+        return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._read, sql, parameters)
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, statements)
+
+    async def close(self) -> None:
+        """Finishes what is queued, then closes both connections."""
+        for thread, connection in ((self._read_thread, self._reader), (self._write_thread, self._writer)):
+            await asyncio.get_running_loop().run_in_executor(thread, connection.close)
+            thread.shutdown()
+
+    def script(self, sql: str) -> None:
+        """Executes a migration's statements, from the calling thread, in one transaction."""
+        with self._writer:
+            for _ in self._writer.execute(sql):
+                pass
+
+    def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        try:
+            return list(self._reader.execute(sql, parameters))
+        except apsw.Error as error:
+            raise StorageError(f"reading failed: {error}") from error
+
+    def _write(self, statements: tuple[Statement, ...]) -> list[list[Row]]:
+        committing = False
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            answers = [list(self._writer.executemany(statement.sql, statement.rows)) for statement in statements]
+            committing = True
+            self._writer.execute("COMMIT")
+        except apsw.Error as error:
+            # A COMMIT that failed may have reached the disk; everything before it certainly did not.
+            rolled_back = _roll_back(self._writer)
+            if isinstance(error, apsw.ConstraintError):
+                raise ConflictError(str(error)) from error
+            raise StorageError(f"writing failed: {error}", sure=rolled_back and not committing) from error
+        return answers
+
+
+def _open(path: Path, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
+    connection.set_busy_timeout(5_000)
+    return connection
+
+
+def _roll_back(connection: apsw.Connection) -> bool:
+    if not connection.in_transaction:
+        return True
+    try:
+        connection.execute("ROLLBACK")
+    except apsw.Error:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The HTTP side towards providers: one client, with its own pool, built for speed and for every fault of the table."""

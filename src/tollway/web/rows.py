@@ -1,0 +1,142 @@
+"""The table of models: a row for each model of the market, and how its endpoints are doing at a moment."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+
+from tollway.domain.catalog import Endpoint
+from tollway.routing.health import HealthBoard
+from tollway.routing.market import Market, Offer, blended_price
+from tollway.web.figures import usd_per_million
+
+MODALITIES = ("text", "image", "file", "audio", "speech", "video")
+"""The order in which they are shown; others follow by name."""
+
+
+class Status(StrEnum):
+    """A model's state: the best that one of its endpoints is in."""
+
+    UP = "up"
+    UNTRIED = "untried"
+    DOWN = "down"
+    OFF = "off"  # no endpoint is on offer
+
+
+class Row(Struct, frozen=True):
+    """What does not change while a market lasts. Prices are those of the cheapest endpoint, USD per 1M tokens, exact."""
+
+    id: str
+    name: str
+    author: str
+    created_s: int
+    context_tokens: int
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    price_input: str | None
+    price_output: str | None
+    price_note: str
+    """What else it may cost: dearer long prompts, a price for each request. "" if nothing."""
+    rank_input: int
+    """The price per token, to sort by; unpriced rows stand last."""
+    rank_output: int
+    providers: tuple[str, ...]
+    """Display names, cheapest endpoint first, each once."""
+    endpoint_ids: tuple[str, ...]
+    """Of what is on offer; empty: the model is off."""
+    off_reason: str
+    haystack: str
+    """What a search looks through, case folded."""
+
+
+class RowNow(Struct, frozen=True):
+    """A row, and how many of its endpoints are up, untried and down at this moment."""
+
+    row: Row
+    up: int
+    untried: int
+    down: int
+
+    @property
+    def endpoints(self) -> int:
+        """How many are on offer."""
+        return len(self.row.endpoint_ids)
+
+    @property
+    def status(self) -> Status:
+        """The best state of any endpoint."""
+        if self.up:
+            return Status.UP
+        if self.untried:
+            return Status.UNTRIED
+        return Status.DOWN if self.down else Status.OFF
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a request would reach an endpoint that is not known to be down."""
+        return bool(self.up or self.untried)
+
+
+UNPRICED = 1 << 120  # more than any price, PRICE_MAX * 10**18 included
+
+
+def rows_of(market: Market, provider_name: Callable[[str], str]) -> tuple[Row, ...]:
+    """A row for each model: what is on offer first, those with most endpoints first, then the newest."""
+    rows = [_row(offer, provider_name) for offer in market.offers.values()]
+    rows.sort(key=lambda row: (-len(row.endpoint_ids), -row.created_s, row.id))
+    return tuple(rows)
+
+
+def row_now(row: Row, health: HealthBoard, now_s: float) -> RowNow:
+    """A row with its endpoints' present health (monotonic seconds)."""
+    states = [health.status(endpoint_id, now_s)[0] for endpoint_id in row.endpoint_ids]
+    return RowNow(row, up=states.count("up"), untried=states.count("untried"), down=states.count("down"))
+
+
+def _row(offer: Offer, provider_name: Callable[[str], str]) -> Row:
+    model = offer.model
+    shown = offer.live or tuple(sorted((rejection.endpoint for rejection in offer.off), key=_unpriced_last))
+    cheapest = shown[0] if shown else None
+    price = cheapest.price if cheapest else None
+    providers = tuple(dict.fromkeys(provider_name(endpoint.provider) for endpoint in shown))
+    context = model.context_tokens or max((endpoint.context_tokens for endpoint in shown), default=0)
+    return Row(
+        id=model.id,
+        name=model.name,
+        author=model.author,
+        created_s=model.created_s,
+        context_tokens=context,
+        reads=_in_order(model.input_modalities),
+        writes=_in_order(model.output_modalities),
+        price_input=usd_per_million(price.rates.prompt) if price else None,
+        price_output=usd_per_million(price.rates.completion) if price else None,
+        price_note=_note(cheapest) if cheapest else "",
+        rank_input=price.rates.prompt if price else UNPRICED,
+        rank_output=price.rates.completion if price else UNPRICED,
+        providers=providers,
+        endpoint_ids=tuple(endpoint.id for endpoint in offer.live),
+        off_reason="" if offer.live else offer.off[0].reason if offer.off else "no provider of the catalog offers it",
+        haystack=" ".join((model.id, model.name, model.author, *providers)).casefold(),
+    )
+
+
+def _unpriced_last(endpoint: Endpoint) -> tuple[bool, int]:
+    return endpoint.price is None, blended_price(endpoint)
+
+
+def _note(endpoint: Endpoint) -> str:
+    """In words, what the two prices of a row leave out."""
+    if endpoint.price is None:
+        return ""
+    notes = []
+    if endpoint.price.rates.request:
+        notes.append(f"and ${usd_per_million(endpoint.price.rates.request)} per 1M requests")
+    if endpoint.price.tiers:
+        over = min(tier.prompt_tokens_over for tier in endpoint.price.tiers)
+        notes.append(f"other prices for prompts of over {over:,} tokens")
+    return "; ".join(notes)
+
+
+def _in_order(modalities: tuple[str, ...]) -> tuple[str, ...]:
+    known = {name: place for place, name in enumerate(MODALITIES)}
+    return tuple(sorted(set(modalities), key=lambda name: (known.get(name, len(known)), name)))

@@ -1,0 +1,48 @@
+"""The wire formats that we can ask in: the list is the registry."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tollway.domain.catalog import WireFormat
+from tollway.domain.chat import ChatRequest
+from tollway.domain.events import Answer, Event, Failed
+from tollway.domain.quirks import Quirks
+from tollway.wire.openai_chat import client as openai_chat
+
+
+class StreamDecoder(Protocol):
+    """A stream's bytes -> events; memory, no I/O."""
+
+    @property
+    def saw_done(self) -> bool: ...
+    def feed(self, data: bytes) -> list[Event]: ...
+    def end(self) -> list[Event]: ...
+
+
+class Client(Protocol):
+    """The client role of a format: a module such as `wire.openai_chat.client`."""
+
+    PATH: str
+    """What is appended to a provider's base URL."""
+
+    @property
+    def EventDecoder(self) -> Callable[[], StreamDecoder]: ...  # noqa: N802 (a class of the module)
+    def encode_request(
+        self,
+        request: ChatRequest,
+        *,
+        upstream_model: str,
+        max_tokens: int | None,
+        stream: bool,
+        parameters: frozenset[str],
+        quirks: Quirks,
+        user_id: str | None,
+    ) -> bytes: ...
+    def decode_answer(self, body: bytes) -> Answer | Failed: ...
+    def decode_error(
+        self, status: int, headers: Callable[[str], str | None], body: bytes, *, now_s: float
+    ) -> Failed: ...
+
+
+CLIENTS: dict[WireFormat, Client] = {WireFormat.OPENAI_CHAT: openai_chat}
+

@@ -1,0 +1,1 @@
+"""OpenAI's chat completions, with OpenRouter's additions."""
