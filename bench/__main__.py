@@ -78,7 +78,9 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped; every process that was started has ended.", file=sys.stderr)
         return 130
-    whole = not arguments.quick and only == list(SCENARIOS) and set(OURS) <= set(names)
+    full = Options()
+    enough = options.rounds >= full.rounds and options.requests >= full.requests and options.held >= full.held
+    whole = enough and only == list(SCENARIOS) and set(OURS) <= set(names)
     _publish(run, options, whole, arguments.out)
     ours = {name: count for name, count in run.failures.items() if name in OURS}
     if ours:

@@ -20,17 +20,17 @@ class Sample(Struct, frozen=True):
 
 def sample(pid: int) -> Sample:
     """The tree under `pid`, now. Raises ProcessLookupError if `pid` is gone."""
-    tree = _tree(pid)
-    if pid not in tree:
+    found = tree(pid)
+    if pid not in found:
         raise ProcessLookupError(f"Process {pid} is not running.")
     return Sample(
-        cpu_s=sum(_own_cpu_s(member) + waited for member, waited in tree.items()),
-        rss_bytes=sum(_rss_bytes(member) for member in tree),
-        processes=len(tree),
+        cpu_s=sum(_own_cpu_s(member) + waited for member, waited in found.items()),
+        rss_bytes=sum(_rss_bytes(member) for member in found),
+        processes=len(found),
     )
 
 
-def _tree(root: int) -> dict[int, float]:
+def tree(root: int) -> dict[int, float]:
     """Each process of the tree with the CPU seconds of its children that were waited for."""
     parents: dict[int, int] = {}
     waited: dict[int, float] = {}

@@ -164,12 +164,17 @@ class Connection(asyncio.Protocol):
         self.open = False
         self._transport.close()
 
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+        self.open = False
+        self._window = None
+        self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
         if self._window is not None:
             self._finish("connection lost")
-        else:
-            self._load.lost(self)
+        self._load.lost(self)
 
     def send(self, window: Window, intended: float) -> None:
         """Start a request that should have started at `intended` (perf_counter)."""
@@ -240,6 +245,9 @@ class Load:
         head["content-length"] = str(len(body))
         lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
         self.request = f"POST {order.path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+        self._connections: set[Connection] = set()
+        self._closing = False
+        self._closed = asyncio.Event()
         self._idle: list[Connection] = []
         self._late: list[float] = []
         self._jobs: set[asyncio.Task[None]] = set()
@@ -260,9 +268,7 @@ class Load:
         wall_s = time.perf_counter() - started
         end = self._look()
         watcher.cancel()
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        await self._close()
         return Outcome(
             succeeded=window.succeeded,
             failed=window.failed,
@@ -293,6 +299,7 @@ class Load:
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.order.port)
+        self._connections.add(connection)
         return connection
 
     async def _drive(self, requests: int, rate: float | None, deadline: float) -> Window:
@@ -329,14 +336,29 @@ class Load:
             else:
                 self._late.append(intended)
 
+    async def _close(self) -> None:
+        """Give up what is under way, and wait until every connection is closed."""
+        self._closing = True
+        for job in self._jobs:
+            job.cancel()
+        for connection in self._connections:
+            connection.abort()
+        if self._connections:
+            await self._closed.wait()
+
     def lost(self, connection: Connection) -> None:
-        """A connection was closed while it had nothing to do, as any server may: another takes its place."""
+        """A connection is closed. A server may do so while there was nothing to do: another takes its place."""
+        self._connections.discard(connection)
+        if self._closing and not self._connections:
+            self._closed.set()
         if connection in self._idle:
             self._idle.remove(connection)
             self.free(connection)
 
     def free(self, connection: Connection) -> None:
         """A connection has nothing to do: give it the next request, or keep it."""
+        if self._closing:
+            return
         if not connection.open:
             job = asyncio.get_running_loop().create_task(self._replace())
             self._jobs.add(job)

@@ -39,7 +39,7 @@ def request_body(model: str, stream: bool) -> bytes:
 def _answer(content: str) -> bytes:
     return msgspec.json.encode(
         {
-            "id": "chatcmpl-bench0000000000000000",
+            "id": "chatcmpl-bench00000000",
             "object": "chat.completion",
             "created": 1_760_000_000,
             "model": UPSTREAM_MODEL,
@@ -69,7 +69,7 @@ def word(number: int) -> str:
 
 def _event(choices: list[dict[str, object]], **more: object) -> bytes:
     chunk = {
-        "id": "chatcmpl-bench0000000000000000",
+        "id": "chatcmpl-bench00000000",
         "object": "chat.completion.chunk",
         "created": 1_760_000_000,
         "model": UPSTREAM_MODEL,
@@ -81,8 +81,7 @@ def _event(choices: list[dict[str, object]], **more: object) -> bytes:
 def content_events(count: int) -> list[bytes]:
     """`count` server-sent events of about 180 bytes, in OpenAI's format."""
     return [
-        _event([{"index": 0, "delta": {"content": word(number)}, "finish_reason": None}], system_fingerprint="fp_bench")
-        for number in range(count)
+        _event([{"index": 0, "delta": {"content": word(number)}, "finish_reason": None}]) for number in range(count)
     ]
 
 

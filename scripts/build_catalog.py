@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from msgspec.structs import replace
@@ -64,6 +65,7 @@ def build(table: dict[str, Any]) -> tuple[Shipped, dict[str, object]]:
     joiner = Joiner(rows, _anchors(data, opinion), table)
     models = {(row.provider, row.upstream): joiner.model_of(row) for row in rows}
     endpoints, dropped = _one_each([_endpoint(row, models[row.provider, row.upstream], opinion, table) for row in rows])
+    endpoints, doubtful = _believable(endpoints)
     served = {endpoint.model_id for endpoint in endpoints}
     by_model: dict[str, list[Source]] = defaultdict(list)
     for row in rows:
@@ -76,7 +78,7 @@ def build(table: dict[str, Any]) -> tuple[Shipped, dict[str, object]]:
         aliases=_aliases(rows, models, served),
         endpoints=tuple(sorted(endpoints, key=lambda endpoint: endpoint.id)),
     )
-    return shipped, _figures(shipped, len(rows), len(successors), dropped)
+    return shipped, _figures(shipped, len(rows), len(successors), dropped, doubtful)
 
 
 def _check_versions(table: dict[str, Any]) -> None:
@@ -192,6 +194,32 @@ def _one_each(endpoints: list[EndpointRow]) -> tuple[list[EndpointRow], int]:
     return list(kept.values()), len(endpoints) - len(kept)
 
 
+def _believable(endpoints: list[EndpointRow]) -> tuple[list[EndpointRow], int]:
+    """Takes away prices of one source that are under a tenth of what is usual for the model.
+
+    These are slips of unit or of decimal point (one provider's Voxtral costs $0.002 a million); we would sell below
+    cost. The endpoint is off until someone sets its price. A price far too high only means that nobody chooses it.
+    """
+    usual: dict[str, list[Decimal]] = defaultdict(list)
+    for endpoint in endpoints:
+        if endpoint.price is not None:
+            usual[endpoint.model_id].append(_blend(endpoint.price))
+    kept = []
+    for endpoint in endpoints:
+        price, prices = endpoint.price, usual[endpoint.model_id]
+        odd = price is not None and price.agreement == "single" and len(prices) >= 3
+        if odd and price is not None and _blend(price) * 10 < median(prices):
+            kept.append(replace(endpoint, price=None))
+        else:
+            kept.append(endpoint)
+    gone = sum(before.price is not None and after.price is None for before, after in zip(endpoints, kept, strict=True))
+    return kept, gone
+
+
+def _blend(price: PriceRow) -> Decimal:
+    return 3 * Decimal(price.rates.prompt) + Decimal(price.rates.completion)
+
+
 def _model(id_: str, rows: list[Source], table: dict[str, Any]) -> Model:
     """The model's own facts, from its maker's row if there is one, else from OpenRouter's, else the widest known."""
     author = id_.split("/", 1)[0]
@@ -240,7 +268,7 @@ def _aliases(rows: list[Source], models: dict[tuple[str, str], str], served: set
     }
 
 
-def _figures(shipped: Shipped, rows: int, successors: int, dropped: int) -> dict[str, object]:
+def _figures(shipped: Shipped, rows: int, successors: int, dropped: int, doubtful: int) -> dict[str, object]:
     sizes = Counter(endpoint.model_id for endpoint in shipped.endpoints)
     prices = [endpoint.price for endpoint in shipped.endpoints]
     agreement = Counter(price.agreement for price in prices if price is not None)
@@ -257,6 +285,7 @@ def _figures(shipped: Shipped, rows: int, successors: int, dropped: int) -> dict
         "endpoints joined into those": sum(size for size in sizes.values() if size > 1),
         "aliases": len(shipped.aliases),
         "endpoints without a price (off)": sum(price is None for price in prices),
+        "of these, prices too low to believe": doubtful,
         "prices on which two sources agree": agreement["agree"],
         "prices on which they disagree (both kept)": agreement["disagree"],
         "prices with one source": agreement["single"],

@@ -42,9 +42,12 @@ from tollway.storage.migrate import migrate
 from tollway.storage.sqlite import SqliteDatabase
 from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
-from tollway.web.routes import not_found_page, web_routes
+from tollway.web.routes import web_routes
 
 log = structlog.get_logger(__name__)
+
+LOCK_WAIT_S = 1.0
+"""A command that opens the database itself holds the lock for some tens of milliseconds."""
 
 
 async def open_database(config: Config) -> SqliteDatabase:
@@ -63,6 +66,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         connections_per_origin=config.upstream.connections_per_origin, proxies=config.upstream.proxies
     )
     gateway = Gateway(
+        loop=asyncio.get_running_loop(),
         market=build_market(EMPTY, {}, frozenset()),
         credentials={},
         client=client,
@@ -89,6 +93,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         pepper=pepper,
         control_token=secrets.token_urlsafe(32),
         reload=reload,
+        simulated=simulator_url is not None,
     )
     gateway.metrics.gauges |= {
         "upstream_connections": ("Open connections to providers", lambda: client.open_connections),
@@ -113,14 +118,13 @@ def create_app(house: House) -> App:
         public_url=house.config.public_url,
         now_s=house.now_s,
         provider_name=house.provider_name,
+        notice=DEMO_NOTICE if house.simulated else "",
     )
 
     async def unknown(request: Request, error: Exception) -> Response:
         path, status = request.url.path, error.status_code if isinstance(error, HTTPException) else 404
         if request.method == "OPTIONS" and path.startswith(("/api/", "/v1")):
             return Response(status_code=204, headers=PREFLIGHT)
-        if not path.startswith(("/api/", "/v1")) and "text/html" in request.headers.get("accept", ""):
-            return not_found_page(request)
         return error_answer(path, no_such_route(request.method, path, status == 405 or path in hot_paths))
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -138,6 +142,8 @@ def create_app(house: House) -> App:
 
     return app
 
+
+DEMO_NOTICE = "This is a demo: every provider is simulated, and its answers are made up."
 
 PREFLIGHT = {
     "access-control-allow-origin": "*",
@@ -159,7 +165,7 @@ async def running(
     StorageError: another server holds this data directory, or the database can't be used.
     """
     lock = ServerLock(config.data_dir)
-    if not lock.acquire():
+    if not lock.acquire(wait_s=LOCK_WAIT_S):
         raise StorageError(f"Another Tollway server uses {config.data_dir}; stop it, or set storage.data_dir.")
     database = await open_database(config)
     try:
@@ -187,9 +193,8 @@ async def _serve(
     house: House, config: Config, limits: ServerLimits | None, started: Callable[[], None]
 ) -> None:
     def ready(port: int) -> None:
-        host = config.server.host
         house.port = port
-        write_control(config.data_dir, Control(f"http://{host}:{port}", house.control_token, os.getpid()))
+        write_control(config.data_dir, Control(config.server.local_url(port), house.control_token, os.getpid()))
         house.ready = True
         started()
 

@@ -1,17 +1,26 @@
-"""The configuration: tollway.toml and TOLLWAY_* variables, decoded once into frozen Structs; the one reader of the environment."""
+"""The configuration: tollway.toml and TOLLWAY_* variables, decoded once; the one reader of the environment."""
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from tollway.domain.money import price_from_text
+
 ENV_PREFIX = "TOLLWAY_"
+CONFIG_FILE = "tollway.toml"
+SECRETS = ("security.secret_key",)
+"""Values that may also come from a file: TOLLWAY_SECURITY__SECRET_KEY_FILE (Docker's and Kubernetes' secrets)."""
+
 EXAMPLE_SECRETS = frozenset({"changeme", "secret", "password", "tollway", "your-secret-key"})
 
+SLUG = r"^[a-z0-9][a-z0-9._/-]{0,63}$"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
@@ -48,6 +57,11 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     request_max_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 20 * 2**20
     shutdown_grace_s: Seconds = 30.0
 
+    def local_url(self, port: int) -> str:
+        """Where a process on this machine reaches the server: a wildcard address is no address to connect to."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104 (compared, not bound)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
 
 class Storage(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the database, the secret and the lock live."""
@@ -59,6 +73,9 @@ class Security(Struct, frozen=True, forbid_unknown_fields=True):
     """`secret_key` peppers the digests of keys; by default a file of mode 0600 in the data directory."""
 
     secret_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Security(secret_key={_masked(self.secret_key)})"
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,8 +94,10 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """An own provider, or a key for one of the catalog's. `models` left out: they are listed from the server."""
 
-    slug: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._/-]{0,63}$")]
+    slug: Annotated[str, Meta(pattern=SLUG)]
     base_url: str | None = None
+    models_url: str | None = None
+    """Where its models are listed, with prices if it has them; by default base_url + /models."""
     name: str | None = None
     key: str | None = None
     models: tuple[ModelConfig, ...] | None = None
@@ -86,7 +105,12 @@ class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True):
     cancels: bool = True
     first_event_s: Seconds = 60.0
     idle_s: Seconds = 30.0
+    whole_s: Seconds = 600.0
+    """How long an answer that is not streamed may take."""
     total_s: Seconds = 1800.0
+
+    def __repr__(self) -> str:
+        return f"ProviderConfig(slug={self.slug!r}, base_url={self.base_url!r}, key={_masked(self.key)})"
 
 
 class Upstream(Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,18 +143,30 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def public_url(self) -> str:
         """Without a trailing slash."""
-        host = self.server.host if self.server.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104 (compared, not bound)
-        return (self.server.public_url or f"http://{host}:{self.server.port}").rstrip("/")
+        return (self.server.public_url or self.server.local_url(self.server.port)).rstrip("/")
 
     def provider_key(self, slug: str, names: tuple[str, ...]) -> Secret | None:
-        """A provider's key: from `[[providers]]`, else from the first of its environment variables that is set."""
+        """A provider's key: from `[[providers]]`, else from the first of its environment variables that is set.
+
+        `NAME_FILE` serves as well: the file that it names holds the key. ConfigError: that file can't be read.
+        """
         for provider in self.providers:
             if provider.slug == slug and provider.key:
                 return Secret(provider.key)
         for name in names:
             if value := self.environment.get(name):
                 return Secret(value)
+            if file := self.environment.get(f"{name}_FILE"):
+                return Secret(_secret_of(Path(file), f"{name}_FILE"))
         return None
+
+    def __repr__(self) -> str:
+        """Without the environment, which holds every key."""
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in SECTIONS)
+        return f"Config({shown})"
+
+
+SECTIONS = tuple(each.name for each in msgspec.structs.fields(Config) if each.name != "environment")
 
 
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
@@ -139,54 +175,201 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     Without `path`: TOLLWAY_CONFIG, else ./tollway.toml if it is there, else the defaults.
     """
     env = dict(os.environ if environment is None else environment)
-    tree = _read(path, env)
-    for name, value in env.items():
-        section, _, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
-        if name.startswith(ENV_PREFIX) and key:
-            table = tree.setdefault(section, {})
-            if not isinstance(table, dict):
-                raise ConfigError(f"{name}: [{section}] is a list and can't be set by a variable")
-            table[key] = value
-    _expand(tree, env)
+    file = config_file(path, env)
+    return _build(_read(file) if file else {}, env, str(file or "configuration"))
+
+
+def load_without_file(environment: Mapping[str, str] | None = None) -> Config:
+    """The defaults, and TOLLWAY_SECTION__KEY variables over them: what holds before there is a file."""
+    return _build({}, dict(os.environ if environment is None else environment), "configuration")
+
+
+def _build(tree: dict[str, Any], env: dict[str, str], where: str) -> Config:
+    if wrong := "; ".join(_unknown(tree, Config, "")):
+        raise ConfigError(f"{where}: {wrong}")
+    for name, keys, value in _variables(env):
+        _put(tree, name, keys, value)
+    _expand(tree, env, "")
     try:
         config = msgspec.convert(tree | {"environment": env}, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(_sentence(str(error), path)) from None
-    if config.security.secret_key is not None and config.security.secret_key.lower() in EXAMPLE_SECRETS | {""}:
-        raise ConfigError("security.secret_key is empty or a known example; make one: openssl rand -hex 32")
+        what, _, place = str(error).partition(" - at ")
+        raise ConfigError(f"{where}: {place.strip('`').removeprefix('$.') or 'file'}: {what}") from None
+    if wrong := "; ".join(_odd(config)):
+        raise ConfigError(f"{where}: {wrong}")
     return config
 
 
-def _read(path: Path | None, env: Mapping[str, str]) -> dict[str, Any]:
-    named = path or (Path(env[f"{ENV_PREFIX}CONFIG"]) if f"{ENV_PREFIX}CONFIG" in env else None)
-    file = named or Path("tollway.toml")
-    if not file.is_file():
-        if named:
-            raise ConfigError(f"{file} is not there; `tollway init` writes a commented one")
-        return {}
+def config_file(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path | None:
+    """The file that `load` reads, or None: there is none. ConfigError: the one that was named is not there."""
+    env = os.environ if environment is None else environment
+    named = path or (Path(env[f"{ENV_PREFIX}CONFIG"]) if env.get(f"{ENV_PREFIX}CONFIG") else None)
+    file = named or Path(CONFIG_FILE)
+    if file.is_file():
+        return file
+    if named:
+        raise ConfigError(f"{file} is not there; `tollway init {file}` writes a commented one")
+    return None
+
+
+def origins(path: Path | None = None, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each value comes from that is not the default: "server.port" -> a file, or a variable's name."""
+    env = os.environ if environment is None else environment
+    file = config_file(path, env)
+    found = {place: str(file) for place, _ in leaves(_read(file))} if file else {}
+    return found | {".".join(keys).removesuffix("_file"): name for name, keys, _ in _variables(env)}
+
+
+def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested tables and lists, with its path: `providers[0].slug`."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from leaves(value, f"{place}.{key}" if place else key)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from leaves(value, f"{place}[{number}]")
+    else:
+        yield place, node
+
+
+def misnamed(environment: Mapping[str, str]) -> list[str]:
+    """TOLLWAY_* variables that look like a setting and set nothing: TOLLWAY_PORT instead of TOLLWAY_SERVER__PORT.
+
+    No error: Kubernetes sets TOLLWAY_PORT by itself beside a service called "tollway", and clients use TOLLWAY_KEY.
+    """
+    known: dict[str, str] = {}
+    for section in msgspec.structs.fields(Config):
+        if (struct := _struct_in(section.type)) and section.name != "providers":
+            known |= {each.name: section.name for each in msgspec.structs.fields(struct)}
+    return [
+        f"{name} sets nothing; {ENV_PREFIX}{known[key].upper()}__{key.upper()} would"
+        for name in sorted(environment)
+        if name.startswith(ENV_PREFIX) and (key := name.removeprefix(ENV_PREFIX).lower()) in known
+    ]
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}") from None
 
 
-def _expand(node: Any, env: Mapping[str, str]) -> None:
-    """Replaces "${NAME}" by the variable's value, in place."""
+def _variables(env: Mapping[str, str]) -> list[tuple[str, list[str], str]]:
+    """(name, path, value) of each TOLLWAY_SECTION__KEY."""
+    found = []
+    for name in sorted(env):
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            found.append((name, name.removeprefix(ENV_PREFIX).lower().split("__"), env[name]))
+    return found
+
+
+def _put(tree: dict[str, Any], name: str, keys: list[str], value: str) -> None:
+    """Sets one value of the tree from a variable. ConfigError: the variable names nothing that there is."""
+    if ".".join(keys).removesuffix("_file") in SECRETS and keys[-1].endswith("_file"):
+        keys = [*keys[:-1], keys[-1].removesuffix("_file")]
+        value = _secret_of(Path(value), name)
+    nested: Any = value
+    for key in reversed(keys):
+        nested = {key: nested}
+    if wrong := next(_unknown(nested, Config, ""), None):
+        raise ConfigError(f"{name}: {wrong}")
+    node = tree
+    for key in keys[:-1]:
+        node = node.setdefault(key, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"{name}: {key} can't be set by a variable; write it into {CONFIG_FILE}")
+    node[keys[-1]] = value
+
+
+def _unknown(node: Any, kind: Any, place: str) -> Iterator[str]:
+    """A sentence for each key that the Structs don't have, with its whole path and what was probably meant."""
+    struct = _struct_in(kind)
+    if struct is None:
+        return
+    if isinstance(node, list):
+        for number, item in enumerate(node):
+            yield from _unknown(item, struct, f"{place}[{number}]")
+    if not isinstance(node, dict):
+        return
+    known = {each.name: each.type for each in msgspec.structs.fields(struct) if each.name != "environment"}
+    for key, value in node.items():
+        path = f"{place}.{key}" if place else key
+        if key in known:
+            yield from _unknown(value, known[key], path)
+        else:
+            near = get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            yield f"{path} is not a known key{hint}"
+
+
+def _struct_in(kind: Any) -> type[Struct] | None:
+    """The Struct that a type is, or holds: tuple[ModelConfig, ...] | None -> ModelConfig."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind
+    return next((found for each in get_args(kind) if (found := _struct_in(each))), None)
+
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _expand(node: Any, env: Mapping[str, str], place: str) -> None:
+    """Replaces each "${NAME}" in a string by the variable's value, in place."""
     pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in list(pairs):
-        if isinstance(value, str) and value.startswith("${") and value.endswith("}"):
-            name = value[2:-1]
+        path = f"{place}[{key}]" if isinstance(key, int) else f"{place}.{key}" if place else key
+        if not isinstance(value, str):
+            _expand(value, env, path)
+            continue
+        for name in _REFERENCE.findall(value):
             if name not in env:
-                raise ConfigError(f"the variable {name}, which the configuration names, is not set")
-            node[key] = env[name]
-        else:
-            _expand(value, env)
+                raise ConfigError(f"{path} names the variable {name}, which is not set: export {name}=...")
+        node[key] = _REFERENCE.sub(lambda found: env[found.group(1)], value)
 
 
-def _sentence(error: str, path: Path | None) -> str:
-    what, _, where = error.partition(" - at ")
-    place = where.strip("`").removeprefix("$.") if where else ""
-    if "unknown field" in what:
-        name = what.rsplit("`", 2)[-2]
-        return f"{path or 'configuration'}: {f'{place}.' if place and place != '$' else ''}{name} is not a known key"
-    return f"{path or 'configuration'}: {place or 'file'}: {what}"
+def _odd(config: Config) -> Iterator[str]:
+    """What is of the right type and still can't be meant."""
+    secret = config.security.secret_key
+    if secret is not None and secret.strip().lower() in EXAMPLE_SECRETS | {""}:
+        yield "security.secret_key is empty or a known example; make one: openssl rand -hex 32"
+    seen: set[str] = set()
+    for number, provider in enumerate(config.providers):
+        place = f"providers[{number}]"
+        if provider.slug in seen:
+            yield f'{place}.slug: "{provider.slug}" is there twice; each provider has one block'
+        seen.add(provider.slug)
+        if provider.key is not None and not provider.key.strip():
+            yield f"{place}.key is empty; leave it out where the server needs none"
+        for name in ("base_url", "models_url"):
+            url = getattr(provider, name)
+            if url is not None and not re.match(r"https?://[^/\s]", url):
+                yield f'{place}.{name}: "{url}" does not start with http:// or https://'
+        if provider.base_url is None and (provider.models is not None or provider.models_url or provider.free):
+            yield f"{place}: models, models_url and free need a base_url; without one, the catalog says what is sold"
+        for index, model in enumerate(provider.models or ()):
+            yield from _odd_model(model, f"{place}.models[{index}]")
+
+
+def _odd_model(model: ModelConfig, place: str) -> Iterator[str]:
+    prices = {name: getattr(model, name) for name in ("price_prompt", "price_completion", "price_request")}
+    for name, text in prices.items():
+        try:
+            if text is not None:
+                price_from_text(text)
+        except ValueError as error:
+            yield f"{place}.{name}: {error}"
+    if model.free and any(text is not None for text in prices.values()):
+        yield f"{place} has a price and is declared free; it can be one of the two"
+
+
+def _secret_of(file: Path, name: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name}: {file} can't be read: {error}") from None
+
+
+def _masked(secret: str | None) -> str:
+    return "None" if secret is None else "***"

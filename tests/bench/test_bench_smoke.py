@@ -72,7 +72,7 @@ def test_ctrl_c_ends_every_process() -> None:
     with start("--gateways", "nginx", "--only", "latency,paced", "--rounds", "20") as process:
         assert process.stdout is not None
         process.stdout.readline()  # The first figures: upstream, nginx and load have all been started by now.
-        started = cpu.members(process.pid) - {process.pid}
+        started = cpu.tree(process.pid).keys() - {process.pid}
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors

@@ -97,8 +97,8 @@ async def serving(
 
 async def first(ready: asyncio.Future[int], server: asyncio.Task[None]) -> int:
     """The port, or the error for which there will be none."""
-    waiting = asyncio.ensure_future(ready)
-    await asyncio.wait([waiting, server], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
+    either: list[asyncio.Future[Any]] = [ready, server]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
     if server.done():
         await server
     return ready.result()

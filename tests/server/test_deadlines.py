@@ -117,7 +117,7 @@ def test_slow_handler_is_not_the_clients_fault(way: str) -> None:
             await asyncio.sleep(0.2)
         await exchange.end()
 
-    limits = msgspec.structs.replace(SMALL, body_bytes=1_000_000)
+    limits = msgspec.structs.replace(SMALL, body_bytes=1_000_000, body_bytes_per_s=1 << 30)
 
     async def main() -> None:
         async with serving(handler, way=way, limits=limits) as port, connected(port) as one, connected(port) as two:
@@ -127,6 +127,27 @@ def test_slow_handler_is_not_the_clients_fault(way: str) -> None:
             assert (await two.answer()).body == b"900000"
 
     run(main())
+
+
+def test_unread_body_stays_with_the_client() -> None:
+    """While a handler has not asked for the body, the server takes in little of it, however much the client sends."""
+    received: list[int] = []
+
+    async def handler(exchange: Exchange) -> None:
+        assert isinstance(exchange, DirectExchange)
+        await asyncio.sleep(0.3)
+        received.append(exchange.received)
+        received.append(len(await exchange.body(10_000_000)))
+        await exchange.respond(204, [], b"")
+
+    async def main() -> None:
+        async with serving(handler, limits=ServerLimits()) as port, connected(port) as client:
+            client.send(post(b"x" * 10_000_000))
+            assert (await client.answer()).status == 204
+
+    run(main())
+    assert 0 < received[0] < 1_000_000
+    assert received[1] == 10_000_000
 
 
 @both_ways
@@ -225,11 +246,13 @@ def test_slow_reader_of_a_stream(way: str) -> None:
     """C-11: a client that does not read stops the handler within the two buffers, and is dropped after the stall."""
     written: list[int] = []
     gone_after_s: list[float] = []
+    told = asyncio.Event()
 
     async def handler(exchange: Exchange) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         exchange.on_gone(lambda: gone_after_s.append(loop.time() - began_s))
+        exchange.on_gone(told.set)
         await exchange.start(200, [])
         while not exchange.gone:
             await exchange.write(b"x" * 4096)
@@ -239,7 +262,7 @@ def test_slow_reader_of_a_stream(way: str) -> None:
 
     async def main() -> None:
         async with serving(handler, way=way) as port, slow_reader(port):
-            await asyncio.sleep(LATEST_S)
+            await asyncio.wait_for(told.wait(), LATEST_S)
             assert len(gone_after_s) == 1
             assert gone_after_s[0] >= 0.3
             assert sum(written) < 600_000, "64 KB in the server, twice 128 KB in its kernel, some in the client's"
@@ -250,16 +273,15 @@ def test_slow_reader_of_a_stream(way: str) -> None:
 @both_ways
 def test_slow_reader_of_a_whole_answer(way: str) -> None:
     """The same for one large answer: its connection does not hold the answer for ever."""
-    gone: list[bool] = []
+    told = asyncio.Event()
 
     async def handler(exchange: Exchange) -> None:
-        exchange.on_gone(lambda: gone.append(True))
+        exchange.on_gone(told.set)
         await exchange.respond(200, [], b"x" * 2_000_000)
 
     async def main() -> None:
         async with serving(handler, way=way) as port, slow_reader(port):
-            await asyncio.sleep(LATEST_S)
-            assert gone == [True]
+            await asyncio.wait_for(told.wait(), LATEST_S)
 
     run(main())
 

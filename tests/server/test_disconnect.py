@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 
 import pytest
 
@@ -69,6 +70,31 @@ def test_mid_stream(way: str, how: str, caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.WARNING):
         run(main())
     assert not caplog.records
+
+
+@both_ways
+def test_half_close_of_one_that_does_not_read(way: str) -> None:
+    """A client that has said goodbye is gone, even while the connection still holds bytes that it does not read."""
+
+    async def main() -> None:
+        gone = asyncio.Event()
+
+        async def handler(exchange: Exchange) -> None:
+            exchange.on_gone(gone.set)
+            await exchange.respond(200, [], b"x" * 20_000_000)
+
+        async with serving(handler, way=way, limits=ServerLimits()) as port:
+            loop = asyncio.get_running_loop()
+            with socket.socket() as raw:
+                raw.setblocking(False)
+                await loop.sock_connect(raw, ("127.0.0.1", port))
+                await loop.sock_sendall(raw, get())
+                await asyncio.sleep(0.1)
+                raw.shutdown(socket.SHUT_WR)
+                async with asyncio.timeout(NOTICE_S):
+                    await gone.wait()
+
+    run(main())
 
 
 @both_ways

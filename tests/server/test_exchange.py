@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.server.serving import PATIENCE_S, WAYS, application, connected, echo, get, post, request, run, serving
-from tollway.api.exchange import App, Exchange, Handler
+from tollway.api.exchange import App, Exchange, Handler, as_asgi
 from tollway.api.server import serve
 
 both_ways = pytest.mark.parametrize("way", WAYS)
@@ -68,18 +68,13 @@ async def forgets(exchange: Exchange) -> None:
     """Does not answer."""
 
 
-async def injects(exchange: Exchange) -> None:
-    """Puts a caller's line break into a header."""
-    await exchange.respond(200, [(b"x-title", b"a\r\nset-cookie: b")], b"")
-
-
 async def starts_twice(exchange: Exchange) -> None:
     """Begins a second answer within the first."""
     await exchange.start(200, EVENTS)
     await exchange.start(500, EVENTS)
 
 
-@pytest.mark.parametrize("handler", [raises, raises_held, forgets, injects, starts_twice])
+@pytest.mark.parametrize("handler", [raises, raises_held, forgets, starts_twice])
 @both_ways
 def test_mistakes_before_the_answer(handler: Handler, way: str, caplog: pytest.LogCaptureFixture) -> None:
     """They become one whole 500 which shows nothing of the error; the log has it."""
@@ -90,11 +85,32 @@ def test_mistakes_before_the_answer(handler: Handler, way: str, caplog: pytest.L
             answer = await client.answer()
             assert answer.status == 500
             assert "secret" not in answer.message
-            assert "set-cookie" not in answer.headers
             assert await client.rest() == b""
 
     run(main())
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.parametrize("between", [b"\r\n", b"\n", b"\r", b"\0"])
+def test_headers_cannot_be_injected(between: bytes) -> None:
+    """C-9: a value with a line break or a NUL ends in a 500, not in a header of its author's choice."""
+
+    async def handler(exchange: Exchange) -> None:
+        headers = [(b"x-title", b"a" + between + b"set-cookie: b")]
+        with pytest.raises(ValueError, match="line break"):
+            await exchange.respond(200, headers, b"")
+        with pytest.raises(ValueError, match="line break"):
+            await exchange.start(200, headers)
+        await exchange.respond(200, [], b"as if nothing had happened")
+
+    async def main() -> None:
+        async with serving(handler) as port, connected(port) as client:
+            client.send(get())
+            answer = await client.answer()
+            assert answer.body == b"as if nothing had happened"
+            assert "set-cookie" not in answer.headers
+
+    run(main())
 
 
 @both_ways
@@ -152,6 +168,69 @@ def test_answer_before_the_end_of_the_body(way: str) -> None:
             assert await client.rest() == b""
 
     run(main())
+
+
+@both_ways
+def test_a_client_that_goes_on_sending_is_heard_out(way: str) -> None:
+    """One that first sends its whole body, and only then reads, is not thrown off the connection while it sends."""
+
+    async def handler(exchange: Exchange) -> None:
+        await exchange.respond(401, [], b"no")
+
+    async def main() -> None:
+        async with serving(handler, way=way) as port:
+            loop = asyncio.get_running_loop()
+            with socket.socket() as raw:
+                raw.setblocking(False)
+                await loop.sock_connect(raw, ("127.0.0.1", port))
+                await loop.sock_sendall(raw, request("POST", "/a", "Content-Length: 90000"))
+                for _ in range(3):
+                    await asyncio.sleep(0.05)
+                    await loop.sock_sendall(raw, b"x" * 30_000)
+                assert (await loop.sock_recv(raw, 65536)).startswith(b"HTTP/1.1 401 ")
+
+    run(main())
+
+
+def test_the_end_of_an_answer_is_no_disconnect() -> None:
+    """A server says "http.disconnect" once an answer is complete, perhaps before its send() returns: nobody is told."""
+    told: list[str] = []
+    complete = asyncio.Event()
+    asked: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        if not asked:
+            asked.append("body")
+            return {"type": "http.request"}
+        await complete.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body" and not message["more_body"]:
+            complete.set()
+            await asyncio.sleep(0.01)
+
+    async def handler(exchange: Exchange) -> None:
+        exchange.on_gone(lambda: told.append("gone"))
+        assert await exchange.body(10) == b""
+        await asyncio.sleep(0)
+        await exchange.respond(200, [], b"ok")
+        assert not exchange.gone
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "headers": [],
+        "client": None,
+    }
+
+    async def main() -> None:
+        await as_asgi(handler)(scope, receive, send)
+
+    run(main())
+    assert told == []
 
 
 @asynccontextmanager

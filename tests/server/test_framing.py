@@ -6,7 +6,10 @@ import json
 import pytest
 
 from tests.server.serving import SMALL, WAYS, connected, echo, get, post, request, run, serving
+from tollway.api.connection import Protocol
+from tollway.api.direct import DirectExchange
 from tollway.api.exchange import Exchange
+from tollway.api.server_limits import ServerLimits
 from tollway.domain.errors import TollwayError
 
 both_ways = pytest.mark.parametrize("way", WAYS)
@@ -68,6 +71,17 @@ def test_refused(case: str, way: str) -> None:
         assert "/b" not in called
         if case != "bad chunk size":
             assert not called
+
+    run(main())
+
+
+def test_header_without_end() -> None:
+    """A header that is too long is refused while it arrives: neither its end nor its deadline is waited for."""
+
+    async def main() -> None:
+        async with serving(limits=ServerLimits()) as port, connected(port) as client:
+            client.send(b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 200_000)
+            assert (await client.answer()).status == 431
 
     run(main())
 
@@ -192,6 +206,30 @@ def test_pipelined_answers_keep_their_order(way: str) -> None:
             assert queries == [str(i) for i in range(15)]
 
     run(main())
+
+
+def test_a_waiting_request_stops_the_reading() -> None:
+    """While one request waits behind another, further ones stay in the kernel, and with the client; then they come."""
+    waiting: list[int] = []
+
+    async def handler(exchange: Exchange) -> None:
+        assert isinstance(exchange, DirectExchange)
+        assert isinstance(exchange.carrier, Protocol)
+        if not waiting:
+            await asyncio.sleep(0.1)
+            waiting.append(len(exchange.carrier.queue))
+        await exchange.respond(200, [], b"")
+
+    async def main() -> None:
+        async with serving(handler) as port, connected(port) as client:
+            for _ in range(10):
+                client.send(get())
+                await asyncio.sleep(0.005)
+            for _ in range(10):
+                assert (await client.answer()).status == 200
+
+    run(main())
+    assert waiting == [1]
 
 
 @both_ways

@@ -204,7 +204,7 @@ print("stopped in order", flush=True)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("path", ["/short", "/long"])
 def test_signals(number: signal.Signals, path: str) -> None:
-    """In a process of its own: the first signal lets a stream finish, a second ends the wait; both ends are a success."""
+    """In a process of its own: the first signal lets a stream finish, a second ends the wait; both exit with 0."""
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         stdout=subprocess.PIPE,

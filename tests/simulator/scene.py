@@ -90,6 +90,11 @@ def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
     return int(status.split(" ")[1]), headers, body
 
 
+def body_of(answer: bytes) -> bytes:
+    """What follows the head, with its framing."""
+    return answer.partition(b"\r\n\r\n")[2]
+
+
 def chunks(body: bytes) -> tuple[list[bytes], bool]:
     """The chunks of a body, and whether the last one, of no length, was there."""
     found: list[bytes] = []

@@ -11,6 +11,7 @@ import pytest
 
 from tests.simulator.scene import (
     LOOPS,
+    body_of,
     chat,
     chunks,
     content,
@@ -25,11 +26,6 @@ from tests.simulator.scene import (
 from tollway.simulator import Behaviour, Simulator
 
 on_both_loops = pytest.mark.parametrize("loop", LOOPS)
-
-
-def body_of(answer: bytes) -> bytes:
-    """What follows the head, with its framing."""
-    return answer.partition(b"\r\n\r\n")[2]
 
 
 @on_both_loops

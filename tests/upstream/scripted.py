@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -186,3 +187,16 @@ async def none_open(client: UpstreamClient) -> None:
     """Wait until the client has no socket left; the test's own deadline ends a wait in vain."""
     while client.open_connections:  # noqa: ASYNC110  # a test may poll
         await asyncio.sleep(0.002)
+
+
+def black_hole(stack: AsyncExitStack, address: tuple[str, int] = ("127.0.0.1", 0)) -> int:
+    """A port that drops SYNs: its backlog of 0 is full, and Linux answers no more of them."""
+    full = stack.enter_context(socket.socket())
+    full.bind(address)
+    full.listen(0)
+    for _ in range(4):
+        filler = stack.enter_context(socket.socket())
+        filler.setblocking(False)
+        filler.connect_ex(full.getsockname())
+    port: int = full.getsockname()[1]
+    return port

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.upstream.scripted import (
     Peer,
     Scripted,
     always,
+    black_hole,
     fetch,
     kind_of,
     none_open,
@@ -271,19 +273,11 @@ def test_u3_connect_timeout(run: Run) -> None:
     """U-3: a host that drops our SYN is CONNECT_TIMEOUT after connect_s."""
 
     async def main() -> None:
-        with socket.socket() as full:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            fillers = [socket.socket() for _ in range(4)]
-            for filler in fillers:  # a backlog of 0 holds one; Linux drops the SYN of those beyond it
-                filler.setblocking(False)
-                filler.connect_ex(full.getsockname())
+        async with AsyncExitStack() as stack:
             client = UpstreamClient()
-            url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+            url = f"http://127.0.0.1:{black_hole(stack)}/"
             assert await kind_of(client, url, QUICK) is FaultKind.CONNECT_TIMEOUT
             assert client.open_connections == 0
-            for filler in fillers:
-                filler.close()
             await client.close()
 
     run(main())
@@ -406,8 +400,13 @@ def test_idle_connections_expire(run: Run) -> None:
     async def main() -> None:
         async with Scripted(always(OK)) as server:
             client = UpstreamClient(idle_s=0.05)
-            await asyncio.gather(*[fetch(client, server.url()) for _ in range(3)])
-            assert client.idle_connections == 3
+            with client.call(post(server.url()), PATIENT) as call:
+                await asyncio.gather(*[fetch(client, server.url()) for _ in range(3)])
+                assert client.idle_connections == 3
+                await call.start()
+                await call.read()
+                await asyncio.sleep(0.03)
+            assert client.idle_connections == 3  # the last one's time begins later than the others'
             await none_open(client)
             await server.all_closed()
             await client.close()

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.upstream.conftest import Run
-from tests.upstream.scripted import QUICK, SSE_HEAD, Peer, Scripted, kind_of, none_open, post
+from tests.upstream.scripted import OK, PATIENT, QUICK, SSE_HEAD, Peer, Scripted, always, kind_of, none_open, post
 from tollway.domain.http import Deadlines, FaultKind
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
@@ -69,7 +69,7 @@ def test_u9_stalled_stream(run: Run) -> None:
     run(main())
 
 
-def test_idle_is_the_providers_silence_not_ours(run: Run) -> None:
+def test_idle_is_the_providers_silence_not_ours(run_once: Run) -> None:
     """A caller that is slow to take what has arrived does not make the provider time out."""
 
     async def main() -> None:
@@ -94,10 +94,10 @@ def test_idle_is_the_providers_silence_not_ours(run: Run) -> None:
                 assert await call.chunk() == b""
             await client.close()
 
-    run(main())
+    run_once(main())
 
 
-def test_total_timeout(run: Run) -> None:
+def test_total_timeout(run_once: Run) -> None:
     """A stream that makes progress for ever ends at total_s."""
 
     async def main() -> None:
@@ -117,6 +117,48 @@ def test_total_timeout(run: Run) -> None:
                     while await call.chunk():
                         call.progress()
             assert caught.value.kind is FaultKind.TOTAL_TIMEOUT
+            await client.close()
+
+    run_once(main())
+
+
+def test_idle_counts_from_a_late_first_event(run_once: Run) -> None:
+    """A first event long before first_event_s: the shorter idle_s rules from then on, without a new timer."""
+
+    async def main() -> None:
+        async def script(peer: Peer) -> None:
+            await peer.request()
+            await asyncio.sleep(0.15)
+            await peer.send(SSE_HEAD + b"8\r\ndata: 1\n\r\n")
+            await peer.closed()
+
+        async with Scripted(script) as server:
+            client = UpstreamClient()
+            loop = asyncio.get_running_loop()
+            with client.call(post(server.url()), Deadlines(first_event_s=3.0, idle_s=0.1)) as call:
+                await call.start()
+                assert await call.chunk() == b"data: 1\n"
+                call.progress()
+                with pytest.raises(UpstreamFault) as caught:
+                    await call.chunk()
+            assert caught.value.kind is FaultKind.IDLE_TIMEOUT
+            assert loop.time() - call.started_s < 1.5
+            await client.close()
+
+    run_once(main())
+
+
+def test_no_timer_outlives_its_call(run: Run) -> None:
+    """The end of the block cancels the timer, so that nothing keeps a finished call alive until its deadline."""
+
+    async def main() -> None:
+        async with Scripted(always(OK)) as server:
+            client = UpstreamClient()
+            with client.call(post(server.url()), PATIENT) as call:
+                await call.start()
+                timer = call._timer
+                assert timer is not None
+            assert timer.cancelled()
             await client.close()
 
     run(main())

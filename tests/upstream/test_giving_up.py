@@ -1,7 +1,6 @@
 """Giving up: abort and cancellation at every place where a call can wait, and nothing is left behind."""
 
 import asyncio
-import socket
 from contextlib import AsyncExitStack
 
 import pytest
@@ -16,6 +15,7 @@ from tests.upstream.scripted import (
     Peer,
     Scripted,
     always,
+    black_hole,
     fetch,
     none_open,
     post,
@@ -44,19 +44,6 @@ async def never_resolves(host: str, port: int) -> list[str]:
     """A name server that does not answer."""
     await asyncio.sleep(3600)
     return []
-
-
-def black_hole(stack: AsyncExitStack) -> int:
-    """A port that drops SYNs: its backlog of 0 is full."""
-    full = stack.enter_context(socket.socket())
-    full.bind(("127.0.0.1", 0))
-    full.listen(0)
-    for _ in range(4):
-        filler = stack.enter_context(socket.socket())
-        filler.setblocking(False)
-        filler.connect_ex(full.getsockname())
-    port: int = full.getsockname()[1]
-    return port
 
 
 async def stage(name: str, stack: AsyncExitStack) -> tuple[UpstreamClient, str]:
@@ -102,8 +89,8 @@ def test_abort_at_each_stage(run: Run, name: str) -> None:
             mine = UpstreamFault(FaultKind.ABORTED, "the client of the client went away")
             began_s = loop.time()
             with client.call(post(url), PATIENT) as call:
-                loop.call_later(0.05, call.abort, mine)
-                loop.call_later(0.05, call.abort, UpstreamFault(FaultKind.PROTOCOL, "the first abort counts"))
+                loop.call_later(0.02, call.abort, mine)
+                loop.call_later(0.02, call.abort, UpstreamFault(FaultKind.PROTOCOL, "the first abort counts"))
                 with pytest.raises(UpstreamFault) as caught:
                     await go_through(call, name)
             assert caught.value is mine
@@ -133,7 +120,7 @@ def test_cancellation_at_each_stage(run: Run, name: str) -> None:
                     await go_through(call, name)
 
             job = asyncio.ensure_future(caller())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
@@ -160,7 +147,7 @@ def test_close_at_each_stage(run: Run, name: str) -> None:
                 return caught.value.kind
 
             job = asyncio.ensure_future(caller())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
             await client.close()
             assert client.open_connections == 0
             assert await job is FaultKind.ABORTED
@@ -228,15 +215,16 @@ def test_abort_before_start_and_after_the_end(run: Run) -> None:
     run(main())
 
 
-def test_abort_from_inside_the_connecting_task(run: Run) -> None:
-    """A resolver that aborts the call it works for: no stray cancellation hits the task afterwards."""
+@pytest.mark.parametrize("found", [["127.0.0.1"], []], ids=["found", "not found"])
+def test_abort_from_inside_the_connecting_task(run: Run, found: list[str]) -> None:
+    """A resolver that aborts the call it works for: the abort counts, and no stray cancellation hits the task later."""
 
     async def main() -> None:
         calls: list[Call] = []
 
         async def resolve(host: str, port: int) -> list[str]:
             calls[0].abort()
-            return ["127.0.0.1"]
+            return found
 
         async with Scripted(always(OK)) as server:
             client = UpstreamClient(resolve=resolve)

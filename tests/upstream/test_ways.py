@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import socket
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -15,13 +16,14 @@ from tests.upstream.scripted import (
     Peer,
     Scripted,
     always,
+    black_hole,
     fault_of,
     fetch,
     kind_of,
     none_open,
 )
 from tollway.domain.http import FaultKind, HttpRequest
-from tollway.upstream import dns
+from tollway.upstream import connect, dns
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.dns import Resolver
 from tollway.upstream.faults import UpstreamFault
@@ -149,6 +151,21 @@ def test_literals_are_asked_about_only_where_a_guard_is(run_once: Run) -> None:
         await client.close()
 
     run_once(main())
+
+
+def test_a_dead_address_does_not_take_all_the_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two addresses drops our SYN: the second gets its half of connect_s."""
+
+    async def main() -> None:
+        monkeypatch.setattr(connect, "_TRY_S", 0.05)
+        async with Scripted(always(OK)) as server, AsyncExitStack() as stack:
+            black_hole(stack, ("127.0.0.2", server.port))
+            client = UpstreamClient(resolve=NameServer(["127.0.0.2", "127.0.0.1"]))
+            deadlines = PATIENT.__class__(connect_s=0.4)
+            assert await fetch(client, f"http://provider.test:{server.port}/", deadlines) == b"ok"
+            await client.close()
+
+    run(main())
 
 
 def test_u4_tls_is_verified(run: Run, certificate: Certificate) -> None:

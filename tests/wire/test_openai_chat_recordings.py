@@ -85,7 +85,9 @@ def check_choice(choice: Choice, recorded: dict[str, Any], name: str) -> None:
     assert choice.index == recorded["index"], name
     assert (choice.text or "") == _text(message.get("content")), name
     assert (choice.reasoning or "") == _thoughts(message), name
-    assert [json.loads(bytes(raw)) for raw in choice.reasoning_details] == (message.get("reasoning_details") or []), name
+    assert [json.loads(bytes(raw)) for raw in choice.reasoning_details] == (message.get("reasoning_details") or []), (
+        name
+    )
     assert (choice.refusal or "") == (message.get("refusal") or ""), name
     calls = message.get("tool_calls") or []
     assert [(call.name, call.arguments) for call in choice.tool_calls] == [
@@ -158,7 +160,9 @@ def test_streams_decode() -> None:
             assert choice.finish_reason == ("tool_calls" if calls else "stop"), name
         else:
             error = chunks[-1]["error"]
-            assert events[-1] == Failed(error["status_code"], error["message"][:199] + "\N{HORIZONTAL ELLIPSIS}", error["code"]), name
+            assert events[-1] == Failed(
+                error["status_code"], error["message"][:199] + "\N{HORIZONTAL ELLIPSIS}", error["code"]
+            ), name
             assert choice.finish_reason == "error", name
         usages = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
         if usages:
@@ -176,7 +180,7 @@ def test_streams_at_any_cut() -> None:
 
 
 def test_a_stream_is_its_whole() -> None:
-    """collect(stream) == decode(body): each recorded body, sent as a stream of its pieces, folds into the same answer."""
+    """collect(stream) == decode(body): each recorded body, streamed piece by piece, folds into the same answer."""
     for name, body in bodies():
         whole = decode_answer(json.dumps(body).encode())
         assert isinstance(whole, Answer)
@@ -192,5 +196,7 @@ def test_a_stream_is_its_whole() -> None:
                 chunks += ({**envelope, "choices": [{"index": index, "delta": {field: piece}}]} for piece in pieces)
             chunks.append({**envelope, "choices": [{"index": index, "delta": {}, **ends}]})
         chunks.append({**envelope, "choices": [], "usage": body["usage"]})
-        stream = b"".join(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in chunks) + b"data: [DONE]\n\n"
+        stream = (
+            b"".join(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in chunks) + b"data: [DONE]\n\n"
+        )
         assert collect(decoded(stream, 1000)[0]) == whole, name

@@ -70,15 +70,24 @@ def test_formats(headers: dict[str, str], body: bytes, expected: float | None) -
     st.dictionaries(
         st.sampled_from(
             [
-                "retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-remaining",
-                "x-ratelimit-reset-tokens", "anthropic-ratelimit-requests-reset",
+                "retry-after",
+                "retry-after-ms",
+                "x-ratelimit-reset",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset-tokens",
+                "anthropic-ratelimit-requests-reset",
             ]
         ),
-        st.one_of(st.text(), st.from_regex(r"-?[0-9.]+(ms|s|m|h|d)?([0-9.]+s)?"), st.datetimes().map(str), st.floats().map(str)),
+        st.one_of(
+            st.text(),
+            st.from_regex(r"-?[0-9.]+(ms|s|m|h|d)?([0-9.]+s)?"),
+            st.datetimes().map(str),
+            st.floats().map(str),
+        ),
     ),
     st.one_of(st.binary(), st.from_regex(rb"try again in [0-9.]+ ?(ms|s|m|h)?")),
     st.floats(0, 1e11),
-)  # fmt: skip
+)
 def test_never_raises(headers: dict[str, str], body: bytes, now_s: float) -> None:
     """Whatever a provider sends: a number from 0 to 3600, or None."""
     hint = retry_after_s(headers.get, body, now_s=now_s)

@@ -339,7 +339,6 @@ class Protocol(HttpToolsProtocol):
         self.reading = None
         exchange.complete = True
         exchange.wake()
-        self.deaf = not exchange.keep_alive  # nothing is to be read after the last request
         self.phase = Phase.IDLE if self.running is None else Phase.ANSWER
         self.since = self.shared.now
 

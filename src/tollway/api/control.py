@@ -1,94 +1,72 @@
-"""`POST /control/v1/...`: how the command line changes money and keys while a server runs; needs this start's token."""
+"""`POST /control/v1/...`: how the command line changes money, keys and the catalog while a server runs."""
 
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollway import __version__
 from tollway.api.house import House
-from tollway.domain.errors import InvalidRequest, NotFound
-from tollway.domain.identity import LimitReset
-from tollway.domain.money import nanodollars_from_text, nanodollars_to_text
-from tollway.identity.issue import create_key as issue
-from tollway.storage.keys import set_disabled
-
+from tollway.domain.errors import InvalidRequest
+from tollway.gateway.office import ChangeCatalog, CreateKey, Disable, Grant, Office, SetEndpoint
 
 Ask = TypeVar("Ask", bound=Struct)
 
 
-class CreateKey(Struct, forbid_unknown_fields=True):
-    """`tollway keys create`. Amounts in USD, decimal strings."""
+class Hello(Struct):
+    """Which server this is."""
 
-    name: str
-    workspace: str
-    limit: str | None = None
-    limit_reset: LimitReset | None = None
-    expires_at: datetime | None = None
+    version: str
+    ready: bool
 
 
-class Grant(Struct, forbid_unknown_fields=True):
-    """`tollway credits grant`. `ref` makes a repeated call harmless."""
-
-    amount: str
-    workspace: str
-    ref: str
-    reason: str = ""
-
-
-class Disable(Struct, forbid_unknown_fields=True):
-    """`tollway keys disable`."""
-
-    id: str
-    disabled: bool = True
+async def hello(house: House, request: Request) -> Response:
+    """Only the server that wrote the control file accepts its token: this is how a command knows it."""
+    return _json(Hello(__version__, house.ready))
 
 
 async def create_key(house: House, request: Request) -> Response:
     """Makes a key; its secret is in this answer and nowhere else."""
-    ask = await _read(request, CreateKey)
-    expires_ms = int(ask.expires_at.astimezone(UTC).timestamp() * 1000) if ask.expires_at else None
-    limit = _amount(ask.limit, "limit") if ask.limit is not None else None
-    key, secret = await issue(
-        house.database,
-        house.pepper,
-        workspace_id=ask.workspace,
-        name=ask.name,
-        limit=limit,
-        limit_reset=ask.limit_reset,
-        expires_ms=expires_ms,
-        now_ms=house.gateway.now_ms(),
-    )
-    return _json({"key": secret, "id": key.id, "label": key.label, "workspace": key.workspace_id})
+    return _json(await _office(house).create_key(await _read(request, CreateKey)))
 
 
 async def grant(house: House, request: Request) -> Response:
     """Credits to a workspace, spendable at once."""
-    ask = await _read(request, Grant)
-    amount = _amount(ask.amount, "amount")
-    if amount <= 0:
-        raise InvalidRequest("amount: must be more than 0", param="amount")
-    now_ms = house.gateway.now_ms()
-    found = await house.gateway.books.grant(ask.workspace, amount, ask.ref, ask.reason, now_ms)
-    return _json({"workspace": ask.workspace, "granted": ask.amount, "balance": nanodollars_to_text(found.posted)})
+    return _json(await _office(house).grant(await _read(request, Grant)))
 
 
 async def disable_key(house: House, request: Request) -> Response:
     """Disables or enables a key; the next request sees it."""
     ask = await _read(request, Disable)
-    digest = await set_disabled(house.database, ask.id, ask.disabled)
-    if digest is None:
-        raise NotFound(f"There is no key {ask.id[:80]}")
-    house.authenticator.forget(digest)
-    return _json({"id": ask.id, "disabled": ask.disabled})
+    await _office(house).disable_key(ask)
+    return _json(ask)
+
+
+async def change_catalog(house: House, request: Request) -> Response:
+    """Writes changes that the command line has compared and shown, and swaps the market."""
+    return _json(await _office(house).change_catalog(await _read(request, ChangeCatalog)))
+
+
+async def set_endpoint(house: House, request: Request) -> Response:
+    """An endpoint's price, free, on or off."""
+    return _json(await _office(house).set_endpoint(await _read(request, SetEndpoint)))
 
 
 async def reload_catalog(house: House, request: Request) -> Response:
     """Reads the catalog anew and swaps the market: prices of requests under way stay what they were."""
-    market = await house.reload()
-    live = sum(len(offer.live) for offer in market.offers.values())
-    return _json({"models": len(market.offers), "live_endpoints": live})
+    return _json(await _office(house).reload())
+
+
+def _office(house: House) -> Office:
+    async def reload() -> int:
+        market = await house.reload()
+        return sum(len(offer.live) for offer in market.offers.values())
+
+    return Office(
+        house.database, house.gateway.books, house.pepper, forget=house.authenticator.forget, reload=reload
+    )
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:
@@ -98,12 +76,5 @@ async def _read(request: Request, kind: type[Ask]) -> Ask:
         raise InvalidRequest(str(error)) from None
 
 
-def _amount(text: str, name: str) -> int:
-    try:
-        return nanodollars_from_text(text)
-    except ValueError as error:
-        raise InvalidRequest(f"{name}: {error}", param=name) from None
-
-
-def _json(body: dict[str, Any]) -> Response:
+def _json(body: Struct) -> Response:
     return Response(msgspec.json.encode(body), media_type="application/json")

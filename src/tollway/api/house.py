@@ -32,6 +32,7 @@ class House:
         pepper: bytes,
         control_token: str,
         reload: Callable[[], Awaitable[Market]],
+        simulated: bool = False,
     ) -> None:
         self.config = config
         self.database = database
@@ -43,6 +44,8 @@ class House:
         self.control_token = control_token
         self.reload = reload
         """Reads the catalog anew and swaps the market."""
+        self.simulated = simulated
+        """Whether the simulator plays the providers: the demo."""
         self.ready = False
         self.port = config.server.port
         """The port that is listened on: another than the configured one if that is 0."""

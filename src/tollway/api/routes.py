@@ -79,9 +79,12 @@ def routes(house: House) -> list[Route]:
         Route("GET", "/readyz", Auth.NONE, health.get_ready),
         Route("GET", "/metrics", Auth.NONE, health.get_metrics),
         Route("GET", "/openapi.json", Auth.NONE, openapi.get_openapi),
+        Route("GET", "/control/v1", Auth.CONTROL, control.hello),
         Route("POST", "/control/v1/keys", Auth.CONTROL, control.create_key),
         Route("POST", "/control/v1/keys/disable", Auth.CONTROL, control.disable_key),
         Route("POST", "/control/v1/credits", Auth.CONTROL, control.grant),
+        Route("POST", "/control/v1/catalog/changes", Auth.CONTROL, control.change_catalog),
+        Route("POST", "/control/v1/catalog/endpoint", Auth.CONTROL, control.set_endpoint),
         Route("POST", "/control/v1/catalog/reload", Auth.CONTROL, control.reload_catalog),
     ]
 

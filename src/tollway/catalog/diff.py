@@ -32,6 +32,9 @@ class Bounds(Struct, frozen=True):
     price_per_million_usd_max: int = 10_000
 
 
+BOUNDS = Bounds()
+
+
 class Doubt(Struct, frozen=True):
     """Why a person must look. `acceptable` False: the price is left as it was, whatever one accepts."""
 
@@ -53,7 +56,7 @@ class Diff(Struct, frozen=True):
         return any(doubt.acceptable for doubt in self.doubts)
 
 
-def compare(current: Rows, new: Rows, bounds: Bounds = Bounds()) -> Diff:  # noqa: B008 (frozen)
+def compare(current: Rows, new: Rows, bounds: Bounds = BOUNDS) -> Diff:
     """Current rows x new rows -> what would change. Rows that the operator owns are never touched."""
     changes: list[Change] = []
     for slug, provider in new.providers.items():
@@ -65,7 +68,7 @@ def compare(current: Rows, new: Rows, bounds: Bounds = Bounds()) -> Diff:  # noq
     doubts: list[Doubt] = []
     for id_, endpoint in new.endpoints.items():
         if id_ not in current.own:
-            _compare_endpoint(current.endpoints.get(id_), endpoint, bounds, changes, doubts)
+            _compare_endpoint(current, endpoint, bounds, changes, doubts)
     for alias, target in new.aliases.items():
         if alias not in current.own and current.aliases.get(alias) != target:
             changes.append(AliasSet(alias, current.aliases.get(alias), target))
@@ -75,12 +78,13 @@ def compare(current: Rows, new: Rows, bounds: Bounds = Bounds()) -> Diff:  # noq
 
 
 def _compare_endpoint(
-    before: EndpointRow | None, after: EndpointRow, bounds: Bounds, changes: list[Change], doubts: list[Doubt]
+    current: Rows, after: EndpointRow, bounds: Bounds, changes: list[Change], doubts: list[Doubt]
 ) -> None:
+    before = current.endpoints.get(after.id)
     bare = structs.replace(after, price=None)
     if before is None or structs.replace(before, price=None) != bare:
         changes.append(EndpointSet(before, bare))
-    old = before.price if before else None
+    old = before.price if before else current.gone_prices.get(after.id)
     found = check_price(after.id, old, after.price, bounds)
     doubts += found
     if any(not doubt.acceptable for doubt in found):
@@ -164,7 +168,7 @@ def compare_provider(
         bare = structs.replace(endpoint, price=None)
         if before is None or structs.replace(before, price=None) != bare:
             changes.append(EndpointSet(before, bare))
-        old = before.price if before else None
+        old = before.price if before else current.gone_prices.get(id_)
         new = endpoint.price
         if new is None or new.rates.is_zero or (old is not None and (old.rates, old.tiers) == (new.rates, new.tiers)):
             continue

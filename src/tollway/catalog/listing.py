@@ -1,5 +1,6 @@
 """A server's own list of models (`GET /models`), in the dialects in use, read into catalog rows. Pure."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -160,9 +161,8 @@ def rows_for(
 
 def _new_id(slug: str, listed: Listed) -> str:
     name = read_name(listed.model or listed.upstream_model)
-    author = "".join(c if c.isalnum() or c in "-_." else "-" for c in name.author) or slug
-    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in name.slug).strip("-.") or "model"
-    return f"{author}/{plain}" + (f":{name.variant}" if name.variant else "")
+    author = re.sub(r"[^\w.]+|_+", "-", name.author).strip("-.") or slug
+    return f"{author}/{name.slug or 'model'}" + (f":{name.variant}" if name.variant else "")
 
 
 def _new_model(model_id: str, listed: Listed, context: int) -> Model:
@@ -194,12 +194,12 @@ def _read(entry: dict[str, Any]) -> Listed | None:
         made = ("embeddings",)
     if not given and (kind == "vlm" or _object(entry, "capabilities").get("vision") is True):
         given = ("text", "image")
+    if rates is not None and not _is_whole(rates, made or ("text",)):
+        rates, tiers = None, ()
     quantization = (_text(entry, "quantization") or _text(details, "quantization_level")).lower()
     return Listed(
         upstream_model=name,
-        name=_text(entry, "name").removeprefix("models/")
-        or _text(entry, "display_name")
-        or _text(entry, "displayName"),
+        name=_text(entry, "display_name") or _text(entry, "displayName") or _text(entry, "name"),
         model=_text(hint, "slug"),
         context_tokens=context,
         output_tokens_max=_first_number(entry, _OUTPUT) or _first_number(top, _OUTPUT),
@@ -231,18 +231,24 @@ def _read_parameters(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _read_prices(pricing: object) -> tuple[RatesText | None, tuple[TierText, ...]]:
     """OpenRouter's `pricing`, USD per unit. All or nothing: one odd number and the model is unpriced, as with zero."""
-    if not isinstance(pricing, dict) or "prompt" not in pricing or "completion" not in pricing:
+    if not isinstance(pricing, dict) or pricing.get("prompt") is None or pricing.get("completion") is None:
         return None, ()
+    overrides = pricing.get("overrides")
     try:
         base = _rates(pricing, {})
         tiers = [
             TierText(over, _rates(override, pricing))
-            for override in pricing.get("overrides") or ()
+            for override in (overrides if isinstance(overrides, list) else ())
             if isinstance(override, dict) and (over := _first_number(override, ("min_prompt_tokens",)))
         ]
     except ValueError:
         return None, ()
     return (None, ()) if base.is_zero else (base, tuple(tiers))
+
+
+def _is_whole(rates: RatesText, made: tuple[str, ...]) -> bool:
+    """Both directions have a price; only what makes no text may have none for what comes out."""
+    return bool(price_from_text(rates.prompt)) and (bool(price_from_text(rates.completion)) or "text" not in made)
 
 
 def _rates(pricing: dict[str, Any], base: dict[str, Any]) -> RatesText:

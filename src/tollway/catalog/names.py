@@ -77,7 +77,7 @@ def read_name(text: str) -> Name:
     if rest.startswith("claude"):
         rest = rest.removesuffix("-latest")
     words = _words(rest)
-    slug = re.sub(r"[\s_]+", "-", rest).strip("-.")
+    slug = re.sub(r"[^\w.]+|_+", "-", rest).strip("-.")
     if words[:1] == ("claude",):
         slug = re.sub(r"(?<=-\d)-(?=\d(?!\d))", ".", slug)  # claude-opus-4-1 is written 4.1 by everyone else.
     return Name(author, slug, words, date, variant, quantization)

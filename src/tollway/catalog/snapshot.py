@@ -1,6 +1,5 @@
 """The snapshot of a file, and the part of a snapshot that can be bought now."""
 
-from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -15,11 +14,10 @@ def only_live(catalog: Catalog, live: AbstractSet[str]) -> Catalog:
 
     Endpoints that are off or unpriced stay, so that a plan can say why it left them out.
     """
-    return _filtered(catalog, lambda endpoint: endpoint.provider in live)
-
-
-def _filtered(catalog: Catalog, keep: Callable[[Endpoint], bool]) -> Catalog:
-    endpoints = {model: kept for model, found in catalog.endpoints.items() if (kept := tuple(filter(keep, found)))}
+    endpoints: dict[str, tuple[Endpoint, ...]] = {}
+    for model, found in catalog.endpoints.items():
+        if kept := tuple(endpoint for endpoint in found if endpoint.provider in live):
+            endpoints[model] = kept
     return Catalog(
         models={id_: model for id_, model in catalog.models.items() if id_ in endpoints},
         endpoints=endpoints,

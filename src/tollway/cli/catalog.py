@@ -4,21 +4,31 @@ from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tollway.catalog.diff import Diff, compare
+from tollway.catalog.diff import Diff, compare, compare_provider
+from tollway.catalog.listing import read_listing, rows_for
 from tollway.catalog.shipped import Shipped, rows_of
 from tollway.domain import catalog_changes as changed
-from tollway.domain.catalog import Catalog, Endpoint
+from tollway.domain.catalog import Catalog, Endpoint, ProviderInfo
 from tollway.domain.catalog_changes import Change
-from tollway.domain.catalog_rows import PriceRow
+from tollway.domain.catalog_rows import OPERATOR, PriceRow
 from tollway.domain.money import price_to_text
 from tollway.domain.rates import RatesText
-from tollway.storage.catalog import apply_changes, current_rows, load_catalog
+from tollway.storage.catalog import SHIPPED, apply_changes, current_rows, load_catalog
 from tollway.storage.database import Database
+
+class Write(Protocol):
+    """Whoever writes changes; `storage.catalog.apply_changes` does it with a connection of its own."""
+
+    async def __call__(
+        self, database: Database, changes: Iterable[Change], now_ms: int, /, *, reason: str, origin: str
+    ) -> int: ...
+
 
 LINES_MAX = 200
 """Of a list or of a diff; the rest is counted, not shown."""
@@ -69,8 +79,12 @@ async def apply_catalog(
     *,
     accept: bool = False,
     lines_max: int = LINES_MAX,
+    write: Write = apply_changes,
 ) -> int:
-    """Writes what `new` changes; beyond the bounds only with `accept`. Returns 0, or 2: refused."""
+    """Writes what `new` changes; beyond the bounds only with `accept`. Returns 0, or 2: refused.
+
+    `write`: who writes, where `database` only reads (a server runs, and only it writes).
+    """
     found = compare(await current_rows(database, now_ms), rows_of(new))
     print_diff(console, found, lines_max)
     if found.needs_accept and not accept:
@@ -83,9 +97,38 @@ async def apply_catalog(
         console.print("The catalog is up to date.")
         return 0
     sources = ", ".join(f"{name} ({day})" for name, day in new.sources.items())
-    version = await apply_changes(database, written, now_ms, reason=f"catalog apply: {sources}")
+    version = await write(database, written, now_ms, reason=f"catalog apply: {sources}", origin=SHIPPED)
     console.print(f"[green]{len(written):,} changes applied[/]; the catalog is at version {version}.")
     return 0
+
+
+async def add_provider(
+    database: Database,
+    console: Console,
+    provider: ProviderInfo,
+    body: bytes,
+    now_ms: int,
+    as_of: str,
+    *,
+    write: Write = apply_changes,
+) -> int:
+    """Takes in a server by the body of its `GET /models`: its models, endpoints and, where it names them, prices.
+
+    `as_of`: today, `YYYY-MM-DD`. Returns the catalog's new version. ValueError: the body is not a list of models.
+    """
+    listing = read_listing(body)
+    current = await current_rows(database, now_ms)
+    models, endpoints = rows_for(provider, listing, current.models, current.aliases, as_of)
+    changes = compare_provider(current, provider, models, endpoints)
+    version = await write(database, changes, now_ms, reason=f"provider {provider.slug}", origin=OPERATOR)
+    known, priced = len(endpoints) - len(models), sum(endpoint.price is not None for endpoint in endpoints)
+    console.print(
+        f"[green]{provider.slug}[/]: {len(endpoints)} models, {known} of them in the catalog already, {priced} with a "
+        f"price" + (f"; {listing.skipped} entries could not be read" if listing.skipped else "") + "."
+    )
+    if priced < len(endpoints):
+        console.print("An endpoint without a price is off: set one, or declare it free.")
+    return version
 
 
 def print_diff(console: Console, found: Diff, lines_max: int = LINES_MAX) -> None:
@@ -119,7 +162,7 @@ def _line(endpoint: Endpoint) -> tuple[str | Text, ...]:
         return endpoint.model_id, name, context, Text("unpriced", style="yellow"), "", ""
     if price.declared_free:
         return endpoint.model_id, name, context, Text("free", style="green"), "", price.source
-    rates = (_per_million(price_to_text(rate)) for rate in (price.rates.prompt, price.rates.completion))
+    rates = (per_million(price_to_text(rate)) for rate in (price.rates.prompt, price.rates.completion))
     return endpoint.model_id, name, context, *rates, price.source
 
 
@@ -154,10 +197,11 @@ def _price(price: PriceRow | None) -> str:
 
 
 def _rates(rates: RatesText) -> str:
-    return f"${_per_million(rates.prompt)} in, ${_per_million(rates.completion)} out"
+    return f"${per_million(rates.prompt)} in, ${per_million(rates.completion)} out"
 
 
-def _per_million(text: str) -> str:
+def per_million(text: str) -> str:
+    """USD per token -> USD per million tokens, as people compare prices."""
     return f"{(Decimal(text) * 1_000_000).normalize():f}"
 
 

@@ -9,7 +9,7 @@ from rich.panel import Panel
 
 from tollway.app import running
 from tollway.cli.serve import freeze, run_loop
-from tollway.config import Config, Server, Storage, load
+from tollway.config import Config, Server, Storage
 from tollway.domain.money import nanodollars_from_text
 from tollway.identity.issue import create_key
 from tollway.simulator.server import Simulator
@@ -22,10 +22,8 @@ MODEL = "openai/gpt-4o-mini"
 
 def demo(port: int, data_dir: Path, as_json: bool) -> None:
     """Starts everything, prints the key, and returns on Ctrl-C. `as_json`: one line on stdout, for scripts."""
-    base = load(environment={})
-    config = msgspec.structs.replace(
-        base, server=Server(port=port), storage=Storage(data_dir=str(data_dir)), providers=()
-    )
+    # Not the configuration of the real server that may lie here: the demo needs no key, and must not fail for one.
+    config = Config(server=Server(port=port), storage=Storage(data_dir=str(data_dir)))
     set_up_logs("warning")
     run_loop(_demo(config, as_json))
 

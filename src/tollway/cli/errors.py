@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from tollway.config import ConfigError
 from tollway.domain.errors import TollwayError
@@ -16,5 +17,8 @@ def run_cleanly(command: Callable[[], Any]) -> None:
     try:
         command()
     except (ConfigError, StorageError, TollwayError, LookupError, ValueError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        # str() of a LookupError puts quotes around its message; and a message is no markup, whatever brackets it has.
+        message = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+        console = Console(stderr=True)
+        console.print("[bold red]error:[/]", Text(message), highlight=False, soft_wrap=True)
         sys.exit(1)

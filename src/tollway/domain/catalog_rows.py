@@ -64,6 +64,8 @@ class Rows(Struct, frozen=True):
     aliases: dict[str, str]
     endpoints: dict[str, EndpointRow]
     own: frozenset[str] = frozenset()
+    gone_prices: dict[str, PriceRow] = {}
+    """Prices of endpoints that are gone, in force again should they come back."""
 
 
 class Builder:

@@ -337,13 +337,13 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     prompt_cache_options: dict[str, Any] | None = None
     prompt_cache_retention: str | None = None
     safety_identifier: Annotated[str, Meta(max_length=512)] | None = None
-    service_tier: Literal["auto", "default", "flex", "priority", "fast", "scale", "ultrafast", "on_demand"] | None = None
+    service_tier: Literal["auto", "default", "flex", "priority", "fast", "scale", "ultrafast", "on_demand"] | None = (
+        None
+    )
     session_id: Annotated[str, Meta(max_length=256)] | None = None
     user: Annotated[str, Meta(max_length=512)] | None = None
     metadata: (
-        Annotated[
-            dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
-        ]
+        Annotated[dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)]
         | None
     ) = None
     store: bool | None = None

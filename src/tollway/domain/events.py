@@ -83,7 +83,9 @@ class Failed(Struct, frozen=True, tag=True):
     """When it may be asked again, from 0 to 3600, if it said so."""
 
 
-Event = Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | Finished | UsageReported | Failed
+Event = (
+    Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | Finished | UsageReported | Failed
+)
 CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ExtraDelta)
 """Events that commit an answer to its provider: after one of these has gone out, nothing falls back."""
 

@@ -1,7 +1,5 @@
 """Admission: is there money, does the plan fit it; the prompt is bounded cheaply first, and counted only if it must be."""
 
-import asyncio
-
 from tollway.billing.ledger import available
 from tollway.billing.tokens import count_prompt, media_tokens
 from tollway.domain.chat import ChatRequest
@@ -44,8 +42,7 @@ async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: B
     bound = body_bytes + media
     plan = _plan(gateway, request, estimate, bound, book)
     if not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections):
-        loop = asyncio.get_running_loop()
-        estimate = await loop.run_in_executor(None, count_prompt, gateway.tokenizer(), request)
+        estimate = await gateway.loop.run_in_executor(None, count_prompt, gateway.tokenizer(), request)
         bound = int(estimate * COUNTED_MARGIN) + 1 + media
         plan = _plan(gateway, request, estimate, bound, book)
     if not plan.candidates:
@@ -59,7 +56,7 @@ async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: B
 
 
 def _plan(gateway: Gateway, request: ChatRequest, estimate: int, bound: int, book: Book) -> Plan:
-    now_s = asyncio.get_running_loop().time()
+    now_s = gateway.loop.time()
     return make_plan(
         request,
         gateway.market,

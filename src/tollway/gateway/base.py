@@ -1,5 +1,6 @@
 """What the gateway needs to serve requests, built once by app.py."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ class Gateway:
     def __init__(
         self,
         *,
+        loop: asyncio.AbstractEventLoop,
         market: Market,
         credentials: dict[str, str],
         client: UpstreamClient,
@@ -29,6 +31,8 @@ class Gateway:
         attempts_max: int,
         dice: Callable[[], float] = random.random,
     ) -> None:
+        self.loop = loop
+        """Kept, because asking for the running loop is a system call on Python 3.11 (getpid)."""
         self.market = market
         self.credentials = credentials
         """Provider slug -> its key. Never logged, never shown."""

@@ -1,7 +1,5 @@
 """One chat request, from start to end: the table of contents of the gateway."""
 
-import asyncio
-
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import Unavailable
 from tollway.domain.identity import Caller
@@ -18,7 +16,7 @@ async def complete(
     gateway: Gateway, caller: Caller, request: ChatRequest, body_bytes: int, origin: Origin, sink: Sink
 ) -> None:
     """Answers one request into `sink`. TollwayError: it was not admitted, and nothing was written or charged."""
-    started_s = asyncio.get_running_loop().time()
+    started_s = gateway.loop.time()
     book = await open_book(gateway, caller.key)
     plan, prompt_tokens = await admit(gateway, request, body_bytes, book)
     run = Run(

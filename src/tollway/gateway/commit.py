@@ -1,4 +1,4 @@
-"""The committer: takes all finished requests that are queued, commits them in one transaction, then takes what came meanwhile."""
+"""The committer: commits all finished requests that are queued in one transaction, then takes what came meanwhile."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -38,6 +38,7 @@ class Committer:
         self._database = database
         self._spawn = spawn
         self._retry_for_s = retry_for_s
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: list[Entry] = []
         self._doubtful: list[Entry] = []
         self._busy = False
@@ -56,7 +57,9 @@ class Committer:
 
     def queue(self, generation: Generation, give_back: Callable[[], None]) -> Entry:
         """Takes a generation with its capture. `give_back` is called if its charge is never made, or was reversed."""
-        entry = Entry(generation, give_back, asyncio.get_running_loop().create_future())
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        entry = Entry(generation, give_back, self._loop.create_future())
         self._queue.append(entry)
         if not self._busy:
             self._busy = True

@@ -38,12 +38,14 @@ DRAIN_MAX_S = 120.0
 """How long an answer that nobody waits for is read on, where its provider can't cancel (MONEY.md)."""
 AFTER_FINISH_S = 2.0
 """How long we wait for usage after the finish reason (FAULTS.md U-18)."""
+AFTER_DONE_S = 0.05
+"""How long we wait for the end of the body after `[DONE]`."""
 BYTES_PER_TOKEN_LIKELY = 3
 
 
 async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
     """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
-    loop = asyncio.get_running_loop()
+    loop = gateway.loop
     run.on_left = lambda: _caller_left(gateway, run, loop)
     sink.on_left(run.on_left)
     failures: list[tuple[Candidate, Failure]] = []
@@ -79,7 +81,7 @@ async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink)
     """One try at one candidate: None when it answered to its end (or was cancelled for the caller's leaving)."""
     provider = gateway.market.providers[candidate.endpoint.provider]
     request = build_request(provider, candidate, run, gateway.credentials.get(provider.slug, ""))
-    with gateway.client.call(request, provider.deadlines) as call:
+    with gateway.client.call(request, provider.deadlines if run.streamed else provider.deadlines_whole) as call:
         run.call = call
         try:
             await call.start()
@@ -113,6 +115,7 @@ async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, si
     if isinstance(whole, Failed):
         run.accepted = False
         return _failure_of(whole)
+    run.first_event_s = gateway.loop.time()
     return await _take_whole(run, candidate, whole, sink)
 
 
@@ -126,7 +129,6 @@ async def _take_whole(run: Run, candidate: Candidate, whole: Answer, sink: Sink)
     run.text_size = sum(map(len, run.text))
     first = whole.choices[0]
     run.finish_reason, run.native_finish_reason = first.finish_reason, first.native_finish_reason
-    run.first_event_s = asyncio.get_running_loop().time()
     if run.streamed and not run.left:
         run.committed = True
         await sink.send(candidate, expand(whole))
@@ -135,7 +137,7 @@ async def _take_whole(run: Run, candidate: Candidate, whole: Answer, sink: Sink)
 
 async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: Call, sink: Sink) -> Failure | None:
     decoder = CLIENTS[candidate.endpoint.wire_format].EventDecoder()
-    loop = asyncio.get_running_loop()
+    loop = gateway.loop
     meter = _Cut(run, candidate, gateway)
     patience: asyncio.TimerHandle | None = None
     while not decoder.saw_done:
@@ -163,8 +165,14 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
             break
         if run.finished and not patience:
             patience = loop.call_later(AFTER_FINISH_S, call.abort)
-    if not run.finished:
+    if run.finish_reason is None or not (run.finished or decoder.saw_done):
         return Failure(Outcome.PROVIDER_ERROR, "its answer broke off without a finish reason")
+    run.finished = True
+    if decoder.saw_done and not call.complete:
+        # Only the end of the body is missing: with it, the connection can be used again.
+        loop.call_later(AFTER_DONE_S, call.abort)
+        while await call.chunk():
+            pass
     return None
 
 
@@ -179,9 +187,10 @@ def _take(run: Run, events: Sequence[Event]) -> bool | Failed:
             run.text_size += len(text)
             content = True
         elif isinstance(event, Finished):
-            if not run.finished:
-                run.finished = True
+            run.choices_left -= 1
+            if run.finish_reason is None:
                 run.finish_reason, run.native_finish_reason = event.reason, event.native
+            run.finished = run.choices_left <= 0
             content = True
         elif isinstance(event, UsageReported):
             run.usage = event.usage

@@ -44,6 +44,7 @@ class Run:
         "caller",
         "cancelled",
         "candidate",
+        "choices_left",
         "committed",
         "counted",
         "created_ms",
@@ -96,6 +97,8 @@ class Run:
         """The present provider took the request."""
         self.committed = False
         """Content has gone out: nothing falls back any more."""
+        self.choices_left = request.n or 1
+        """Choices whose finish reason has not come."""
         self.finished = False
         """The provider's own end was read: a disconnect changes nothing any more."""
         self.first_event_s: float | None = None
@@ -122,5 +125,8 @@ class Run:
         self.accepted = False
         self.usage = None
         self.upstream_id = None
+        self.choices_left = self.request.n or 1
+        self.finished = False
+        self.finish_reason = self.native_finish_reason = None
         self.text.clear()
         self.text_size = 0

@@ -1,24 +1,27 @@
 """Supply: catalog x configuration x credentials -> the market, and the lists of the operator's own servers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 import structlog
 from msgspec import structs
 
-from tollway.catalog.diff import compare, rows_of
+from tollway.catalog.address import fill
+from tollway.catalog.diff import compare, compare_provider
 from tollway.catalog.listing import read_listing, rows_for
-from tollway.catalog.rates import RatesText
-from tollway.catalog.shipped import EndpointRow, PriceRow, shipped
+from tollway.catalog.shipped import rows_of, shipped
 from tollway.config import Config, ModelConfig, ProviderConfig
 from tollway.domain.catalog import Catalog, Model, ProviderInfo, WireFormat
+from tollway.domain.catalog_changes import PriceKept, PriceSet
+from tollway.domain.catalog_rows import OPERATOR, EndpointRow, PriceRow
 from tollway.domain.http import Deadlines, HttpRequest
 from tollway.domain.quirks import Quirks
+from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.providers import QUIRKS, Provider, bearer
 from tollway.routing.market import Market, build_market
-from tollway.storage.catalog import apply_changes, current_rows, declare_free, load_catalog, put_provider
+from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog
 from tollway.storage.database import Database
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
@@ -28,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 SPEAKS = frozenset(CLIENTS)
 LIST_DEADLINES = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=20.0)
+CONFIGURATION = "configuration"
+"""The source of what a `[[providers.models]]` block, or `free = true`, says about an endpoint."""
+
 LIST_EVERY_S = 300.0
 """A server of the operator's own is asked for its models at start, and again in this interval."""
 
@@ -54,17 +60,17 @@ class Supply:
     async def declare(self) -> None:
         """First start: the shipped catalog is applied. Every start: own servers whose models are in the configuration."""
         now_ms = Gateway.now_ms()
-        if (await load_catalog(self._database, now_ms)).version == 0:
-            changes = compare(await current_rows(self._database, now_ms), rows_of(shipped())).changes
-            await apply_changes(self._database, changes, now_ms, reason="shipped catalog")
+        await first_catalog(self._database, now_ms)
         for provider in self._config.providers:
             if provider.base_url and provider.models is not None:
                 endpoints = [declared_endpoint(provider, model) for model in provider.models]
                 models = [declared_model(provider, model) for model in provider.models]
-                await put_provider(self._database, info_of(provider), models, endpoints, now_ms)
-                for endpoint, model in zip(endpoints, provider.models, strict=True):
-                    if model.free or provider.free:
-                        await declare_free(self._database, endpoint.id, now_ms)
+                free = {
+                    endpoint.id
+                    for endpoint, model in zip(endpoints, provider.models, strict=True)
+                    if model.free or (provider.free and endpoint.price is None)
+                }
+                await self._take_over(info_of(provider), models, endpoints, free, now_ms)
 
     async def list_servers(self, reload: Callable[[], Awaitable[Market]]) -> None:
         """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
@@ -81,7 +87,8 @@ class Supply:
         key = self._config.provider_key(provider.slug, ())
         headers = bearer(key.reveal() if key else "")
         try:
-            with self._client.call(HttpRequest("GET", f"{info.base_url}/models", headers), LIST_DEADLINES) as call:
+            url = provider.models_url or f"{info.base_url}/models"
+            with self._client.call(HttpRequest("GET", url, headers), LIST_DEADLINES) as call:
                 await call.start()
                 body = await call.read()
                 if call.status != 200:
@@ -94,12 +101,42 @@ class Supply:
         catalog = await load_catalog(self._database, now_ms)
         day = datetime.now(UTC).date().isoformat()
         models, endpoints = rows_for(info, listing, catalog.models, catalog.aliases, day)
-        await put_provider(self._database, info, models, endpoints, now_ms)
-        if provider.free:
-            for endpoint in endpoints:
-                if endpoint.price is None or endpoint.price.rates.is_zero:
-                    await declare_free(self._database, endpoint.id, now_ms)
+        free = {endpoint.id for endpoint in endpoints if provider.free and endpoint.price is None}
+        await self._take_over(info, models, endpoints, free, now_ms)
         return len(endpoints)
+
+    async def _take_over(
+        self, info: ProviderInfo, models: Iterable[Model], endpoints: Iterable[EndpointRow], free: set[str], now_ms: int
+    ) -> None:
+        """Writes what differs from the catalog, and nothing where nothing differs: a version is a change.
+
+        `free`: ids that the configuration declares free. What it said before and says no more is withdrawn; what a
+        person said on the command line stays.
+        """
+        current = await current_rows(self._database, now_ms)
+        said = [endpoint.id for endpoint in endpoints if endpoint.price is not None]
+        stale = [
+            PriceSet(row.id, row.price, None)
+            for row in current.endpoints.values()
+            if row.provider == info.slug and row.price and row.price.source == CONFIGURATION
+            if row.id not in said and row.id not in free
+        ]
+        found = compare_provider(current, info, models, endpoints)
+        changes = [change for change in (*found, *stale) if not isinstance(change, PriceKept)]
+        if changes:
+            await apply_changes(self._database, changes, now_ms, reason=f"provider {info.slug}", origin=OPERATOR)
+        for id_ in sorted(free):
+            row = current.endpoints.get(id_)
+            price = row.price if row else None
+            if price is None or (price.source != OPERATOR and not price.rates.is_zero):
+                await declare_free(self._database, id_, now_ms, source=CONFIGURATION)
+
+
+async def first_catalog(database: Database, now_ms: int) -> None:
+    """A database whose catalog was never written takes the one that came in the package."""
+    if await catalog_version(database) == 0:
+        changes = compare(await current_rows(database, now_ms), rows_of(shipped())).changes
+        await apply_changes(database, changes, now_ms, reason="shipped catalog")
 
 
 def live_providers(
@@ -116,9 +153,9 @@ def live_providers(
             providers[info.slug] = provider_of(simulated, mine)
             continue
         key = config.provider_key(info.slug, info.key_env)
-        base_url = mine.base_url if mine and mine.base_url else info.base_url
+        base_url = fill(mine.base_url if mine and mine.base_url else info.base_url, config.environment)
         # A server of the operator's own may need no key; one of the catalog's is live only with one.
-        if base_url and "$" not in base_url and (key or (mine and mine.base_url)):
+        if base_url and (key or (mine and mine.base_url)):
             providers[info.slug] = provider_of(structs.replace(info, base_url=base_url), mine)
             if key:
                 credentials[info.slug] = key.reveal()
@@ -128,10 +165,11 @@ def live_providers(
 def provider_of(info: ProviderInfo, mine: ProviderConfig | None) -> Provider:
     """The catalog's facts, our quirks, and what the configuration says over them."""
     quirks = QUIRKS.get(info.slug, Quirks())
-    deadlines = Deadlines()
+    deadlines, whole = Deadlines(), Deadlines(first_event_s=600.0, idle_s=600.0)
     if mine:
         quirks = structs.replace(quirks, cancels=mine.cancels)
         deadlines = Deadlines(first_event_s=mine.first_event_s, idle_s=mine.idle_s, total_s=mine.total_s)
+        whole = Deadlines(first_event_s=mine.whole_s, idle_s=mine.whole_s, total_s=mine.total_s)
     return Provider(
         slug=info.slug,
         name=info.name,
@@ -139,6 +177,7 @@ def provider_of(info: ProviderInfo, mine: ProviderConfig | None) -> Provider:
         key_env=info.key_env,
         quirks=quirks,
         deadlines=deadlines,
+        deadlines_whole=whole,
     )
 
 
@@ -174,7 +213,7 @@ def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointR
     given = (model.price_prompt, model.price_completion, model.price_request)
     if any(text is not None for text in given):
         rates = RatesText(model.price_prompt or "0", model.price_completion or "0", model.price_request or "0")
-        price = PriceRow(rates, source="configuration")
+        price = PriceRow(rates, source=CONFIGURATION)
     return EndpointRow(
         provider=provider.slug,
         upstream_model=model.upstream or model.id,
@@ -184,7 +223,7 @@ def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointR
         output_tokens_max=model.output_max,
         parameters=ANY_PARAMETER,
         input_modalities=("text", "image", "audio", "file"),
-        source="configuration",
+        source=CONFIGURATION,
         price=price,
     )
 

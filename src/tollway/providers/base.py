@@ -30,3 +30,5 @@ class Provider(Struct, frozen=True):
     auth: Sign = bearer
     quirks: Quirks = Quirks()
     deadlines: Deadlines = Deadlines()
+    deadlines_whole: Deadlines = Deadlines(first_event_s=600.0, idle_s=600.0)
+    """For answers that are not streamed: nothing comes before they are complete."""

@@ -82,8 +82,13 @@ async def load_catalog(database: Database, now_ms: int) -> Catalog:
     providers = await _records(database, "SELECT slug, record FROM catalog_providers WHERE gone = 0", _provider)
     models = await _records(database, "SELECT id, record FROM catalog_models WHERE gone = 0", _model)
     aliases = dict(await _pairs(database, "SELECT alias, model_id FROM catalog_aliases"))
-    version = await database.read("SELECT COALESCE(MAX(version), 0) FROM catalog_versions")
-    return assemble(providers, models, aliases, endpoints, version[0][0])
+    return assemble(providers, models, aliases, endpoints, await catalog_version(database))
+
+
+async def catalog_version(database: Database) -> int:
+    """How often the catalog was changed; 0: nothing was ever written."""
+    rows = await database.read("SELECT COALESCE(MAX(version), 0) FROM catalog_versions")
+    return int(rows[0][0])
 
 
 async def current_rows(database: Database, now_ms: int) -> Rows:
@@ -107,6 +112,7 @@ async def current_rows(database: Database, now_ms: int) -> Rows:
         aliases=dict(await _pairs(database, "SELECT alias, model_id FROM catalog_aliases")),
         endpoints=endpoints,
         own=frozenset(row[0] for row in own),
+        gone_prices={id_: price for id_, price in prices.items() if price is not None and id_ not in endpoints},
     )
 
 
@@ -130,9 +136,12 @@ async def apply_changes(
     return int(answers[-1][0][0])
 
 
-async def declare_free(database: Database, endpoint_id: str, now_ms: int) -> None:
-    """The operator says that this endpoint costs nothing; the only way to zero. LookupError: unknown endpoint."""
-    price = PriceRow(RatesText("0", "0"), source=OPERATOR)
+async def declare_free(database: Database, endpoint_id: str, now_ms: int, *, source: str = OPERATOR) -> None:
+    """The operator says that this endpoint costs nothing; the only way to zero. LookupError: unknown endpoint.
+
+    `source`: where it was said, by hand (`OPERATOR`) or in the configuration, which may say otherwise tomorrow.
+    """
+    price = PriceRow(RatesText("0", "0"), source=source)
     await _add_price(database, endpoint_id, price, now_ms, now_ms, free=True)
 
 

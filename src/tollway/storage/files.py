@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import IO
 
@@ -30,22 +31,39 @@ class ServerLock:
         self._path = data_dir / "server.lock"
         self._file: IO[str] | None = None
 
-    def acquire(self) -> bool:
-        """False: another process holds it."""
+    def acquire(self, wait_s: float = 0.0) -> bool:
+        """False: another process holds it. `wait_s`: a command holds it for a moment only, so that waiting may help."""
+        end_s = time.monotonic() + wait_s
         file = self._path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._file = file
-        return True
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end_s:
+                    file.close()
+                    return False
+                time.sleep(0.02)
+            else:
+                self._file = file
+                return True
 
     def release(self) -> None:
         """Lets the next server start. The kernel does the same when a process is killed."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def is_locked(data_dir: Path) -> bool:
+    """Whether a server, or a command that changes something, uses this data directory now. Makes no file."""
+    try:
+        with (data_dir / "server.lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def read_control(data_dir: Path) -> Control | None:

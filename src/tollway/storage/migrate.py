@@ -3,7 +3,7 @@
 import hashlib
 from importlib.resources import files
 
-from tollway.storage.database import StorageError
+from tollway.storage.database import Database, StorageError
 from tollway.storage.sqlite import SqliteDatabase
 
 _TABLE = """
@@ -33,3 +33,13 @@ async def migrate(database: SqliteDatabase) -> int:
         elif done[number][1] != digest:
             raise StorageError(f"migration {name} was changed after it was applied; restore the file, add a new one")
     return known[-1][0]
+
+
+async def pending(database: Database) -> list[str]:
+    """Names of migrations that this Tollway has and the database lacks. StorageError: it has what we don't know."""
+    there = await database.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'migrations'")
+    done = {row[0] for row in await database.read("SELECT number FROM migrations")} if there else set()
+    known = shipped_migrations()
+    if done and max(done) > max(number for number, _, _ in known):
+        raise StorageError(f"the database is at migration {max(done)}, newer than this Tollway; upgrade Tollway")
+    return [name for number, name, _ in known if number not in done]

@@ -1,4 +1,4 @@
-"""SQLite through apsw: one writer connection that also checkpoints, one reader, each on a thread of its own."""
+"""SQLite through apsw: one writer that also checkpoints and one reader, each on its own thread; or a reader alone."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,7 @@ class SqliteDatabase:
     """`Database` on one file. `synchronous=FULL`: a commit that returned survives a power cut (FAULTS.md, finding 3)."""
 
     def __init__(self, path: Path) -> None:
-        version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
-        if version < VERSION_MIN:
-            raise StorageError(f"SQLite {apsw.sqlite_lib_version()} can corrupt a database; 3.51.3 or newer is needed")
+        check_version()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self._writer = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
@@ -49,10 +47,7 @@ class SqliteDatabase:
                 pass
 
     def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
-        try:
-            return list(self._reader.execute(sql, parameters))
-        except apsw.Error as error:
-            raise StorageError(f"reading failed: {error}") from error
+        return _rows(self._reader, sql, parameters)
 
     def _write(self, statements: tuple[Statement, ...]) -> list[list[Row]]:
         committing = False
@@ -68,6 +63,51 @@ class SqliteDatabase:
                 raise ConflictError(str(error)) from error
             raise StorageError(f"writing failed: {error}", sure=rolled_back and not committing) from error
         return answers
+
+
+class SqliteReader:
+    """`Database` that only reads, beside a server that runs or without one: no writer, no migration, no checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        """StorageError: the file is not there, or is no database."""
+        check_version()
+        if not path.is_file():
+            raise StorageError(f"there is no database at {path} yet; the first `tollway serve` makes it")
+        self._connection = _open(path, apsw.SQLITE_OPEN_READONLY)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
+
+    async def read(self, sql: str, /, **parameters: Any) -> list[Row]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, sql, parameters)
+
+    async def write(self, *statements: Statement) -> list[list[Row]]:
+        """StorageError: only the process that holds the lock of the data directory writes (MONEY.md, Leases)."""
+        raise StorageError(f"this connection only reads; {len(statements)} statements were refused")
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown()
+
+    def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        return _rows(self._connection, sql, parameters)
+
+
+def sqlite_version() -> str:
+    """Of the library that we use, which is apsw's own and not the system's."""
+    return apsw.sqlite_lib_version()
+
+
+def check_version() -> None:
+    """StorageError: a version that can corrupt a database."""
+    version = tuple(int(part) for part in sqlite_version().split("."))
+    if version < VERSION_MIN:
+        raise StorageError(f"SQLite {sqlite_version()} can corrupt a database; 3.51.3 or newer is needed")
+
+
+def _rows(connection: apsw.Connection, sql: str, parameters: dict[str, Any]) -> list[Row]:
+    try:
+        return list(connection.execute(sql, parameters))
+    except apsw.Error as error:
+        raise StorageError(f"reading failed: {error}") from error
 
 
 def _open(path: Path, flags: int) -> apsw.Connection:

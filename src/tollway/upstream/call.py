@@ -249,6 +249,10 @@ class Call(Exchange):
             if self._cancels and task.uncancel() <= before:
                 raise self._failure() from None
             raise
+        except UpstreamFault:
+            if self._aborted:
+                raise self._failure() from None
+            raise
         finally:
             self._connecting = None
         if self.fault is not None:

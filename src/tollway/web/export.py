@@ -67,7 +67,9 @@ def to_csv(rows: Sequence[RowNow]) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(ModelRecord.__struct_fields__)
-    writer.writerows([_cell(name, value) for name, value in msgspec.structs.asdict(record(row)).items()] for row in rows)
+    writer.writerows(
+        [_cell(name, value) for name, value in msgspec.structs.asdict(record(row)).items()] for row in rows
+    )
     return out.getvalue().encode()
 
 

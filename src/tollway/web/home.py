@@ -6,7 +6,7 @@ from math import ceil
 from msgspec import Struct
 
 from tollway.web.query import Query, modalities, select
-from tollway.web.rows import Row, RowNow
+from tollway.web.rows import RowNow
 from tollway.web.samples import Sample, samples
 
 ROWS_PER_PAGE = 100
@@ -62,12 +62,10 @@ class HomeView(Struct, frozen=True):
 
 def home_view(now: Sequence[RowNow], providers: int, query: Query, base_url: str) -> HomeView:
     """Every row with its present health, and the query -> the page."""
-    by_row = {shown.row.id: shown for shown in now}
-    rows: list[Row] = [shown.row for shown in now]
-    found = select(rows, query, lambda row: by_row[row.id])
+    found = select(now, query)
     pages = max(1, ceil(len(found) / ROWS_PER_PAGE))
     page = min(query.page, pages)
-    reads, writes = modalities(rows)
+    reads, writes = modalities(now)
     model = sample_model(now, query.model)
     return HomeView(
         figures=key_figures(now, providers),

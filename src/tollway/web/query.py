@@ -1,6 +1,6 @@
 """What a visitor asked of the table of models: search, filters, order and page, to and from the URL."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -57,28 +57,35 @@ def parse(params: Mapping[str, str]) -> Query:
     )
 
 
-def select(rows: Iterable[Row], query: Query, now: Callable[[Row], RowNow]) -> list[RowNow]:
+def select(rows: Iterable[RowNow], query: Query) -> list[RowNow]:
     """The rows that a query asks for, in its order; what is on offer stands before what is not."""
     words = query.q.casefold().split()
     direction, _, modality = query.modality.partition("-")
-    found: Iterable[Row] = (row for row in rows if all(word in row.haystack for word in words))
+    found = [shown for shown in rows if all(_occurs(word, shown.row) for word in words)]
     if direction == "reads" and modality:
-        found = (row for row in found if modality in row.reads)
+        found = [shown for shown in found if modality in shown.row.reads]
     elif direction == "writes" and modality:
-        found = (row for row in found if modality in row.writes)
+        found = [shown for shown in found if modality in shown.row.writes]
+    if query.live:
+        found = [shown for shown in found if shown.is_live]
     if query.sort:
         order = ORDERS[query.sort]
-        found = sorted(found, key=lambda row: (not row.endpoint_ids, order(row)))
-    shown = [now(row) for row in found]
-    return [row for row in shown if row.is_live] if query.live else shown
+        found.sort(key=lambda shown: (not shown.endpoints, order(shown.row)))
+    elif words:  # who was meant by name stands before who is found by a provider's name only
+        found.sort(key=lambda shown: (not shown.endpoints, not all(word in shown.row.title for word in words)))
+    return found
 
 
-def modalities(rows: Sequence[Row]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _occurs(word: str, row: Row) -> bool:
+    return word in row.title or f" {word}" in row.provider_words
+
+
+def modalities(rows: Iterable[RowNow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the rows' models read, and what they write: each once, by how many do."""
     read: dict[str, int] = {}
     written: dict[str, int] = {}
-    for row in rows:
-        for counts, names in ((read, row.reads), (written, row.writes)):
+    for shown in rows:
+        for counts, names in ((read, shown.row.reads), (written, shown.row.writes)):
             for name in names:
                 counts[name] = counts.get(name, 0) + 1
     return tuple(sorted(read, key=lambda name: -read[name])), tuple(sorted(written, key=lambda name: -written[name]))

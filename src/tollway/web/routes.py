@@ -53,8 +53,17 @@ class NothingHereView(Struct, frozen=True):
     path: str
 
 
+class Listing(Struct, frozen=True):
+    """A market and what the pages need of it."""
+
+    market: Market
+    rows: tuple[Row, ...]
+    providers: int
+    """How many have an endpoint on offer."""
+
+
 class Pages:
-    """The pages' handlers, and the rows of the market that they were last asked about."""
+    """The pages' handlers, and the listing of the market that they were last asked about."""
 
     def __init__(
         self,
@@ -73,13 +82,14 @@ class Pages:
         self._provider_name = provider_name
         self._renderer = renderer
         self._assets = assets
-        self._rows: tuple[Market | None, tuple[Row, ...]] = (None, ())
+        self._last: Listing | None = None
 
     async def home(self, request: Request) -> Response:
         """`GET /`"""
-        market, rows = self._now()
-        providers = {endpoint.provider for offer in market.offers.values() for endpoint in offer.live}
-        view = home_view(rows, len(providers), parse(request.query_params), f"{self._public_url}/api/v1")
+        listing = self._listing()
+        view = home_view(
+            self._now(listing), listing.providers, parse(request.query_params), f"{self._public_url}/api/v1"
+        )
         return self._renderer.page(request, "home.html", view)
 
     async def models_json(self, request: Request) -> Response:
@@ -109,18 +119,20 @@ class Pages:
         """404, as a page."""
         return self._renderer.page(request, "nothing_here.html", NothingHereView(request.url.path), status=404)
 
-    def _now(self) -> tuple[Market, list[RowNow]]:
-        """The present market, and its rows with their present health."""
+    def _listing(self) -> Listing:
+        """The rows of the present market, made anew only when it was swapped."""
         market = self._market()
-        if self._rows[0] is not market:
-            self._rows = (market, rows_of(market, self._provider_name))
+        if self._last is None or self._last.market is not market:
+            providers = {endpoint.provider for offer in market.offers.values() for endpoint in offer.live}
+            self._last = Listing(market, rows_of(market, self._provider_name), len(providers))
+        return self._last
+
+    def _now(self, listing: Listing) -> list[RowNow]:
         now_s = self._now_s()
-        return market, [row_now(row, self._health, now_s) for row in self._rows[1]]
+        return [row_now(row, self._health, now_s) for row in listing.rows]
 
     def _selected(self, request: Request) -> list[RowNow]:
-        rows = self._now()[1]
-        by_id = {shown.row.id: shown for shown in rows}
-        return select([shown.row for shown in rows], parse(request.query_params), lambda row: by_id[row.id])
+        return select(self._now(self._listing()), parse(request.query_params))
 
 
 class NothingHere(BaseRoute):

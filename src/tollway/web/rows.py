@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 
 class Row(Struct, frozen=True):
-    """What does not change while a market lasts. Prices are those of the cheapest endpoint, USD per 1M tokens, exact."""
+    """What stays while a market lasts. Prices are those of the cheapest endpoint: USD per 1M tokens, exact."""
 
     id: str
     name: str
@@ -45,8 +45,11 @@ class Row(Struct, frozen=True):
     endpoint_ids: tuple[str, ...]
     """Of what is on offer; empty: the model is off."""
     off_reason: str
-    haystack: str
-    """What a search looks through, case folded."""
+    title: str
+    """Id, name and author, case folded: a search finds any part of it."""
+    provider_words: str
+    """The providers, case folded, each word after a space: a search finds the words' beginnings, for "gpt" is not
+    meant to find everything that NanoGPT offers."""
 
 
 class RowNow(Struct, frozen=True):
@@ -116,7 +119,8 @@ def _row(offer: Offer, provider_name: Callable[[str], str]) -> Row:
         providers=providers,
         endpoint_ids=tuple(endpoint.id for endpoint in offer.live),
         off_reason="" if offer.live else offer.off[0].reason if offer.off else "no provider of the catalog offers it",
-        haystack=" ".join((model.id, model.name, model.author, *providers)).casefold(),
+        title=f"{model.id} {model.name} {model.author}".casefold(),
+        provider_words=" ".join(("", *providers)).casefold(),
     )
 
 

@@ -13,23 +13,31 @@ curl {url} \\
   -d {body}
 """
 
+CURL_BODY = """\
+{{
+    "model": {model},
+    "messages": [{{"role": "user", "content": "Hello!"}}],
+    "stream": true
+  }}"""
+
 PYTHON = """\
 import os
+from openai import OpenAI  # pip install openai
 
-from openai import OpenAI
-
-client = OpenAI(base_url={base_url}, api_key=os.environ["TOLLWAY_KEY"])
+client = OpenAI(base_url={base_url},
+                api_key=os.environ["TOLLWAY_KEY"])
 stream = client.chat.completions.create(
     model={model},
     messages=[{{"role": "user", "content": "Hello!"}}],
     stream=True,
 )
 for chunk in stream:
-    print(chunk.choices[0].delta.content or "" if chunk.choices else "", end="", flush=True)
+    if chunk.choices:
+        print(chunk.choices[0].delta.content or "", end="", flush=True)
 """
 
 TYPESCRIPT = """\
-import OpenAI from "openai";
+import OpenAI from "openai"; // npm install openai
 
 const client = new OpenAI({{
   baseURL: {base_url},
@@ -40,9 +48,8 @@ const stream = await client.chat.completions.create({{
   messages: [{{ role: "user", content: "Hello!" }}],
   stream: true,
 }});
-for await (const chunk of stream) {{
+for await (const chunk of stream)
   process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
-}}
 """
 
 
@@ -58,8 +65,6 @@ class Sample(Struct, frozen=True):
 
     id: str
     label: str
-    needs: str
-    """The command that installs what it imports, or ""."""
     pieces: tuple[Piece, ...]
 
     @property
@@ -74,19 +79,17 @@ def samples(base_url: str, model_id: str) -> tuple[Sample, ...]:
     quoted = {"base_url": json.dumps(base_url), "model": json.dumps(model_id)}
     own = (*quoted.values(), shlex.quote(f"{base_url}/chat/completions"))
     return (
-        _sample("curl", "curl", "", _curl(base_url, model_id), own),
-        _sample("python", "Python", "pip install openai", PYTHON.format(**quoted), own),
-        _sample("typescript", "TypeScript", "npm install openai", TYPESCRIPT.format(**quoted), own),
+        _sample("curl", "curl", _curl(base_url, model_id), own),
+        _sample("python", "Python", PYTHON.format(**quoted), own),
+        _sample("typescript", "TypeScript", TYPESCRIPT.format(**quoted), own),
     )
 
 
 def _curl(base_url: str, model_id: str) -> str:
-    body = f'{{"model": {json.dumps(model_id)}, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+    body = CURL_BODY.format(model=json.dumps(model_id))
     return CURL.format(url=shlex.quote(f"{base_url}/chat/completions"), body=shlex.quote(body))
 
 
-def _sample(id_: str, label: str, needs: str, text: str, own: tuple[str, ...]) -> Sample:
+def _sample(id_: str, label: str, text: str, own: tuple[str, ...]) -> Sample:
     parts = re.split("(" + "|".join(re.escape(one) for one in own) + ")", text)
-    return Sample(id_, label, needs, tuple(Piece(part, index % 2 == 1) for index, part in enumerate(parts) if part))
-
-
+    return Sample(id_, label, tuple(Piece(part, index % 2 == 1) for index, part in enumerate(parts) if part))

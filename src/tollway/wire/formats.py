@@ -45,4 +45,3 @@ class Client(Protocol):
 
 
 CLIENTS: dict[WireFormat, Client] = {WireFormat.OPENAI_CHAT: openai_chat}
-

@@ -36,7 +36,7 @@ def encode_request(
     max_tokens: int | None,
     stream: bool,
     parameters: frozenset[str] = frozenset(),
-    quirks: Quirks = Quirks(),  # noqa: B008 - frozen
+    quirks: Quirks = Quirks(),  # noqa: B008 a frozen value, never changed
     same_format: bool = True,
     user_id: str | None = None,
 ) -> bytes:
@@ -166,10 +166,10 @@ def _plain_assistant(message: AssistantMessage, keeps: frozenset[str], changes: 
     for name in _ASSISTANT_EXTRAS:
         if getattr(message, name) is not None and name not in keeps:
             changes[name] = None
-    thoughts = message.reasoning or message.reasoning_content
-    if thoughts is not None and (names := keeps & {"reasoning", "reasoning_content"}):
+    for theirs, other in (("reasoning", "reasoning_content"), ("reasoning_content", "reasoning")):
         # The same thoughts under the name that the provider has for them.
-        changes.update(dict.fromkeys(names, thoughts))
+        if other in changes and theirs in keeps and getattr(message, theirs) is None:
+            changes[theirs] = getattr(message, other)
     if "extra_content" not in keeps and any(call.extra_content is not None for call in message.tool_calls or ()):
         changes["tool_calls"] = tuple(replace(call, extra_content=None) for call in message.tool_calls or ())
 

@@ -57,9 +57,17 @@ def check(request: ChatRequest) -> None:
                 )
     if isinstance(request.tool_choice, ToolChoice):
         _check_tool_choice(request, request.tool_choice)
-    for name, text in (("model", request.model), ("session_id", request.session_id), ("user", request.user)):
-        if text is not None and not text.isprintable():
-            raise InvalidRequest(f"{name}: holds control characters", param=name)
+    _check_printable("model", request.model)
+    _check_printable("session_id", request.session_id)
+    _check_printable("user", request.user)
+    for index, model in enumerate(request.models or ()):
+        _check_printable(f"models[{index}]", model)
+
+
+def _check_printable(name: str, text: str | None) -> None:
+    """Ids go into headers, logs and keys of caches: NUL and its like have no place there (FAULTS.md C-5)."""
+    if text is not None and not text.isprintable() and any(letter < " " or letter == "\x7f" for letter in text):
+        raise InvalidRequest(f"{name}: holds control characters", param=name)
 
 
 def _check_reasoning(request: ChatRequest) -> None:

@@ -116,10 +116,10 @@ class EventDecoder:
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 self._take_odd(event, events)
             else:
-                if body.error is None and not event.name:
+                if body.error is None and body.choices is not None and not event.name:
                     self.take(body, events)
                 else:
-                    self._take_error(body, event, events)
+                    self._take_other(body, event, events)
             if events and type(events[-1]) is Failed:
                 return events
         if self._sse.too_large:
@@ -158,12 +158,11 @@ class EventDecoder:
         elif body.service_tier and body.service_tier != self._tier:
             self._tier = body.service_tier
             events.append(Started(service_tier=body.service_tier))
-        if body.choices:
-            if not self.saw_done:
-                for choice in body.choices:
-                    self._take_choice(choice, events)
-        elif body.choices is None and body.object == "error":
-            self._fail_with(msgspec.structs.asdict(body), events)
+        if body.choices and not self.saw_done:
+            for choice in body.choices:
+                self._take_choice(choice, events)
+                if self._failed:
+                    break
         if body.usage is not None or body.x_groq is not None:
             self._take_usage(body, events)
 
@@ -198,25 +197,24 @@ class EventDecoder:
             if self.malformed >= MALFORMED_MAX:
                 self._fail(Failed(502, "The provider sent events that could not be read."), events)
             return
-        if body.error is None and not event.name:
-            self.take(body, events)
-        else:
-            self._take_error(body, SseEvent(data, event.name), events)
+        self._take_other(body, SseEvent(data, event.name), events)
 
-    def _take_error(self, body: Body, event: SseEvent, events: list[Event]) -> None:
-        """A chunk with an error inside, or an event with a name (FAULTS.md U-22)."""
-        if body.error is None and event.name != "error":
-            # Some name all their events: `message`, `completion`, `chat.completion.chunk`.
+    def _take_other(self, body: Body, event: SseEvent, events: list[Event]) -> None:
+        """A chunk with an error inside, one without choices, or an event with a name (FAULTS.md U-22)."""
+        value = msgspec.json.decode(event.data)
+        is_error = body.error is not None or event.name == "error" or body.object == "error"
+        if not is_error and body.choices is None and body.usage is None:
+            is_error = ("code" in value or "detail" in value) and failed_value(value) is not None
+        if not is_error:
+            # Some name all their events, and usage may come without choices.
             self.take(body, events)
             return
         if body.usage is not None:
             self._take_usage(body, events)
         if not self.saw_done:
-            self._fail_with(msgspec.json.decode(event.data), events)
+            self._fail_with(value, events)
 
     def _start(self, body: Body, events: list[Event]) -> None:
-        if body.choices is None and body.object == "error":
-            return
         self._started = True
         self._upstream_id = body.id or None
         self._tier = body.service_tier or None

@@ -1,0 +1,200 @@
+"""Who carries out a command: the running server, over its control URLs; or the command itself, holding the lock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from tollway.app import open_database
+from tollway.config import Config
+from tollway.domain.errors import TollwayError, Unavailable
+from tollway.domain.http import Deadlines, HttpRequest
+from tollway.gateway.base import Gateway
+from tollway.gateway.books import Books
+from tollway.gateway.office import (
+    ChangeCatalog,
+    Changed,
+    CreatedKey,
+    CreateKey,
+    Disable,
+    Grant,
+    Granted,
+    Office,
+    SetEndpoint,
+)
+from tollway.gateway.supply import first_catalog
+from tollway.storage.database import Database
+from tollway.storage.files import DATABASE_FILE, Control, ServerLock, is_locked, load_secret, read_control
+from tollway.storage.migrate import pending
+from tollway.storage.sqlite import SqliteReader
+from tollway.upstream.client import UpstreamClient
+from tollway.upstream.faults import UpstreamFault
+
+STARTING_S = 3.0
+"""How long a server that holds the lock may take until it listens."""
+
+DEADLINES = Deadlines(connect_s=2.0, first_event_s=30.0, idle_s=30.0, total_s=30.0)
+
+Answer = TypeVar("Answer", bound=Struct)
+
+
+class Operator(Protocol):
+    """What an operator may change; `gateway/office.py` says what each does and which errors it raises."""
+
+    async def create_key(self, ask: CreateKey) -> CreatedKey: ...
+
+    async def disable_key(self, ask: Disable) -> None: ...
+
+    async def grant(self, ask: Grant) -> Granted: ...
+
+    async def change_catalog(self, ask: ChangeCatalog) -> Changed: ...
+
+    async def set_endpoint(self, ask: SetEndpoint) -> Changed: ...
+
+
+class RemoteOffice:
+    """The running server's office. Every method raises TollwayError with the server's own words."""
+
+    def __init__(self, client: UpstreamClient, control: Control) -> None:
+        self._client = client
+        self._control = control
+
+    async def create_key(self, ask: CreateKey) -> CreatedKey:
+        return await self._ask("keys", ask, CreatedKey)
+
+    async def disable_key(self, ask: Disable) -> None:
+        await self._ask("keys/disable", ask, Disable)
+
+    async def grant(self, ask: Grant) -> Granted:
+        return await self._ask("credits", ask, Granted)
+
+    async def change_catalog(self, ask: ChangeCatalog) -> Changed:
+        return await self._ask("catalog/changes", ask, Changed)
+
+    async def set_endpoint(self, ask: SetEndpoint) -> Changed:
+        return await self._ask("catalog/endpoint", ask, Changed)
+
+    async def _ask(self, path: str, ask: Struct, kind: type[Answer]) -> Answer:
+        headers = (("authorization", f"Bearer {self._control.token}"), ("content-type", "application/json"))
+        url = f"{self._control.url}/control/v1/{path}"
+        try:
+            status, body = await send(self._client, HttpRequest("POST", url, headers, msgspec.json.encode(ask)))
+        except UpstreamFault as fault:
+            raise Unavailable(
+                f"The server at {self._control.url} broke off ({fault.message}); whether the change was made is not "
+                "known: look before you repeat it"
+            ) from None
+        if status == 200:
+            return msgspec.json.decode(body, type=kind)
+        raise TollwayError(error_message(body) or f"The server answered with status {status}; its log says why")
+
+
+async def send(client: UpstreamClient, request: HttpRequest, deadlines: Deadlines = DEADLINES) -> tuple[int, bytes]:
+    """One request and its whole answer: status, body. UpstreamFault, ValueError as `upstream/call.py` has them."""
+    with client.call(request, deadlines) as call:
+        await call.start()
+        return call.status, await call.read()
+
+
+def error_message(body: bytes) -> str | None:
+    """The message in an error's JSON body, in OpenAI's shape or a plain one."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    inner = found.get("error", found) if isinstance(found, dict) else found
+    message = inner.get("message") if isinstance(inner, dict) else inner
+    return message if isinstance(message, str) else None
+
+
+async def find_server(client: UpstreamClient, config: Config) -> Control | str:
+    """The running server, or why it can't be reached."""
+    control = read_control(config.data_dir)
+    if control is None:
+        return f"{config.data_dir / 'control.json'} is not there"
+    # With the token: what answers at the address of an old note may be any other program.
+    headers = (("authorization", f"Bearer {control.token}"),)
+    try:
+        status, _ = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers))
+    except (UpstreamFault, ValueError) as error:
+        return f"{control.url} does not answer ({error})"
+    return control if status == 200 else f"what answers at {control.url} is not that server"
+
+
+async def _find_owner(
+    client: UpstreamClient, config: Config, lock: ServerLock, wait_s: float = STARTING_S
+) -> Control | None:
+    """The server to talk to, or None: we hold the lock ourselves now. Unavailable: neither, and what to do then."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + wait_s
+    while not lock.acquire():
+        found = await find_server(client, config)
+        if isinstance(found, Control):
+            return found
+        if loop.time() >= end_s:
+            raise Unavailable(
+                f"A server (or another command) holds {config.data_dir}, but {found}. Nothing was changed; wait until "
+                "it has started, or restart it"
+            )
+        await asyncio.sleep(0.1)
+    return None
+
+
+@asynccontextmanager
+async def office(config: Config) -> AsyncIterator[Operator]:
+    """The running server's office, or our own while we hold the lock of the data directory."""
+    lock = ServerLock(config.data_dir)
+    client = UpstreamClient()
+    try:
+        server = await _find_owner(client, config, lock)
+        if server is not None:
+            yield RemoteOffice(client, server)
+            return
+    finally:
+        await client.close()
+    try:
+        database = await open_database(config)
+        try:
+            await first_catalog(database, Gateway.now_ms())
+            pepper = load_secret(config.data_dir, config.security.secret_key)
+            yield Office(database, Books(database), pepper, forget=_nobody_knows, reload=_nothing_to_reload)
+        finally:
+            await database.close()
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def reading(config: Config) -> AsyncIterator[Database]:
+    """The database, to read only: beside a running server, or alone. One that is new or old is brought up to date."""
+    file = config.data_dir / DATABASE_FILE
+    if not is_locked(config.data_dir) and not await _up_to_date(config):
+        async with office(config):
+            pass
+    reader = SqliteReader(file)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def _up_to_date(config: Config) -> bool:
+    file = config.data_dir / DATABASE_FILE
+    if not file.is_file():
+        return False
+    reader = SqliteReader(file)
+    try:
+        return not await pending(reader)
+    finally:
+        await reader.close()
+
+
+def _nobody_knows(digest: bytes) -> None:
+    """No server runs, so that no key is in anyone's memory."""
+
+
+async def _nothing_to_reload() -> None:
+    """No server runs; the next one reads the catalog at its start."""

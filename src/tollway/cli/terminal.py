@@ -1,0 +1,21 @@
+"""How a command speaks: colours and width of a terminal, plain and unbroken lines into a pipe, JSON for scripts."""
+
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+WIDTH_PIPED = 1_000
+"""Wide enough that nothing is cut off or broken where another program reads."""
+
+
+def console() -> Console:
+    """Standard output. rich itself honours NO_COLOR, and writes no colours into a pipe."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_PIPED)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output, and nothing else."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()

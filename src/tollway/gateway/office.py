@@ -1,0 +1,216 @@
+"""What an operator changes: keys, credits, the catalog. The same for the running server and for the command line."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from tollway.catalog.diff import Bounds, check_price
+from tollway.domain.catalog_changes import Change
+from tollway.domain.catalog_rows import OPERATOR, PriceRow
+from tollway.domain.errors import InvalidRequest, NotFound
+from tollway.domain.identity import LimitReset
+from tollway.domain.ledger import PLATFORM_ACCOUNTS, TransferKind
+from tollway.domain.money import nanodollars_from_text, nanodollars_to_text
+from tollway.domain.rates import RatesText
+from tollway.gateway.base import Gateway
+from tollway.gateway.books import Books
+from tollway.identity.issue import create_key
+from tollway.storage import catalog as rows
+from tollway.storage.database import Database
+from tollway.storage.keys import set_disabled
+from tollway.storage.ledger import find_transfer
+
+_WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class CreateKey(Struct, forbid_unknown_fields=True):
+    """`tollway keys create`. Amounts in USD, decimal strings."""
+
+    name: str
+    workspace: str
+    limit: str | None = None
+    limit_reset: LimitReset | None = None
+    expires_at: datetime | None = None
+
+
+class CreatedKey(Struct):
+    """`key` is the secret: it is here and nowhere else."""
+
+    key: str
+    id: str
+    label: str
+    workspace: str
+
+
+class Grant(Struct, forbid_unknown_fields=True):
+    """`tollway credits grant`. `ref` makes a repeated call harmless."""
+
+    amount: str
+    workspace: str
+    ref: str
+    reason: str = ""
+
+
+class Granted(Struct):
+    """What was granted now ("0" if this `ref` was granted before), and the balance after it; USD."""
+
+    workspace: str
+    granted: str
+    balance: str
+    ref: str
+
+
+class Disable(Struct, forbid_unknown_fields=True):
+    """`tollway keys disable`."""
+
+    id: str
+    disabled: bool = True
+
+
+class ChangeCatalog(Struct, forbid_unknown_fields=True):
+    """Changes that were decided by comparing with `version`: if the catalog has moved on, they are refused."""
+
+    changes: tuple[Change, ...]
+    reason: str
+    origin: str
+    version: int
+
+
+class SetEndpoint(Struct, forbid_unknown_fields=True):
+    """One endpoint's price, or that it is free, or whether it is on."""
+
+    id: str
+    price: RatesText | None = None
+    free: bool = False
+    enabled: bool | None = None
+
+
+class Changed(Struct):
+    """The catalog after a change."""
+
+    version: int
+    live_endpoints: int | None = None
+    """What can be bought now; None where no server runs, so that nothing can."""
+
+
+class Office:
+    """Needs what the one owner of the data directory has: a server, or a command that holds its lock."""
+
+    def __init__(
+        self,
+        database: Database,
+        books: Books,
+        pepper: bytes,
+        *,
+        forget: Callable[[bytes], None],
+        reload: Callable[[], Awaitable[int | None]],
+    ) -> None:
+        self._database = database
+        self._books = books
+        self._pepper = pepper
+        self._forget = forget
+        """A key's digest changed: whoever has the key in memory must read it again."""
+        self._reload = reload
+        """The catalog changed: the number of live endpoints, or None where nothing is served."""
+
+    async def create_key(self, ask: CreateKey) -> CreatedKey:
+        """InvalidRequest: a limit or a date that makes no sense."""
+        now_ms = Gateway.now_ms()
+        expires_ms = None
+        if ask.expires_at is not None:
+            if ask.expires_at.tzinfo is None:
+                raise InvalidRequest("expires_at: say which time zone, e.g. 2027-01-31T00:00:00Z", param="expires_at")
+            expires_ms = int(ask.expires_at.astimezone(UTC).timestamp() * 1000)
+            if expires_ms <= now_ms:
+                raise InvalidRequest(f"expires_at: {ask.expires_at.isoformat()} is over", param="expires_at")
+        limit = _amount(ask.limit, "limit") if ask.limit is not None else None
+        if limit is not None and limit < 0:
+            raise InvalidRequest("limit: must be 0 or more", param="limit")
+        if limit is None and ask.limit_reset is not None:
+            raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+        key, secret = await create_key(
+            self._database,
+            self._pepper,
+            workspace_id=_workspace(ask.workspace),
+            name=ask.name,
+            limit=limit,
+            limit_reset=ask.limit_reset,
+            expires_ms=expires_ms,
+            now_ms=now_ms,
+        )
+        return CreatedKey(secret, key.id, key.label, key.workspace_id)
+
+    async def disable_key(self, ask: Disable) -> None:
+        """The next request sees it. NotFound: there is no such key."""
+        digest = await set_disabled(self._database, ask.id, ask.disabled)
+        if digest is None:
+            raise NotFound(f"There is no key {ask.id[:80]}; `tollway keys list` shows them")
+        self._forget(digest)
+
+    async def grant(self, ask: Grant) -> Granted:
+        """Spendable at once. InvalidRequest: no amount, or a `ref` that was used for another grant."""
+        amount, workspace = _amount(ask.amount, "amount"), _workspace(ask.workspace)
+        if amount <= 0:
+            raise InvalidRequest("amount: must be more than 0", param="amount")
+        if not 0 < len(ask.ref) <= 200:
+            raise InvalidRequest("ref: needs 1 to 200 characters", param="ref")
+        before = await find_transfer(self._database, TransferKind.GRANT, ask.ref)
+        if before is not None and (before[1], before[2]) != (workspace, amount):
+            raise InvalidRequest(
+                f'ref: "{ask.ref}" was used to grant {nanodollars_to_text(before[2])} USD to {before[1]}; '
+                "choose another",
+                param="ref",
+            )
+        found = await self._books.grant(workspace, amount, ask.ref, ask.reason, Gateway.now_ms())
+        granted = nanodollars_to_text(amount) if before is None else "0"
+        return Granted(workspace, granted, nanodollars_to_text(found.posted), ask.ref)
+
+    async def change_catalog(self, ask: ChangeCatalog) -> Changed:
+        """Prices of requests under way stay what they were. InvalidRequest: the catalog is at another version."""
+        version = await rows.catalog_version(self._database)
+        if version != ask.version:
+            raise InvalidRequest(
+                f"The catalog went from version {ask.version} to {version} meanwhile; nothing was changed: try again"
+            )
+        now_ms = Gateway.now_ms()
+        version = await rows.apply_changes(self._database, ask.changes, now_ms, reason=ask.reason, origin=ask.origin)
+        return Changed(version, await self._reload())
+
+    async def set_endpoint(self, ask: SetEndpoint) -> Changed:
+        """InvalidRequest: not a price. NotFound: there is no such endpoint."""
+        now_ms = Gateway.now_ms()
+        try:
+            if ask.price is not None:
+                if doubts := check_price(ask.id, None, PriceRow(ask.price), Bounds()):
+                    raise InvalidRequest(f"{doubts[0].reason}; a price is USD per token, e.g. 0.0000025")
+                await rows.set_price(self._database, ask.id, ask.price, now_ms)
+            if ask.free:
+                await rows.declare_free(self._database, ask.id, now_ms, source=OPERATOR)
+            if ask.enabled is not None:
+                await rows.set_enabled(self._database, ask.id, ask.enabled, now_ms)
+        except LookupError as error:
+            raise NotFound(str(error.args[0])) from None
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from None
+        return Changed(await rows.catalog_version(self._database), await self._reload())
+
+    async def reload(self) -> Changed:
+        """Reads the catalog anew."""
+        return Changed(await rows.catalog_version(self._database), await self._reload())
+
+
+def _workspace(text: str) -> str:
+    if text in PLATFORM_ACCOUNTS or not _WORKSPACE.fullmatch(text):
+        raise InvalidRequest(
+            f"workspace: {text[:80]!r} can't be one; use letters, digits, '.', '_' and '-', at most 64", param="workspace"
+        )
+    return text
+
+
+def _amount(text: str, name: str) -> int:
+    try:
+        return nanodollars_from_text(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}", param=name) from None

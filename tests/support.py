@@ -1,0 +1,417 @@
+"""What tests share: a whole server over a simulated provider, keys with credits, and a client that speaks raw HTTP.
+
+`world(...)` runs both in a thread of their own, for clients that block (the official SDKs). `staged(...)` is the same
+inside the running loop. Either takes the offers: `offer("test/model", at=("a", "b"))` is two endpoints of a model.
+"""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+import uvloop
+from msgspec import Struct
+
+from tollway.api.house import House
+from tollway.app import running
+from tollway.config import Config, ModelConfig, ProviderConfig, Server, Storage, Upstream
+from tollway.domain.catalog import Endpoint
+from tollway.domain.identity import Key, KeyKind, LimitReset
+from tollway.domain.money import nanodollars_from_text
+from tollway.identity.keys import issue_key
+from tollway.routing.market import build_market
+from tollway.simulator import Simulator
+from tollway.simulator.connection import Request as SimulatorRequest
+from tollway.storage.keys import create_workspace, insert_key, set_disabled
+from tollway.wire.formats import CLIENTS
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0
+PROMPT, COMPLETION = "0.000001", "0.000002"
+"""USD per token of an offer that says nothing else."""
+
+
+class Offer(Struct, frozen=True):
+    """A model at some providers, each of which is one endpoint."""
+
+    model: ModelConfig
+    at: tuple[str, ...] = ("a",)
+
+
+def offer(
+    id_: str = "test/model",
+    upstream: str | None = None,
+    *,
+    at: Sequence[str] = ("a",),
+    prompt: str | None = PROMPT,
+    completion: str | None = COMPLETION,
+    **fields: Any,
+) -> Offer:
+    """`upstream` may carry a behaviour: "m@fail=503,hint=retry-after" (simulator/behaviour.py)."""
+    model = ModelConfig(
+        id=id_,
+        upstream=upstream,
+        price_prompt=None if fields.get("free") else prompt,
+        price_completion=None if fields.get("free") else completion,
+        **fields,
+    )
+    return Offer(model, tuple(at))
+
+
+class Secret(Struct, frozen=True):
+    """A key of ours with its secret."""
+
+    key: Key
+    secret: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.secret}"}
+
+
+class Stage:
+    """A server, the simulator behind it, and what passed between them. Its coroutines belong to the server's loop."""
+
+    def __init__(self, house: House, simulator: Simulator, received: list[SimulatorRequest], key: Secret) -> None:
+        self.house = house
+        self.simulator = simulator
+        self.received = received
+        """Every request that the simulator got, before it was answered."""
+        self.key = key
+        """A key of the workspace "home", which has 100 USD."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.house.port}"
+
+    async def new_key(
+        self,
+        workspace: str = "home",
+        *,
+        credits_usd: str | None = None,
+        kind: KeyKind = KeyKind.INFERENCE,
+        limit_usd: str | None = None,
+        limit_reset: LimitReset | None = None,
+        expires_in_ms: int | None = None,
+        disabled: bool = False,
+        prefix: str = "sk-or-v1-",
+    ) -> Secret:
+        """A key of a workspace, which is made if it is not there; with credits if they are said."""
+        house, now_ms = self.house, self.house.gateway.now_ms()
+        await create_workspace(house.database, workspace, workspace, now_ms)
+        key, secret = issue_key(
+            workspace_id=workspace,
+            name="test",
+            pepper=house.pepper,
+            now_ms=now_ms,
+            limit=None if limit_usd is None else nanodollars_from_text(limit_usd),
+            limit_reset=limit_reset,
+            expires_ms=None if expires_in_ms is None else now_ms + expires_in_ms,
+            kind=kind,
+            prefix=prefix,
+        )
+        await insert_key(house.database, key)
+        if disabled:
+            await set_disabled(house.database, key.id, disabled=True)
+        if credits_usd is not None:
+            await self.grant(workspace, credits_usd)
+        return Secret(key, secret)
+
+    async def grant(self, workspace: str, usd: str) -> None:
+        """Credits, spendable at once."""
+        gateway = self.house.gateway
+        ref = f"test-{workspace}-{len(self.received)}-{asyncio.get_running_loop().time()}"
+        await gateway.books.grant(workspace, nanodollars_from_text(usd), ref, "test", gateway.now_ms())
+
+    def change_endpoints(self, change: Callable[[Endpoint], Endpoint]) -> None:
+        """Swaps the market for one in which each endpoint is what `change` makes of it."""
+        gateway = self.house.gateway
+        catalog = gateway.market.catalog
+        endpoints = {id_: tuple(change(each) for each in found) for id_, found in catalog.endpoints.items()}
+        changed = msgspec.structs.replace(catalog, endpoints=endpoints)
+        gateway.market = build_market(changed, gateway.market.providers, frozenset(CLIENTS))
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """The JSON of every POST that the simulator got."""
+        return [json.loads(each.body) for each in self.received if each.method == "POST"]
+
+
+class World:
+    """A Stage in a thread of its own, seen from a test that blocks."""
+
+    def __init__(self, stage: Stage, loop: asyncio.AbstractEventLoop) -> None:
+        self.stage = stage
+        self._loop = loop
+
+    @property
+    def simulator(self) -> Simulator:
+        return self.stage.simulator
+
+    @property
+    def house(self) -> House:
+        return self.stage.house
+
+    @property
+    def received(self) -> list[SimulatorRequest]:
+        return self.stage.received
+
+    @property
+    def url(self) -> str:
+        return self.stage.url
+
+    @property
+    def key(self) -> Secret:
+        return self.stage.key
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """A coroutine in the server's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_S)
+
+    def call(self, function: Callable[..., T], *args: Any, **named: Any) -> T:
+        """A plain function in the server's loop: what it changes, no request sees half done."""
+
+        async def inside() -> T:
+            return function(*args, **named)
+
+        return self.run(inside())
+
+    def new_key(self, workspace: str = "home", **fields: Any) -> Secret:
+        """As Stage.new_key."""
+        return self.run(self.stage.new_key(workspace, **fields))
+
+    def script(self, model_or_provider: str, *behaviours: str) -> None:
+        """The next requests for this upstream model, or at this provider, meet these in turn."""
+        self.call(self.simulator.script, model_or_provider, behaviours)
+
+    def settled(self) -> None:
+        """Returns when every finished request is in the database."""
+        self.run(self.house.committer.drain())
+
+    def request(self, method: str, path: str, body: Any = None, **named: Any) -> "Answer":
+        """As `request` below, with this world's key unless `headers` says otherwise."""
+        headers = named.pop("headers", None)
+        return request(self.url, method, path, body, headers=self.key.headers if headers is None else headers, **named)
+
+    def chat(self, path: str = "/api/v1/chat/completions", **fields: Any) -> "Answer":
+        """A chat request with one user message, unless `messages` says otherwise."""
+        headers = fields.pop("headers", None)
+        return self.request("POST", path, ask(**fields), headers=headers)
+
+
+def ask(model: str | None = "test/model", content: Any = "Say hello.", **fields: Any) -> dict[str, Any]:
+    """The body of a chat request. `model=None` leaves it out."""
+    named = {} if model is None else {"model": model}
+    if "messages" in fields or "prompt" in fields:
+        return {**named, **fields}
+    return {**named, "messages": [{"role": "user", "content": content}], **fields}
+
+
+@asynccontextmanager
+async def staged(
+    *offers: Offer,
+    server: Server | None = None,
+    upstream: Upstream | None = None,
+    whole_catalog: bool = False,
+    provider: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Stage]:
+    """A server inside the running loop, over a simulator, with one key.
+
+    `whole_catalog`: all providers of the shipped catalog are played as well. `provider`: fields of every
+    ProviderConfig, such as `idle_s`.
+    """
+    received: list[SimulatorRequest] = []
+    by_provider: dict[str, list[ModelConfig]] = {}
+    for each in offers or (offer(),):
+        for slug in each.at:
+            by_provider.setdefault(slug, []).append(each.model)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data_dir:
+        simulator = await Simulator.start(on_request=received.append)
+        try:
+            config = Config(
+                server=server or Server(port=0),
+                storage=Storage(data_dir=data_dir),
+                upstream=upstream or Upstream(),
+                providers=tuple(
+                    ProviderConfig(
+                        slug=slug, base_url=f"{simulator.url}/p/{slug}/v1", models=tuple(models), **(provider or {})
+                    )
+                    for slug, models in by_provider.items()
+                ),
+            )
+            async with running(config, simulator_url=simulator.url if whole_catalog else None) as (house, _):
+                stage = Stage(house, simulator, received, key=None)  # type: ignore[arg-type]  # the next line makes it
+                stage.key = await stage.new_key("home", credits_usd="100")
+                yield stage
+        finally:
+            await simulator.close()
+
+
+@contextmanager
+def world(*offers: Offer, **named: Any) -> Iterator[World]:
+    """`staged` in a thread of its own, for clients that block. What the loop would only have logged fails the test."""
+    complaints: list[dict[str, Any]] = []
+    started: list[World | BaseException] = []
+    ready = threading.Event()
+    ended: list[asyncio.Event] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        ended.append(asyncio.Event())
+        try:
+            async with staged(*offers, **named) as stage:
+                started.append(World(stage, loop))
+                ready.set()
+                await ended[0].wait()
+        except BaseException as error:
+            if not started:
+                started.append(error)
+            raise
+        finally:
+            ready.set()
+
+    def play() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+
+    failed: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            play()
+        except BaseException as error:  # noqa: BLE001  # raised again in the test's thread
+            failed.append(error)
+
+    thread = threading.Thread(target=guarded, name="world")
+    thread.start()
+    ready.wait(PATIENCE_S)
+    try:
+        if not started or not isinstance(started[0], World):
+            thread.join(PATIENCE_S)
+            raise failed[0] if failed else RuntimeError("the server did not start in time")
+        yield started[0]
+    finally:
+        if started and isinstance(started[0], World):
+            started[0]._loop.call_soon_threadsafe(ended[0].set)
+        thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+    if failed:
+        raise failed[0]
+    assert complaints == []
+
+
+class Answer(Struct, frozen=True):
+    """An HTTP answer. Header names are in lower case; of several of one name, the last."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The error object. AssertionError: it is not in the format that every storefront keeps."""
+        assert self.headers["content-type"] == "application/json", self.headers
+        error = self.json["error"]
+        assert isinstance(error["message"], str)
+        assert error["message"]
+        return dict(error)
+
+    @property
+    def events(self) -> list[Any]:
+        """The data of each event of a stream, decoded; `[DONE]` as that text; comments left out."""
+        assert self.headers["content-type"].startswith("text/event-stream"), self.text[:500]
+        found: list[Any] = []
+        for block in re.split(r"\n\n", self.text):
+            lines = [line for line in block.split("\n") if line and not line.startswith(":")]
+            if lines:
+                data = "\n".join(line.removeprefix("data:").removeprefix(" ") for line in lines)
+                found.append(data if data == "[DONE]" else json.loads(data))
+        return found
+
+    @property
+    def comments(self) -> list[str]:
+        return [line[1:].strip() for line in self.text.split("\n") if line.startswith(":")]
+
+
+def request(
+    url: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    timeout_s: float = PATIENCE_S,
+) -> Answer:
+    """One request on a connection of its own. `body`: bytes as they are, or a value to be sent as JSON."""
+    data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    given = list(headers.items() if isinstance(headers, Mapping) else headers)
+    lines = [f"{method} {path} HTTP/1.1", f"host: {url.removeprefix('http://')}", "connection: close"]
+    if data or method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"content-length: {len(data)}")
+        if not any(name.lower() == "content-type" for name, _ in given):
+            lines.append("content-type: application/json")
+    lines += [f"{name}: {value}" for name, value in given]
+    return raw(url, "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data, timeout_s=timeout_s)
+
+
+def raw(url: str, sent: bytes, *, timeout_s: float = PATIENCE_S) -> Answer:
+    """Sends bytes as they are and reads to the end. A server that refuses early may reset: what came counts."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    received = bytearray()
+    with socket.create_connection((host, int(port)), timeout=timeout_s) as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(sent)
+        with suppress(ConnectionResetError):
+            while data := connection.recv(65_536):
+                received += data
+    return parse_answer(bytes(received))
+
+
+def parse_answer(answer: bytes) -> Answer:
+    """The bytes of an answer -> its parts, out of its chunks as far as they go."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    if headers.get("transfer-encoding") == "chunked":
+        body = _unchunked(body)
+    return Answer(int(status.split(" ")[1]), headers, body)
+
+
+def _unchunked(body: bytes) -> bytes:
+    found = bytearray()
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            break
+        found += rest[:length]
+        body = rest[length + 2 :]
+    return bytes(found)
+
+
+def shared(name: str) -> Path:
+    """A path in the shared folder beside the checkout. Where it is not there the test is skipped, but not in CI."""
+    path = Path(__file__).parents[2] / "shared" / name
+    if not path.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"../shared/{name} is missing")
+        pytest.skip(f"../shared/{name} is not on this machine")
+    return path

@@ -1,0 +1,167 @@
+"""The table of models: search, filters, order and pages, all from the URL; and the same rows as JSON and CSV."""
+
+import csv
+import io
+import json
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.datastructures import QueryParams
+
+from tests.web.site import NOW_S, app_of, endpoint, full_market, get, look, market_of, model, walk
+from tollway.domain.health import Outcome
+from tollway.routing.health import HealthBoard
+from tollway.web.figures import dollars, tokens_short, usd_per_million
+from tollway.web.query import Query, parse
+
+
+def board() -> HealthBoard:
+    """Brush is down."""
+    health = HealthBoard()
+    for _ in range(5):
+        health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
+    return health
+
+
+FIRST = ["acme/seer", "acme/brush", "acme/gift"]  # two endpoints; then the newest; then by id
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "total"),
+    [
+        ("", [*FIRST, "many/small-000"], 244),
+        ("?q=SEER", ["acme/seer"], 1),
+        ("?q=acme+gift", ["acme/gift"], 1),
+        ("?q=far", ["acme/seer", "acme/gift"], 2),  # by the provider's name
+        ("?q=gpt", [], 0),  # NearGPT has no word that starts so
+        ("?q=near+seer", ["acme/seer"], 1),
+        ("?q=shut", ["zeta/shut"], 1),
+        ("?q=shut&live=1", [], 0),
+        ("?q=acme&live=1", ["acme/seer", "acme/gift"], 2),
+        ("?modality=reads-image", ["acme/seer"], 1),
+        ("?modality=writes-image", ["acme/brush"], 1),
+        ("?modality=writes-image&live=on", [], 0),
+        ("?modality=writes-smells", [], 0),
+        ("?modality=nonsense", FIRST, 244),
+        ("?sort=newest", ["acme/brush", "acme/seer"], 244),
+        ("?sort=context", ["acme/seer", "acme/brush"], 244),
+        ("?sort=input", ["acme/gift", "many/small-000"], 244),
+        ("?sort=output&q=acme", ["acme/gift", "acme/seer", "acme/brush"], 3),
+        ("?sort=name", ["acme/brush", "acme/gift", "acme/seer"], 244),
+        ("?sort=price", FIRST, 244),
+        ("?page=3", [*(f"many/small-{n}" for n in range(197, 240)), "zeta/shut"], 244),
+        ("?page=99", ["many/small-197"], 244),
+        ("?page=-1", FIRST, 244),
+        ("?page=%C2%B2", FIRST, 244),  # a superscript two is a digit to str.isdigit, and no number to int
+        ("?page=" + "9" * 5000, FIRST, 244),
+    ],
+)
+def test_what_a_url_shows(query: str, expected: list[str], total: int) -> None:
+    """Each URL shows these models first, and says how many there are; nonsense is left out, never an error."""
+    page = look(app_of(full_market(), board()), f"/{query}")
+    assert page.ids_of_models()[: len(expected)] == expected
+    said = page.by_id["models-count"]
+    assert f"{total} model" in said if total else said == "No model"
+
+
+def test_pages_hold_every_model_once() -> None:
+    """Following "Next" from the first page meets each model once, and keeps the search."""
+    pages = list(walk(app_of(full_market()), "/?q=m"))
+    seen = [id_ for page in pages for id_ in page.ids_of_models()]
+    assert len(pages) == 3
+    assert len(seen) == len(set(seen)) == 243
+
+
+def test_the_form_says_what_the_url_said() -> None:
+    """State is in the URL and back in the form, so that the form works without a script."""
+    page = look(app_of(full_market()), "/?q=a+b&modality=reads-image&live=1&sort=name&model=acme/gift")
+    fields = {tag["name"]: tag for tag in page.all("input") if tag.get("name") != "tab"}
+    assert fields["q"]["value"] == "a b"
+    assert "checked" in fields["live"]
+    assert fields["sort"]["value"] == "name"
+    assert [tag["value"] for tag in page.all("option") if "selected" in tag] == ["reads-image"]
+    assert [(tag["method"], tag["action"]) for tag in page.all("form")] == [("get", "/")]
+    labelled = {"search", "checkbox", "radio", "hidden"}
+    assert {tag.get("type") for tag in page.all("input")} <= labelled
+
+
+@pytest.mark.parametrize("query", ["", "?q=acme", "?q=small&sort=input", "?live=1&modality=reads-text", "?q=none"])
+def test_json_and_csv_are_the_table(query: str) -> None:
+    """Both hold the rows of all pages of the same query in the same order, with the same exact prices and states."""
+    app = app_of(full_market(), board())
+    seen = [row for page in walk(app, f"/{query}") for row in page.rows[1:]]
+    as_json, as_csv = get(app, f"/models.json{query}", f"/models.csv{query}")
+    data = as_json.json()
+    records = list(csv.DictReader(io.StringIO(as_csv.text)))
+    assert data["total"] == len(data["data"]) == len(records) == len(seen)
+    for row, one, record in zip(seen, data["data"], records, strict=True):
+        assert row[0].endswith(one["id"])
+        assert (row[7], row[5], row[6]) == (one["status"], str(one["endpoints"]), ", ".join(one["providers"]))
+        price = one["input_usd_per_million"]
+        assert row[3] == ("free" if price == "0" else dollars(price))
+        flat = {name: "; ".join(v) if name == "providers" else " ".join(v) if isinstance(v, list) else str(v)
+                for name, v in one.items()}  # fmt: skip
+        assert record == flat
+
+
+def test_the_page_links_to_its_own_rows() -> None:
+    """The CSV and JSON links carry the search of the page, and not its page number."""
+    page = look(app_of(full_market()), "/?q=small&live=1&page=2")
+    links = {tag.get("data-export"): tag["href"] for tag in page.all("a") if "data-export" in tag}
+    assert links == {"csv": "/models.csv?q=small&live=1", "json": "/models.json?q=small&live=1"}
+
+
+def test_a_spreadsheet_runs_nothing() -> None:
+    """A name that looks like a formula reaches a spreadsheet as text; JSON has it as it is."""
+    name = '=HYPERLINK("http://x","y")'
+    app = app_of(market_of({model("acme/sum", name): [endpoint("near", "acme/sum", "0.000001", "0.000001")]}))
+    as_json, as_csv = get(app, "/models.json", "/models.csv")
+    assert json.loads(as_json.text)["data"][0]["name"] == name
+    assert next(csv.DictReader(io.StringIO(as_csv.text)))["name"] == f"'{name}"
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="models.csv"'
+
+
+@given(
+    st.builds(
+        Query,
+        q=st.text(max_size=40).map(lambda text: " ".join(text.split())),
+        modality=st.sampled_from(["", "reads-text", "writes-a b"]),
+        live=st.booleans(),
+        sort=st.sampled_from(["", "name", "input"]),
+        model=st.text(max_size=40),
+        page=st.integers(1, 9999),
+    )
+)
+@settings(deadline=None)
+def test_a_query_survives_its_url(query: Query) -> None:
+    """Whatever a query holds comes back from its own URL."""
+    assert parse(QueryParams(urlsplit(query.url()).query)) == query
+
+
+@pytest.mark.parametrize(
+    ("price", "written"),
+    [
+        (0, "$0.00"),
+        (200_000_000_000, "$0.20"),
+        (75_000_000_000, "$0.075"),
+        (1_250_000_000_000, "$1.25"),
+        (1, "$0.000000000001"),
+        (15 * 10**12, "$15.00"),
+        (10**18, "$1,000,000.00"),
+        (1_234_567_000_000_000_001, "$1,234,567.000000000001"),
+    ],
+)
+def test_prices_are_written_exactly(price: int, written: str) -> None:
+    """Attodollars per token -> dollars per 1M tokens: at least two decimals, and never a digit lost."""
+    assert dollars(usd_per_million(price)) == written
+
+
+@pytest.mark.parametrize(
+    ("tokens", "written"),
+    [(512, "512"), (8192, "8.19K"), (131_072, "131K"), (999_499, "999K"), (999_500, "1M"), (1_048_576, "1.05M")],
+)
+def test_context_is_short(tokens: int, written: str) -> None:
+    """Three digits, and the right letter on both sides of a million."""
+    assert tokens_short(tokens) == written
