@@ -259,11 +259,8 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _variables(env: Mapping[str, str]) -> list[tuple[str, list[str], str]]:
     """(name, path, value) of each TOLLWAY_SECTION__KEY."""
-    found = []
-    for name in sorted(env):
-        if name.startswith(ENV_PREFIX) and "__" in name:
-            found.append((name, name.removeprefix(ENV_PREFIX).lower().split("__"), env[name]))
-    return found
+    names = [name for name in sorted(env) if name.startswith(ENV_PREFIX) and "__" in name]
+    return [(name, name.removeprefix(ENV_PREFIX).lower().split("__"), env[name]) for name in names]
 
 
 def _put(tree: dict[str, Any], name: str, keys: list[str], value: str) -> None:

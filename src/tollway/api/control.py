@@ -64,9 +64,7 @@ def _office(house: House) -> Office:
         market = await house.reload()
         return sum(len(offer.live) for offer in market.offers.values())
 
-    return Office(
-        house.database, house.gateway.books, house.pepper, forget=house.authenticator.forget, reload=reload
-    )
+    return Office(house.database, house.gateway.books, house.pepper, forget=house.authenticator.forget, reload=reload)
 
 
 async def _read(request: Request, kind: type[Ask]) -> Ask:

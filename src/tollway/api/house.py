@@ -51,9 +51,10 @@ class House:
         """The port that is listened on: another than the configured one if that is 0."""
 
     def provider_name(self, slug: str) -> str:
-        """A provider's display name."""
-        provider = self.gateway.market.providers.get(slug)
-        return provider.name if provider else slug
+        """A provider's display name, whether it is live or not."""
+        market = self.gateway.market
+        known = market.providers.get(slug) or market.catalog.providers.get(slug)
+        return known.name if known else slug
 
     @staticmethod
     def now_s() -> float:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tollway.api.house import House
 from tollway.domain.catalog import Endpoint, Model, Price, Rates
-from tollway.domain.errors import InvalidRequest, NotFound
+from tollway.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from tollway.domain.money import price_to_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
@@ -62,10 +62,12 @@ class ModelPages:
         """One model by its id (which holds a slash) or another of its names. `/v1/models/{id}` answers it bare."""
         self._refresh()
         name = request.path_params["model"]
+        bare = request.url.path.startswith("/v1/")
         offer = self._house.gateway.market.offer(name)
         if offer is None or (item := self._ids.get(offer.model.id)) is None:
-            raise NotFound(f"There is no model {name}; GET {request.url.path.split('/models')[0]}/models lists them.")
-        bare = request.url.path.startswith("/v1/")
+            # OpenAI's clients look for `model_not_found`; on /api/v1 that error would be a 400 (STOREFRONTS.md).
+            kind = ModelNotFound if bare else NotFound
+            raise kind(f"There is no model {name[:200]}; GET {'/v1' if bare else '/api/v1'}/models lists them.")
         return Response(item if bare else b'{"data":' + item + b"}", media_type="application/json", headers=_CORS)
 
     async def endpoints(self, request: Request) -> Response:

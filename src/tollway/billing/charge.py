@@ -38,7 +38,7 @@ def charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     """Applies the table of MONEY.md, "Who pays for what", row by row. Never more than the hold."""
     if price is None or not ending.accepted:
         return Charge(usage=ending.reported or Usage(), cost=FREE)
-    if ending.caller_left:
+    if ending.caller_left and ending.finish_reason != "error":
         # Cancelled at once: the prompt and what was received. A count that came before counts more than ours.
         return _capture(ending.reported or ending.counted, price, hold)
     if ending.finish_reason in (None, "error"):

@@ -19,27 +19,39 @@ class Bound(Struct, frozen=True):
     ours: bool
 
 
+class Dearest(Struct, frozen=True):
+    """The dearest that a token of the prompt, an output token and the request itself can be."""
+
+    prompt: Attodollars
+    output: Attodollars
+    request: Attodollars
+
+
 def bound(
-    price: Price, *, prompt_tokens: int, choices: int, asked: int | None, output_max: int, available: Nanodollars
+    dear: Dearest,
+    *,
+    prompt_tokens: int,
+    choices: int,
+    asked: int | None,
+    output_max: int,
+    room: int,
+    available: Nanodollars,
 ) -> Bound | None:
     """The bound at one endpoint, or None where it is not affordable.
 
     `prompt_tokens` is an upper bound of the prompt, `asked` the caller's max_tokens, `output_max` what the endpoint
-    can give at most. Rules: MONEY.md, "How much is held".
+    gives at most when nobody limits it, `room` the most that we ask for ourselves. Rules: MONEY.md, "How much is held".
     """
-    dear = dearest(price, prompt_tokens)
-    base = fixed_cost(dear, prompt_tokens)
-    rate = output_rate(dear) * choices
-    tokens = output_max if asked is None else min(asked, output_max)
-    amount = ceiling(base + rate * tokens)
-    if asked is not None:
-        return Bound(amount, tokens, ours=False) if amount <= available else None
-    if amount * UNASKED_SHARE <= available or not rate:
-        return Bound(amount, tokens, ours=False) if amount <= available else None
+    base = dear.prompt * prompt_tokens + dear.request
+    rate = dear.output * choices
+    tokens = output_max if asked is None or asked > output_max else asked
+    amount = -(-(base + rate * tokens) // ATTO_PER_NANO)
+    if asked is not None or not rate or amount * UNASKED_SHARE <= available:
+        return Bound(amount, tokens, False) if amount <= available else None
     quarter = affordable_tokens(base, rate, available // UNASKED_SHARE)
     everything = affordable_tokens(base, rate, available)
-    tokens = min(max(quarter, UNASKED_TOKENS_MIN), everything, tokens)
-    if tokens < min(AFFORDABLE_TOKENS_MIN, output_max):
+    tokens = min(max(quarter, UNASKED_TOKENS_MIN), everything, room, output_max)
+    if tokens < min(AFFORDABLE_TOKENS_MIN, room, output_max):
         return None
     return Bound(ceiling(base + rate * tokens), tokens, ours=True)
 
@@ -47,34 +59,23 @@ def bound(
 def max_tokens_for(price: Price, prompt_tokens: int, choices: int, available: Nanodollars) -> int:
     """How many output tokens `available` would buy: what a 402 names. 0: not even the prompt."""
     dear = dearest(price, prompt_tokens)
-    rate = output_rate(dear) * choices
-    base = fixed_cost(dear, prompt_tokens)
-    if not rate:
-        return 0
-    return affordable_tokens(base, rate, available)
+    rate = dear.output * choices
+    return affordable_tokens(dear.prompt * prompt_tokens + dear.request, rate, available) if rate else 0
 
 
-def dearest(price: Price, prompt_tokens: int) -> Rates:
-    """The dearest rates that a prompt of at most so many tokens can meet: tiers may cost more, or less."""
-    reachable = [tier.rates for tier in price.tiers if prompt_tokens > tier.prompt_tokens_over]
-    if not reachable:
-        return price.rates
-    every = [price.rates, *reachable]
-    return Rates(
-        prompt=max(max(_prompt_rate(rates) for rates in every), 0),
-        completion=max(output_rate(rates) for rates in every),
-        request=max(rates.request for rates in every),
+def dearest(price: Price, prompt_tokens: int | None = None) -> Dearest:
+    """The dearest rates that a prompt of at most so many tokens can meet: tiers may cost more, or less.
+
+    None: a prompt that reaches no tier.
+    """
+    reached = [price.rates]
+    if prompt_tokens is not None:
+        reached += [tier.rates for tier in price.tiers if prompt_tokens > tier.prompt_tokens_over]
+    return Dearest(
+        prompt=max(_prompt_rate(rates) for rates in reached),
+        output=max(_output_rate(rates) for rates in reached),
+        request=max(rates.request for rates in reached),
     )
-
-
-def fixed_cost(rates: Rates, prompt_tokens: int) -> Attodollars:
-    """The prompt at its dearest rate, and the request's own price."""
-    return _prompt_rate(rates) * prompt_tokens + rates.request
-
-
-def output_rate(rates: Rates) -> Attodollars:
-    """The dearest rate of an output token."""
-    return max(rates.completion, rates.reasoning or 0, rates.audio_output or 0)
 
 
 def affordable_tokens(base: Attodollars, rate: Attodollars, amount: Nanodollars) -> int:
@@ -88,6 +89,8 @@ def ceiling(cost: Attodollars) -> Nanodollars:
 
 
 def _prompt_rate(rates: Rates) -> Attodollars:
-    return max(
-        rates.prompt, rates.cache_read or 0, rates.cache_write or 0, rates.cache_write_1h or 0, rates.audio or 0
-    )
+    return max(rates.prompt, rates.cache_read or 0, rates.cache_write or 0, rates.cache_write_1h or 0, rates.audio or 0)
+
+
+def _output_rate(rates: Rates) -> Attodollars:
+    return max(rates.completion, rates.reasoning or 0, rates.audio_output or 0)

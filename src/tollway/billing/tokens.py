@@ -5,23 +5,28 @@ import gzip
 from collections.abc import Iterable
 from importlib.resources import files
 
-from tiktoken._tiktoken import CoreBPE
+from tiktoken._tiktoken import CoreBPE  # type: ignore[import-not-found]  # compiled, and without a stub
 
 from tollway.domain.chat import (
     AssistantMessage,
     AudioPart,
     ChatRequest,
+    Content,
+    DocumentPart,
     FilePart,
-    FunctionMessage,
     ImagePart,
     LegacyVideoPart,
+    Message,
+    RefusalPart,
     TextPart,
+    Tool,
+    ToolFunction,
     VideoPart,
 )
 
 # Special tokens and the pattern of o200k_base: facts of the encoding (tiktoken 0.14, openai_public.py, MIT).
 _SPECIAL = {"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018}
-_PATTERN = "|".join(
+_PATTERN = "|".join(  # noqa: FLY002 (one alternative a line is the way to read it)
     (
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
@@ -61,23 +66,52 @@ def prompt_text(request: ChatRequest) -> Iterable[str]:
     if request.prompt is not None:
         yield request.prompt
     for message in request.messages:
-        if isinstance(message.content, str):
-            yield message.content
-        elif message.content is not None and not isinstance(message, FunctionMessage):
-            yield from (part.text for part in message.content if isinstance(part, TextPart))
-        if isinstance(message, AssistantMessage):
-            yield from _assistant_text(message)
+        yield from _message_text(message)
     for tool in request.tools or ():
-        if tool.function is not None:
-            yield f"{tool.function.name} {tool.function.description or ''} {tool.function.parameters or ''}"
+        yield from _tool_text(tool)
+    for function in request.functions or ():
+        yield _function_text(function)
     if request.response_format is not None and request.response_format.json_schema is not None:
         yield str(request.response_format.json_schema.schema)
+    if request.prediction is not None:
+        yield from _content_text(request.prediction.content)
 
 
-def _assistant_text(message: AssistantMessage) -> Iterable[str]:
-    yield message.reasoning or ""
-    for call in message.tool_calls or ():
-        yield f"{call.function.name} {call.function.arguments}"
+def _message_text(message: Message) -> Iterable[str]:
+    yield message.name or ""
+    if message.content is not None:
+        yield from _content_text(message.content)
+    if isinstance(message, AssistantMessage):
+        yield message.refusal or ""
+        # A provider reads one of these; which one is its own matter, so all of them count.
+        yield message.reasoning or ""
+        yield message.reasoning_content or ""
+        yield from (bytes(detail).decode() for detail in message.reasoning_details or ())
+        calls = [call.function for call in message.tool_calls or ()]
+        for call in [*calls, message.function_call] if message.function_call else calls:
+            yield f"{call.name} {call.arguments}"
+
+
+def _content_text(content: Content) -> Iterable[str]:
+    if isinstance(content, str):
+        yield content
+        return
+    for part in content:
+        if isinstance(part, TextPart):
+            yield part.text
+        elif isinstance(part, RefusalPart):
+            yield part.refusal
+
+
+def _tool_text(tool: Tool) -> Iterable[str]:
+    if tool.function is not None:
+        yield _function_text(tool.function)
+    if tool.custom is not None:
+        yield str(tool.custom)
+
+
+def _function_text(function: ToolFunction) -> str:
+    return f"{function.name} {function.description or ''} {function.parameters or ''}"
 
 
 def media_tokens(request: ChatRequest) -> int:
@@ -93,7 +127,7 @@ def media_tokens(request: ChatRequest) -> int:
                         total += MEDIA_TOKENS["audio"]
                     case VideoPart() | LegacyVideoPart():
                         total += MEDIA_TOKENS["video"]
-                    case FilePart():
+                    case FilePart() | DocumentPart():
                         total += MEDIA_TOKENS["file"]
                     case _:
                         pass

@@ -22,6 +22,7 @@ from tollway.domain.rates import RatesText
 from tollway.storage.catalog import SHIPPED, apply_changes, current_rows, load_catalog
 from tollway.storage.database import Database
 
+
 class Write(Protocol):
     """Whoever writes changes; `storage.catalog.apply_changes` does it with a connection of its own."""
 

@@ -136,5 +136,3 @@ def _read(file: Path | None) -> Shipped:
 def today() -> str:
     """The day in UTC, `YYYY-MM-DD`, as rows of the catalog note it."""
     return datetime.now(UTC).date().isoformat()
-
-

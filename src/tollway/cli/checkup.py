@@ -53,7 +53,9 @@ async def examine(file: Path | None) -> list[Check]:
     try:
         config = load(file)
     except ConfigError as error:
-        broken = Check("configuration", State.FAIL, str(error), "correct it; `tollway init` writes a file with every option")
+        broken = Check(
+            "configuration", State.FAIL, str(error), "correct it; `tollway init` writes a file with every option"
+        )
         return [broken, check_sqlite(), check_tokenizer()]
     checks = [check_configuration(file, config), check_data_dir(config), check_secret(config), check_sqlite()]
     checks.append(check_disk(config))
@@ -158,11 +160,15 @@ async def check_database(config: Config) -> list[Check]:
         missing = await pending(reader)
         if missing:
             detail = f"{len(missing)} migrations are to be applied: {', '.join(missing)}"
-            return [Check("database", State.WARN, detail, "the next start of the server applies them: make a backup first")]
+            return [
+                Check("database", State.WARN, detail, "the next start of the server applies them: make a backup first")
+            ]
         checks = [Check("database", State.OK, f"{file}, at the newest migration"), await check_ledger(reader)]
         return checks + await check_providers(config, await load_catalog(reader, Gateway.now_ms()))
     except StorageError as error:
-        return [Check("database", State.FAIL, str(error), "see whether the disk is full; else restore it from a backup")]
+        return [
+            Check("database", State.FAIL, str(error), "see whether the disk is full; else restore it from a backup")
+        ]
     finally:
         await reader.close()
 
@@ -196,7 +202,9 @@ async def check_providers(config: Config, catalog: Catalog) -> list[Check]:
     unpriced = [id_ for id_ in unpriced if id_.partition(":")[0] in live]
     if unpriced:
         fix = f"tollway catalog price '{unpriced[0]}' --prompt ... --completion ..., or `tollway catalog free`"
-        checks.append(Check("prices", State.WARN, f"{len(unpriced)} endpoints of live providers are off for want of a price", fix))
+        checks.append(
+            Check("prices", State.WARN, f"{len(unpriced)} endpoints of live providers are off for want of a price", fix)
+        )
     called = [providers[slug] for slug in live if slug in providers]
     return checks + await check_reach(config, called, credentials)
 
@@ -226,13 +234,17 @@ async def reach(client: UpstreamClient, slug: str, request: HttpRequest) -> Chec
     try:
         status, body = await send(client, request, deadlines)
     except UpstreamFault as fault:
-        return Check(name, State.FAIL, fault.message, "is its address right, is it running, does a firewall or proxy block it?")
+        return Check(
+            name, State.FAIL, fault.message, "is its address right, is it running, does a firewall or proxy block it?"
+        )
     except ValueError as error:
         return Check(name, State.FAIL, str(error), "correct its base_url or its key")
     if status in (401, 403):
         return Check(name, State.FAIL, explain_status(status, body), "put the right key into its variable")
     if status >= 500:
-        return Check(name, State.WARN, f"answers with {explain_status(status, body)}", "it has trouble; look at its status page")
+        return Check(
+            name, State.WARN, f"answers with {explain_status(status, body)}", "it has trouble; look at its status page"
+        )
     return Check(name, State.OK, "answers" if status < 400 else f"answers (status {status} for the list of models)")
 
 
@@ -254,7 +266,12 @@ async def check_server(config: Config) -> Check:
         await client.close()
     if status == 200:
         return Check("server", State.OK, f"runs at {control.url} and is ready")
-    return Check("server", State.FAIL, f"runs at {control.url} and is not ready: {body.decode(errors='replace')}", "its log says why")
+    return Check(
+        "server",
+        State.FAIL,
+        f"runs at {control.url} and is not ready: {body.decode(errors='replace')}",
+        "its log says why",
+    )
 
 
 def _open_to_others(path: Path) -> str:
@@ -265,5 +282,3 @@ def _open_to_others(path: Path) -> str:
 
 def _own(path: Path) -> str:
     return f"chown it to the user that runs Tollway, or set storage.data_dir to another place than {path}"
-
-

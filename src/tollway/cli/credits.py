@@ -24,5 +24,6 @@ async def grant(
         )
     else:
         console().print(
-            f"${done.granted} granted to {done.workspace}, which now has ${done.balance}. (ref {done.ref})", markup=False
+            f"${done.granted} granted to {done.workspace}, which now has ${done.balance}. (ref {done.ref})",
+            markup=False,
         )

@@ -1,4 +1,4 @@
-"""`tollway demo`: a server with simulated providers, a first key with credits, and a curl line that works when pasted."""
+"""`tollway demo`: a server with simulated providers, a first key with credits, and a curl line to paste."""
 
 import sys
 from pathlib import Path

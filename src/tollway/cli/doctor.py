@@ -1,6 +1,5 @@
 """`tollway doctor`: is everything in order, and for each thing that is not, what to do."""
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def as_check(finding: Finding) -> Check:
 
 def print_checks(out: Console, checks: Iterable[Check]) -> None:
     """A line each, with its fix below where there is one; then the sum."""
-    count = {state: 0 for state in State}
+    count = dict.fromkeys(State, 0)
     for check in checks:
         count[check.state] += 1
         mark, colour = MARKS[check.state]
@@ -71,8 +70,3 @@ def print_checks(out: Console, checks: Iterable[Check]) -> None:
         if check.fix:
             out.print(Text.assemble("  ", ("→" if mark in "✓✗!" else "->", "dim"), f" {check.fix}"))
     out.print(f"{count[State.OK]} in order, {count[State.WARN]} to look at, {count[State.FAIL]} broken")
-
-
-def doctor(config_file: Path | None, *, ledger_only: bool, as_json: bool) -> int:
-    """`run`, from code that is not a coroutine."""
-    return asyncio.run(run(config_file, ledger_only=ledger_only, as_json=as_json))

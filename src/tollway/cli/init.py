@@ -36,7 +36,10 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "upstream.attempts_max": ("endpoints that one request tries, at most, before it fails", ""),
     "providers.slug": ("its name: one of the catalog's (`tollway providers list`), or your own choice", '"my-server"'),
     "providers.base_url": ("its address, up to where /chat/completions follows", '"http://10.0.0.5:8000/v1"'),
-    "providers.models_url": ("where its models are listed, if not at base_url + /models", '"http://10.0.0.5:8000/list"'),
+    "providers.models_url": (
+        "where its models are listed, if not at base_url + /models",
+        '"http://10.0.0.5:8000/list"',
+    ),
     "providers.name": ("its name for people", '"My server"'),
     "providers.key": ("its key: name a variable rather than write it here", '"${MY_SERVER_KEY}"'),
     "providers.models": ("its models, where they should not be listed from it (each as below)", ""),
@@ -71,24 +74,22 @@ class Found(Struct, frozen=True):
     """Where it listens, if it is on this machine."""
 
 
-def init(path: Path = Path(CONFIG_FILE), *, force: bool = False) -> None:
-    """Writes the file and says what comes next. ConfigError: the file is there, and `force` was not said."""
-    asyncio.run(write_config(path, force=force))
-
-
-async def write_config(
+def init(
     path: Path,
     *,
     force: bool,
     environment: Mapping[str, str] | None = None,
     ports: Mapping[int, tuple[str, str]] = LOCAL_SERVERS,
 ) -> None:
-    """As `init`; `ports`: where to look for local servers, with their slugs and names."""
+    """Writes the file and says what comes next. ConfigError: the file is there, and `force` was not said.
+
+    `ports`: where to look for local servers, with their slugs and names.
+    """
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; `tollway init {path} --force` replaces it")
     # Without the file that may be there: it is about to be replaced, and may be what is broken.
     config = load_without_file(environment)
-    found = [*keys_in(config.environment), *await local_servers(ports, config)]
+    found = [*keys_in(config.environment), *asyncio.run(local_servers(ports, config))]
     taken = any(each.port == Server().port for each in found)
     text = config_text(found, port=Server().port + 1 if taken else None)
     if path.parent != Path():
@@ -118,8 +119,8 @@ def config_text(found: list[Found], *, port: int | None = None) -> str:
             lines.append(f"port = {port}  # something else listens on {Server().port}" if taken else line)
         lines.append("")
     lines += [
-        "# Providers: a key for one of the catalog's, or a server of your own. Three lines are enough for a server that",
-        "# speaks OpenAI's format (Ollama, vLLM, llama.cpp, LM Studio); its models are listed when Tollway starts:",
+        "# Providers: a key for one of the catalog's, or a server of your own. Three lines are enough for one that has",
+        "# OpenAI's API (Ollama, vLLM, llama.cpp, LM Studio); its models are listed when Tollway starts:",
         "#   [[providers]]",
         '#   slug = "ollama"',
         '#   base_url = "http://127.0.0.1:11434/v1"',

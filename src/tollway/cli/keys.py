@@ -31,9 +31,7 @@ async def create(
     as_json: bool,
 ) -> None:
     """Makes a key and prints it. ValueError: a reset or a date that is none; TollwayError: see `Office.create_key`."""
-    ask = CreateKey(
-        name=name, workspace=workspace, limit=limit, limit_reset=_reset(reset), expires_at=_moment(expires)
-    )
+    ask = CreateKey(name=name, workspace=workspace, limit=limit, limit_reset=_reset(reset), expires_at=_moment(expires))
     config = load(config_file)
     async with office(config) as operator:
         made = await operator.create_key(ask)

@@ -20,10 +20,12 @@ keys_app = typer.Typer(help="Keys that callers use.", no_args_is_help=True)
 credits_app = typer.Typer(help="Credits of workspaces.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Models, endpoints and prices.", no_args_is_help=True)
 providers_app = typer.Typer(help="Providers, and servers of your own.", no_args_is_help=True)
+config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(credits_app, name="credits")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(providers_app, name="providers")
+app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file; default: ./tollway.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
@@ -86,7 +88,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check configuration, database, ledger and providers; each finding says what to do."""
-    from tollway.cli.doctor import doctor as run
+    from tollway.cli.doctor import run
 
     raise typer.Exit(asyncio.run(run(config, ledger_only=ledger, as_json=as_json)))
 
@@ -144,6 +146,133 @@ def credits_grant(
     asyncio.run(grant(config, amount=amount, workspace=workspace, reason=reason, ref=ref, as_json=as_json))
 
 
+ENDPOINT = typer.Argument(help="An endpoint's id, as `catalog list` shows it: provider:model", show_default=False)
+Endpoint = Annotated[str, ENDPOINT]
+CatalogFile = Annotated[Path | None, typer.Option("--from", help="A catalog file; default: the one in this package")]
+LinesMax = Annotated[int, typer.Option("--max", min=1, help="Lines that are shown; the rest is counted")]
+
+
+@catalog_app.command("list")
+def catalog_list(
+    text: Annotated[str, typer.Argument(help="Part of a model's name")] = "",
+    provider: Annotated[str, typer.Option(help="Only this provider's")] = "",
+    priced: Annotated[
+        bool | None, typer.Option("--priced/--unpriced", help="Only with, or only without, a price")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only of providers that can be called now")] = False,
+    lines: LinesMax = 200,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what can be bought: each endpoint with its price."""
+    from tollway.cli.catalog_commands import show
+
+    raise typer.Exit(
+        asyncio.run(
+            show(config, text=text, provider=provider, priced=priced, live=live, lines_max=lines, as_json=as_json)
+        )
+    )
+
+
+@catalog_app.command("diff")
+def catalog_diff(file: CatalogFile = None, lines: LinesMax = 200, config: ConfigFile = None) -> None:
+    """Show what a catalog file would change. Exit code 1: something."""
+    from tollway.cli.catalog_commands import diff
+
+    raise typer.Exit(asyncio.run(diff(config, file=file, lines_max=lines)))
+
+
+@catalog_app.command("apply")
+def catalog_apply(
+    file: CatalogFile = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Also what goes beyond the bounds")] = False,
+    lines: LinesMax = 200,
+    config: ConfigFile = None,
+) -> None:
+    """Write what a catalog file changes; a running server has it at once. Exit code 2: refused, see --accept."""
+    from tollway.cli.catalog_commands import apply
+
+    raise typer.Exit(asyncio.run(apply(config, file=file, accept=accept, lines_max=lines)))
+
+
+@catalog_app.command("price")
+def catalog_price(
+    endpoint: Endpoint,
+    prompt: Annotated[str, typer.Option(help="USD per token of the prompt, e.g. 0.0000025")],
+    completion: Annotated[str, typer.Option(help="USD per token of the answer")],
+    request: Annotated[str, typer.Option(help="USD per request")] = "0",
+    config: ConfigFile = None,
+) -> None:
+    """Set an endpoint's price; no catalog file replaces it."""
+    from tollway.cli.catalog_commands import price
+
+    asyncio.run(price(config, endpoint, prompt=prompt, completion=completion, request=request))
+
+
+@catalog_app.command("free")
+def catalog_free(endpoint: Endpoint, config: ConfigFile = None) -> None:
+    """Declare that an endpoint costs nothing: the only way to a price of zero."""
+    from tollway.cli.catalog_commands import free
+
+    asyncio.run(free(config, endpoint))
+
+
+@catalog_app.command("enable")
+def catalog_enable(endpoint: Endpoint, config: ConfigFile = None) -> None:
+    """Switch an endpoint on."""
+    from tollway.cli.catalog_commands import enable
+
+    asyncio.run(enable(config, endpoint, enabled=True))
+
+
+@catalog_app.command("disable")
+def catalog_disable(endpoint: Endpoint, config: ConfigFile = None) -> None:
+    """Switch an endpoint off."""
+    from tollway.cli.catalog_commands import enable
+
+    asyncio.run(enable(config, endpoint, enabled=False))
+
+
+@providers_app.command("list")
+def providers_list(
+    live: Annotated[bool, typer.Option("--live", help="Only those that can be called now")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List providers: which can be called, and what to set for the others."""
+    from tollway.cli.providers import list_providers
+
+    asyncio.run(list_providers(config, live=live, as_json=as_json))
+
+
+@providers_app.command("add")
+def providers_add(
+    url: Annotated[str, typer.Argument(help="The server's base URL, e.g. http://127.0.0.1:11434/v1")],
+    slug: Annotated[str | None, typer.Option(help="A short name; default: from the address")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people")] = None,
+    key: Annotated[str | None, typer.Option(help="The key to ask with; it is never written")] = None,
+    key_env: Annotated[str | None, typer.Option(help="The variable that holds the key; its name is written")] = None,
+    models_url: Annotated[str | None, typer.Option(help="Where models are listed, if not at URL/models")] = None,
+    free: Annotated[bool, typer.Option("--free", help="What has no price costs nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Ask a server for its models, and add it to the configuration and the catalog."""
+    from tollway.cli.providers import add
+
+    asyncio.run(
+        add(config, url, slug=slug, name=name, key=key, key_env=key_env, models_url=models_url, free=free, yes=yes)
+    )
+
+
+@config_app.command("show")
+def config_show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show the configuration in force and where each value comes from; secrets are masked."""
+    from tollway.cli.config_show import show
+
+    show(config, as_json=as_json)
+
+
 def main() -> None:
     """The entry point: errors that a person can mend are a sentence, not a traceback."""
     from tollway.cli.errors import run_cleanly
@@ -151,4 +280,4 @@ def main() -> None:
     run_cleanly(app)
 
 
-__all__ = ["app", "catalog_app", "main", "providers_app"]
+__all__ = ["app", "main"]

@@ -30,7 +30,12 @@ from tollway.storage.files import is_locked
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
 
-LOCAL_SERVERS = {11434: ("ollama", "Ollama"), 8000: ("vllm", "vLLM"), 1234: ("lmstudio", "LM Studio"), 8080: ("llamacpp", "llama.cpp")}
+LOCAL_SERVERS = {
+    11434: ("ollama", "Ollama"),
+    8000: ("vllm", "vLLM"),
+    1234: ("lmstudio", "LM Studio"),
+    8080: ("llamacpp", "llama.cpp"),
+}
 """Port -> slug and name of the server that listens there by its own default."""
 
 PATIENCE = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=15.0)
@@ -134,6 +139,8 @@ async def add(
     config = load(file)
     out = console()
     secret = key or (config.environment.get(key_env, "") if key_env else "")
+    if key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key_env):
+        raise ValueError("--key-env takes the name of a variable, not the key itself")
     server = await ask_server(config, url, secret, models_url)
     slug = slug or guess_slug(server.base_url)
     if key and not key_env:
@@ -270,12 +277,18 @@ def _say_next(
     if unpriced:
         steps.append(
             f"tollway catalog price '{unpriced[0]}' --prompt 0.000001 --completion 0.000002   (USD per token), or\n"
-            f"     tollway catalog free '{unpriced[0]}'   for each of the {len(unpriced)} models without a price; or add "
-            "free = true to the block"
+            f"     tollway catalog free '{unpriced[0]}'   for each of the {len(unpriced)} models without a price; or "
+            "add free = true to the block"
         )
     started = is_locked(config.data_dir)
     steps.append("restart `tollway serve`: it reads its providers at start" if started else "tollway serve")
-    out.print("Next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1)), sep="\n", markup=False, soft_wrap=True)
+    out.print(
+        "Next:",
+        *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
+        sep="\n",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 def _quoted(text: str) -> str:

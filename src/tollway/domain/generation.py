@@ -6,7 +6,7 @@ from tollway.domain.health import Outcome
 from tollway.domain.money import Nanodollars
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens as the provider counted them. `prompt` includes cached ones; `completion` includes reasoning."""
 
     prompt: int = 0
@@ -35,7 +35,7 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
-class Generation(Struct, frozen=True):
+class Generation(Struct, frozen=True, omit_defaults=True):
     """One admitted request, finished. Written once, in the same transaction as its capture."""
 
     id: str

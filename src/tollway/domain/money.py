@@ -1,6 +1,6 @@
 """Money as whole numbers: nanodollars for amounts, attodollars for prices; decimals only at the edges."""
 
-from decimal import Decimal, InvalidOperation
+import re
 
 import msgspec
 
@@ -14,14 +14,14 @@ NANO = 10**9
 ATTO_PER_NANO = 10**9
 PRICE_DIGITS = 18
 PRICE_MAX: Attodollars = 10_000 * 10**18  # $10,000 a unit: nothing honest costs more.
+_NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
 AMOUNT_MAX: Nanodollars = 10**9 * NANO  # a billion dollars; keeps every sum inside a BIGINT.
 
 
 def price_from_text(text: str) -> Attodollars:
-    """A decimal string, USD per unit -> attodollars, exactly. ValueError: not a number, negative, too fine or too large."""
-    value = _decimal(text).scaleb(PRICE_DIGITS)
-    whole = int(value)
-    if value != whole:
+    """A decimal string, USD per unit -> attodollars, exactly. ValueError: no number, negative, too fine or too large."""
+    whole = _whole(text, PRICE_DIGITS)
+    if whole is None:
         raise ValueError(f"{text!r} has more than {PRICE_DIGITS} decimals")
     if not 0 <= whole <= PRICE_MAX:
         raise ValueError(f"{text!r} is not between 0 and {PRICE_MAX // 10**18} USD")
@@ -35,9 +35,8 @@ def price_to_text(price: Attodollars) -> str:
 
 def nanodollars_from_text(text: str) -> Nanodollars:
     """A decimal string in USD -> nanodollars, exactly. ValueError: not a number, finer than 1e-9, or too large."""
-    value = _decimal(text).scaleb(9)
-    whole = int(value)
-    if value != whole:
+    whole = _whole(text, 9)
+    if whole is None:
         raise ValueError(f"{text!r} is finer than a nanodollar (1e-9 USD)")
     if abs(whole) > AMOUNT_MAX:
         raise ValueError(f"{text!r} is too large an amount")
@@ -63,16 +62,28 @@ def round_cost(cost: Attodollars) -> Nanodollars:
     return whole
 
 
-def _decimal(text: str) -> Decimal:
+def _whole(text: str, digits: int) -> int | None:
+    """A decimal number times 10^digits, or None where that is not whole. ValueError: no number of a sensible size.
+
+    By its digits, not by `Decimal`, whose arithmetic rounds to 28 of them and whose parser takes "1_0" and " 1 ".
+    """
     if len(text) > 64:
         raise ValueError("a number of over 64 characters")
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
-    if not value.is_finite() or abs(value.adjusted()) > 40:
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a decimal number")
+    sign, units, rest, exponent = match.groups(default="")
+    if not (units or rest) or abs(int(exponent or 0)) > 40:
         raise ValueError(f"{text!r} is not a sensible number")
-    return value
+    whole = int(units + rest)
+    places = digits + int(exponent or 0) - len(rest)
+    if places >= 0:
+        whole *= int(10**places)  # mypy: a power of two ints may be a float
+    else:
+        whole, lost = divmod(whole, int(10**-places))
+        if lost:
+            return None
+    return -whole if sign == "-" else whole
 
 
 def _plain(whole: int, digits: int) -> str:

@@ -38,5 +38,5 @@ async def complete(
     elif run.error is not None:
         run.error.generation_id = run.id
         await sink.fail(run.error)
-    elif run.candidate is not None:
+    elif run.candidate is not None and not run.left:
         await sink.finish(run.candidate, run.answer, bill.charge.usage, bill.charge.cost)

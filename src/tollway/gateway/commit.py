@@ -7,15 +7,15 @@ from typing import Any
 import structlog
 
 from tollway.domain.generation import Generation
-from tollway.domain.ledger import REVENUE, Transfer, TransferKind
 from tollway.storage.database import ConflictError, Database, StorageError
-from tollway.storage.ledger import commit_generations, committed_ids, post_transfers
+from tollway.storage.ledger import commit_generations, committed_ids, void_generation
 
 log = structlog.get_logger(__name__)
 
 RETRY_FOR_S = 10.0
 """How long a commit is retried before the answers that wait for it end with an error (MONEY.md, Capture)."""
 RETRY_EVERY_S = 0.1
+NOT_RECORDED = "The answer ended with an error: its charge could not be recorded in time, so it was taken back."
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
@@ -23,12 +23,20 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 class Entry:
     """One finished request on its way to the disk. `done`: True when it is durable, False when it was given up."""
 
-    __slots__ = ("done", "generation", "give_back")
+    __slots__ = ("done", "generation", "give_back", "queued_s")
 
-    def __init__(self, generation: Generation, give_back: Callable[[], None], done: asyncio.Future[bool]) -> None:
+    def __init__(
+        self, generation: Generation, give_back: Callable[[], None], done: asyncio.Future[bool], queued_s: float
+    ) -> None:
         self.generation = generation
         self.give_back = give_back
         self.done = done
+        self.queued_s = queued_s
+
+    def decide(self, durable: bool) -> None:
+        """Tells who waits, if anybody still does: a handler that was cancelled took its future with it."""
+        if not self.done.done():
+            self.done.set_result(durable)
 
 
 class Committer:
@@ -42,6 +50,7 @@ class Committer:
         self._queue: list[Entry] = []
         self._doubtful: list[Entry] = []
         self._busy = False
+        self._settling = False
         self.commits = 0
         self.committed = 0
         self.given_up = 0
@@ -59,7 +68,7 @@ class Committer:
         """Takes a generation with its capture. `give_back` is called if its charge is never made, or was reversed."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        entry = Entry(generation, give_back, self._loop.create_future())
+        entry = Entry(generation, give_back, self._loop.create_future(), self._loop.time())
         self._queue.append(entry)
         if not self._busy:
             self._busy = True
@@ -67,9 +76,13 @@ class Committer:
         return entry
 
     async def drain(self) -> None:
-        """Returns when everything that was queued has been decided."""
-        while self._busy:
+        """Returns when everything that was queued has been decided, and doubts are settled, or can't be in time."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + self._retry_for_s
+        while self._busy or (self._settling and loop.time() < end_s):  # noqa: ASYNC110  # twice in a process's life
             await asyncio.sleep(0.005)
+        for entry in self._doubtful:
+            log.error("stopped before it was known whether this was charged", id=entry.generation.id)
 
     async def _run(self) -> None:
         try:
@@ -78,28 +91,26 @@ class Committer:
                 await self._commit(batch)
         finally:
             self._busy = False
-        if self._doubtful:
-            await self._settle_doubts()
 
     async def _commit(self, batch: list[Entry]) -> None:
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + self._retry_for_s
         left = batch
         while left:
             try:
                 await commit_generations(self._database, [entry.generation for entry in left])
             except ConflictError as error:
-                left = await self._isolate(left, error)
-                continue
+                await self._isolate(left, error)
+                return
             except StorageError as error:
                 log.error("commit failed", error=str(error), entries=len(left))
                 if not error.sure:
                     left = await self._without_committed(left)
-                if loop.time() >= deadline_s:
-                    self._give_up(left)
-                    return
-                await asyncio.sleep(RETRY_EVERY_S)
+                left = self._without_late(left)
+                if left:
+                    await asyncio.sleep(RETRY_EVERY_S)
                 continue
+            except Exception as error:  # noqa: BLE001  # a record that can't be written must not keep all waiting
+                await self._isolate(left, error)
+                return
             self.commits += 1
             self._succeed(left)
             return
@@ -107,28 +118,35 @@ class Committer:
     def _succeed(self, entries: list[Entry]) -> None:
         self.committed += len(entries)
         for entry in entries:
-            if not entry.done.done():
-                entry.done.set_result(True)
+            entry.decide(True)
 
     def _give_up(self, entries: list[Entry]) -> None:
         """Their answers end with an error. Whether they were charged is found out when the database answers again."""
         self.given_up += len(entries)
         self._doubtful += entries
         for entry in entries:
-            if not entry.done.done():
-                entry.done.set_result(False)
+            entry.decide(False)
+        if entries and not self._settling:
+            self._settling = True
+            self._spawn(self._settle_doubts(), "settle doubts")
 
-    async def _isolate(self, entries: list[Entry], error: ConflictError) -> list[Entry]:
-        """A rule of the schema refused the batch: one of it is to blame. Each is tried alone; the bad one is refused."""
-        if len(entries) == 1:
-            log.error("the ledger refused a generation", id=entries[0].generation.id, error=str(error))
-            self.given_up += 1
-            entries[0].give_back()
-            entries[0].done.set_result(False)
-            return []
-        for entry in entries:
-            await self._commit([entry])
-        return []
+    def _without_late(self, entries: list[Entry]) -> list[Entry]:
+        """Gives up those that have waited for as long as a caller may be kept waiting."""
+        oldest_s = asyncio.get_running_loop().time() - self._retry_for_s
+        self._give_up([entry for entry in entries if entry.queued_s <= oldest_s])
+        return [entry for entry in entries if entry.queued_s > oldest_s]
+
+    async def _isolate(self, entries: list[Entry], error: Exception) -> None:
+        """The batch was refused: one of it is to blame. Each is tried alone, and the one that is refused is voided.
+
+        It may have been refused because its id is there: an earlier try, whose outcome was not known, did succeed.
+        """
+        if len(entries) > 1:
+            for entry in entries:
+                await self._commit([entry])
+        elif left := await self._without_committed(entries):
+            log.error("the ledger refused a generation", id=left[0].generation.id, error=str(error))
+            self._give_up(left)
 
     async def _without_committed(self, entries: list[Entry]) -> list[Entry]:
         """After a commit of unknown outcome: those that are in the database after all have succeeded."""
@@ -140,26 +158,18 @@ class Committer:
         return [entry for entry in entries if entry.generation.id not in found]
 
     async def _settle_doubts(self) -> None:
-        """What was given up: if it was charged after all, the charge is reversed; then the money is given back."""
-        while self._doubtful:
-            entry = self._doubtful[0]
-            generation = entry.generation
-            try:
-                if await committed_ids(self._database, (generation.id,)) and generation.cost:
-                    reversal = Transfer(
-                        TransferKind.REVERSAL,
-                        generation.id,
-                        REVENUE,
-                        generation.workspace_id,
-                        generation.cost,
-                        generation.created_ms,
-                        "its answer ended with an error before the charge was known to be durable",
-                    )
-                    await post_transfers(self._database, [reversal])
-            except ConflictError:
-                pass  # reversed already
-            except StorageError:
-                await asyncio.sleep(RETRY_EVERY_S)
-                continue
-            entry.give_back()
-            self._doubtful.pop(0)
+        """What was given up costs nothing, whether it was charged or not; when that is durable, the money is back."""
+        try:
+            while self._doubtful:
+                entry = self._doubtful[0]
+                try:
+                    await void_generation(self._database, entry.generation, NOT_RECORDED)
+                except StorageError:
+                    await asyncio.sleep(RETRY_EVERY_S)
+                    continue
+                except Exception as error:  # noqa: BLE001  # what can't be written was not charged; on to the next
+                    log.error("a generation has no record", id=entry.generation.id, error=repr(error))
+                entry.give_back()
+                self._doubtful.pop(0)
+        finally:
+            self._settling = False

@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
+import structlog
+
 from tollway.domain.errors import TollwayError, UpstreamFailed, UpstreamTimedOut
 from tollway.domain.events import (
     Answer,
@@ -28,11 +30,21 @@ from tollway.gateway.run import Run
 from tollway.gateway.settle import count_received
 from tollway.gateway.sink import Sink
 from tollway.providers.base import Provider
-from tollway.routing.fallback import FAULT_OUTCOMES, Failure, NextCandidate, Stop, after_failure, outcome_of_status
+from tollway.routing.fallback import (
+    FAULT_OUTCOMES,
+    FAULT_WORDS,
+    Failure,
+    NextCandidate,
+    Stop,
+    after_failure,
+    outcome_of_status,
+)
 from tollway.upstream.call import Call
 from tollway.upstream.faults import UpstreamFault
 from tollway.wire.expand import expand
 from tollway.wire.formats import CLIENTS
+
+log = structlog.get_logger(__name__)
 
 DRAIN_MAX_S = 120.0
 """How long an answer that nobody waits for is read on, where its provider can't cancel (MONEY.md)."""
@@ -92,7 +104,8 @@ async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink)
             elif run.finished:
                 failure = None  # only the bytes after the provider's own end are missing
             else:
-                failure = Failure(FAULT_OUTCOMES[fault.kind], fault.message)
+                log.info("attempt failed", generation=run.id, endpoint=candidate.endpoint.id, fault=str(fault))
+                failure = Failure(FAULT_OUTCOMES[fault.kind], FAULT_WORDS[fault.kind])
         finally:
             run.call = None
     return failure
@@ -180,11 +193,9 @@ def _take(run: Run, events: Sequence[Event]) -> bool | Failed:
     """Reads events into the run. True: there is something to write; False: nothing yet; Failed: the provider's error."""
     content = False
     for event in events:
-        kind = type(event)
-        if kind is TextDelta:
-            text = event.text  # type: ignore[union-attr]  # narrowed by its exact type: isinstance costs more here
-            run.text.append(text)
-            run.text_size += len(text)
+        if isinstance(event, TextDelta):
+            run.text.append(event.text)
+            run.text_size += len(event.text)
             content = True
         elif isinstance(event, Finished):
             run.choices_left -= 1

@@ -204,7 +204,8 @@ class Office:
 def _workspace(text: str) -> str:
     if text in PLATFORM_ACCOUNTS or not _WORKSPACE.fullmatch(text):
         raise InvalidRequest(
-            f"workspace: {text[:80]!r} can't be one; use letters, digits, '.', '_' and '-', at most 64", param="workspace"
+            f"workspace: {text[:80]!r} can't be one; use letters, digits, '.', '_' and '-', at most 64",
+            param="workspace",
         )
     return text
 

@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from tollway.upstream.call import Call
 
 _LETTERS = bytes.maketrans(b"+/", b"xq")
+_ID_BYTES = 15
+_random: list[bytes] = []
 
 
 def new_generation_id(now_s: int) -> str:
-    """`gen-<unix seconds>-<20 base62>`: 120 random bits (OPENROUTER.md 1.5)."""
-    return f"gen-{now_s}-{base64.b64encode(os.urandom(15)).translate(_LETTERS).decode()}"
+    """`gen-<unix seconds>-<20 base62>`: 120 random bits (OPENROUTER.md 1.5). Randomness is fetched for many at once."""
+    if not _random:
+        pool = os.urandom(_ID_BYTES * 256)
+        _random.extend(pool[start : start + _ID_BYTES] for start in range(0, len(pool), _ID_BYTES))
+    return f"gen-{now_s}-{base64.b64encode(_random.pop()).translate(_LETTERS).decode()}"
 
 
 class Origin:

@@ -58,7 +58,7 @@ class Supply:
         return build_market(catalog, providers, SPEAKS), credentials
 
     async def declare(self) -> None:
-        """First start: the shipped catalog is applied. Every start: own servers whose models are in the configuration."""
+        """First start: the shipped catalog is applied. Every start: own servers whose models are in the file."""
         now_ms = Gateway.now_ms()
         await first_catalog(self._database, now_ms)
         for provider in self._config.providers:

@@ -1,8 +1,11 @@
 """Authentication: the credential that a request carries -> the key that we issued; from memory, one read on a miss."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from hashlib import blake2b
 
 from tollway.domain.errors import Forbidden, Unauthenticated, Unavailable
 from tollway.domain.identity import Caller, Key, KeyKind
@@ -11,6 +14,8 @@ from tollway.storage.database import Database, StorageError
 from tollway.storage.keys import find_key_by_digest
 
 CACHED_MAX = 100_000
+UNKNOWN_S = 10.0
+"""How long the store is not asked again about a credential that it did not know."""
 HEADER_VALUE_MAX = 256
 
 Header = Callable[[bytes], str | None]
@@ -21,14 +26,18 @@ INVALID = "Invalid API key"
 
 
 class Authenticator:
-    """Keys in memory: a bounded cache by digest, filled once at a time. One process: a change is seen at once."""
+    """Keys in memory: a bounded cache, filled once at a time. One process: a change is seen at once."""
 
     def __init__(self, database: Database, pepper: bytes) -> None:
         self._database = database
         self._pepper = pepper
+        self._salt = secrets.token_bytes(32)
         self._known: dict[bytes, Key] = {}
+        self._shorts: dict[bytes, bytes] = {}
+        """A known key's digest -> where it is in `_known`."""
         self._unknown: dict[bytes, float] = {}
         self._filling: dict[bytes, asyncio.Future[Key | None]] = {}
+        """Look-ups under way: who comes meanwhile waits for the first one's answer, or for its failure."""
         self.lookups = 0
 
     async def authenticate(self, header: Header) -> Caller:
@@ -36,10 +45,10 @@ class Authenticator:
 
         Unauthenticated: none, unknown, disabled, expired. Unavailable: the store can't be asked; never a 401 for that.
         """
-        digest = self._digest(header)
-        key = self._known.get(digest)
+        secret = _carried(header)
+        key = self._known.get(self._short(secret))
         if key is None:
-            key = await self._find(digest)
+            key = await self._find(secret)
         now_ms = int(time.time() * 1000)
         if key is None or key.disabled or (key.expires_ms is not None and now_ms >= key.expires_ms):
             raise Unauthenticated(INVALID)
@@ -58,55 +67,80 @@ class Authenticator:
         return caller
 
     def forget(self, digest: bytes) -> None:
-        """A key was changed or revoked: the next request reads it again."""
-        self._known.pop(digest, None)
+        """A key was changed or revoked: the next request reads it again.
+
+        A look-up under way may have read what was there before, so that nobody else may join it, nor may it be kept.
+        """
+        self._filling.pop(digest, None)
+        if (short := self._shorts.pop(digest, None)) is not None:
+            self._known.pop(short, None)
         self._unknown.pop(digest, None)
 
-    def _digest(self, header: Header) -> bytes:
-        carried = header(b"authorization")
-        if carried is not None:
-            scheme, _, secret = carried.partition(" ")
-            if scheme.lower() != "bearer":
-                raise Unauthenticated(INVALID)
-            secret = secret.strip()
-        else:
-            found = header(b"x-api-key")
-            if found is None:
-                raise Unauthenticated("No API key: send it as `Authorization: Bearer <key>`")
-            secret = found.strip()
-        digest = digest_of(secret, self._pepper)
-        if digest not in self._known and not well_formed(secret):
-            raise Unauthenticated(INVALID)
-        return digest
+    def _short(self, secret: str) -> bytes:
+        """What the cache is indexed by: keyed with this start's own salt, and four times cheaper than the HMAC."""
+        return blake2b(secret.encode(), key=self._salt, digest_size=16).digest()
 
-    async def _find(self, digest: bytes) -> Key | None:
-        if self._unknown.get(digest, 0.0) > time.monotonic():
-            return None
-        if (filling := self._filling.get(digest)) is not None:
-            return await asyncio.shield(filling)
-        future = self._filling[digest] = asyncio.get_running_loop().create_future()
-        key = None
+    async def _find(self, secret: str) -> Key | None:
+        if not well_formed(secret):
+            raise Unauthenticated(INVALID)
+        digest = digest_of(secret, self._pepper)
+        while True:
+            if self._unknown.get(digest, 0.0) > time.monotonic():
+                return None
+            if (filling := self._filling.get(digest)) is None:
+                return await self._fill(secret, digest)
+            with suppress(_FillerLeft):
+                return await asyncio.shield(filling)
+
+    async def _fill(self, secret: str, digest: bytes) -> Key | None:
+        filling = self._filling[digest] = asyncio.get_running_loop().create_future()
+        failure: Exception = _FillerLeft()
         try:
             self.lookups += 1
             key = await find_key_by_digest(self._database, digest)
         except StorageError:
-            raise Unavailable("Keys can't be checked just now; try again.", retry_after_s=2) from None
-        finally:
-            del self._filling[digest]
-            future.set_result(key)
-        if key is None:
-            _bound(self._unknown)
-            self._unknown[digest] = time.monotonic() + 10.0
+            failure = Unavailable("Keys can't be checked just now; try again.", retry_after_s=2)
+            raise failure from None
         else:
-            _bound(self._known)
-            self._known[digest] = key
-        return key
+            filling.set_result(key)
+            if self._filling.get(digest) is filling:
+                self._keep(secret, digest, key)
+            return key
+        finally:
+            if not filling.done():
+                filling.set_exception(failure)
+                filling.exception()  # read here, or asyncio complains where nobody waited
+            if self._filling.get(digest) is filling:
+                del self._filling[digest]
+
+    def _keep(self, secret: str, digest: bytes, key: Key | None) -> None:
+        if key is None:
+            if len(self._unknown) >= CACHED_MAX:
+                self._unknown.pop(next(iter(self._unknown)))
+            self._unknown[digest] = time.monotonic() + UNKNOWN_S
+        else:
+            if len(self._known) >= CACHED_MAX:
+                self.forget(next(iter(self._shorts)))
+            short = self._shorts[digest] = self._short(secret)
+            self._known[short] = key
 
 
-def _bound(cache: dict[bytes, Key] | dict[bytes, float]) -> None:
-    """Drops the oldest entry of a full cache."""
-    if len(cache) >= CACHED_MAX:
-        cache.pop(next(iter(cache)))
+class _FillerLeft(Exception):
+    """The request whose look-up others waited for was cancelled: one of them asks again."""
+
+
+def _carried(header: Header) -> str:
+    """The credential of a request. Unauthenticated: none, or not a Bearer one."""
+    carried = header(b"authorization")
+    if carried is not None:
+        scheme, _, secret = carried.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated(INVALID)
+        return secret.strip()
+    found = header(b"x-api-key")
+    if found is None:
+        raise Unauthenticated("No API key: send it as `Authorization: Bearer <key>`")
+    return found.strip()
 
 
 def _shown(value: str | None) -> str | None:

@@ -50,6 +50,24 @@ FAULT_OUTCOMES: dict[FaultKind, Outcome] = {
     FaultKind.ABORTED: Outcome.CANCELLED,
 }
 
+FAULT_WORDS: dict[FaultKind, str] = {
+    FaultKind.DNS: "its host name has no address",
+    FaultKind.CONNECT_REFUSED: "it refused the connection",
+    FaultKind.CONNECT_TIMEOUT: "no connection to it could be made in time",
+    FaultKind.TLS: "no TLS connection to it could be made",
+    FaultKind.RESET: "it closed the connection while the request was being sent",
+    FaultKind.UNKNOWN_OUTCOME: "it closed the connection before it answered",
+    FaultKind.TRUNCATED: "its answer broke off",
+    FaultKind.FIRST_EVENT_TIMEOUT: "nothing came from it in time",
+    FaultKind.IDLE_TIMEOUT: "it fell silent",
+    FaultKind.TOTAL_TIMEOUT: "its answer took too long",
+    FaultKind.TOO_LARGE: "its answer is too large",
+    FaultKind.ENCODED: "its answer has a content encoding that was not asked for",
+    FaultKind.PROTOCOL: "its answer is not HTTP",
+    FaultKind.ABORTED: "the call was given up",
+}
+"""What a caller is told of a fault: the fault's own message names hosts and ports, which are nobody's business."""
+
 
 def outcome_of_status(status: int) -> Outcome:
     """A provider's HTTP status -> what became of the attempt (FAULTS.md U-23 to U-28)."""
@@ -66,12 +84,16 @@ def outcome_of_status(status: int) -> Outcome:
     return Outcome.PROVIDER_ERROR
 
 
-def after_failure(plan: Plan, index: int, failures: Sequence[tuple[Candidate, Failure]], attempts_max: int) -> NextCandidate | Stop:
+def after_failure(
+    plan: Plan, index: int, failures: Sequence[tuple[Candidate, Failure]], attempts_max: int
+) -> NextCandidate | Stop:
     """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too."""
     candidate, failure = failures[-1]
     if len(failures) < attempts_max:
         for following in range(index + 1, len(plan.candidates)):
-            if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(candidate, plan.candidates[following], failure):
+            if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(
+                candidate, plan.candidates[following], failure
+            ):
                 return NextCandidate(following)
     return Stop(error_for([failure for _, failure in failures], failures[-1][0]))
 
@@ -81,7 +103,10 @@ def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
     metadata = {"provider_name": last.endpoint.provider}
     rejected = [failure for failure in failures if failure.outcome is Outcome.REQUEST_REJECTED]
     if rejected:
-        return InvalidRequest(f"The provider refused the request: {rejected[-1].message}", metadata=metadata | {"raw": rejected[-1].message})
+        return InvalidRequest(
+            f"The provider refused the request: {rejected[-1].message}",
+            metadata=metadata | {"raw": rejected[-1].message},
+        )
     waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
     retry_after_s = min(waits, default=None)
     final = failures[-1]

@@ -4,18 +4,37 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from tollway.domain.catalog import Catalog, Endpoint, Model, WireFormat
+from tollway.billing.estimate import Dearest, dearest
+from tollway.domain.catalog import Catalog, Endpoint, Model, Price, WireFormat
 from tollway.domain.money import Attodollars
 from tollway.domain.routing import Rejection
 from tollway.providers.base import Provider
+
+
+class Stall(Struct, frozen=True):
+    """A live endpoint with what every plan asks about it, worked out once for each market."""
+
+    endpoint: Endpoint
+    price: Price
+    blended: Attodollars
+    """`blended_price`."""
+    pull: float
+    """1 / blended², the weight with which it is drawn; 0.0 where it is free."""
+    dear: Dearest
+    """For prompts that reach no tier."""
+    output_max: int
+    """What it gives at most when nobody limits it."""
 
 
 class Offer(Struct, frozen=True):
     """One model's endpoints, split once for each catalog, not for each request."""
 
     model: Model
-    live: tuple[Endpoint, ...]
+    stalls: tuple[Stall, ...]
+    """Cheapest first."""
     off: tuple[Rejection, ...]
+    live: tuple[Endpoint, ...]
+    """The endpoints of `stalls`."""
 
 
 class Market(Struct, frozen=True):
@@ -38,21 +57,34 @@ def build_market(catalog: Catalog, providers: Mapping[str, Provider], speaks: fr
     """Sorts every endpoint into live or off, with the reason."""
     offers = {}
     for model in catalog.models.values():
-        live: list[Endpoint] = []
+        stalls: list[Stall] = []
         off: list[Rejection] = []
         for endpoint in catalog.endpoints.get(model.id, ()):
             rejection = _why_off(endpoint, providers, catalog, speaks)
-            if rejection is None:
-                live.append(endpoint)
-            else:
+            if rejection is not None:
                 off.append(rejection)
-        live.sort(key=blended_price)
-        offers[model.id] = Offer(model, tuple(live), tuple(off))
+            elif endpoint.price is not None:
+                stalls.append(stall_of(endpoint, endpoint.price))
+        stalls.sort(key=lambda stall: stall.blended)
+        offers[model.id] = Offer(model, tuple(stalls), tuple(off), tuple(stall.endpoint for stall in stalls))
     return Market(catalog, providers, offers)
 
 
+def stall_of(endpoint: Endpoint, price: Price) -> Stall:
+    """Works out what plans need of an endpoint."""
+    blended = blended_price(endpoint)
+    return Stall(
+        endpoint=endpoint,
+        price=price,
+        blended=blended,
+        pull=blended**-2.0 if blended else 0.0,
+        dear=dearest(price),
+        output_max=min(endpoint.output_tokens_max or endpoint.context_tokens, endpoint.context_tokens),
+    )
+
+
 def blended_price(endpoint: Endpoint) -> Attodollars:
-    """One figure to sort and weigh by: three prompt tokens to one of output, and a thousandth of the request's price."""
+    """One figure to sort and weigh by: three prompt tokens to one of output, a thousandth of the request's price."""
     if endpoint.price is None:
         return 0
     rates = endpoint.price.rates

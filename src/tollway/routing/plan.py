@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from tollway.billing.estimate import Bound, bound, max_tokens_for
-from tollway.domain.catalog import Endpoint, Model
+from tollway.billing.estimate import bound, dearest, max_tokens_for
+from tollway.domain.catalog import Model
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import (
     InvalidRequest,
@@ -15,11 +15,12 @@ from tollway.domain.errors import (
 )
 from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.domain.routing import Candidate, Plan, Rejection
-from tollway.routing.market import Market, Offer
-from tollway.routing.order import Dice, order_endpoints
+from tollway.routing.market import Market, Offer, Stall
+from tollway.routing.order import Dice, Place, order_stalls
 from tollway.routing.rules import RULES, Ask, Rule, ask_of
 
 NOT_AFFORDABLE = "not_affordable"
+FALLBACKS_OFF = "fallbacks_off"
 
 WhyDown = Callable[[str], str | None]
 """An endpoint's id -> why it is to be avoided just now, or None."""
@@ -48,10 +49,12 @@ def make_plan(
     for offer in _offers(request, market):
         models.append(offer.model)
         rejections += offer.off
-        well, unwell = _sift(offer.live, ask, rules, why_down, rejections)
-        for endpoint, reason in order_endpoints(well, unwell, ask.preferences, dice):
-            _admit(endpoint, reason, request, prompt_bound, available, candidates, rejections)
-    if ask.preferences.allow_fallbacks is False and not ask.preferences.order:
+        well, unwell = _sift(offer.stalls, ask, rules, why_down, rejections)
+        if well or unwell:
+            places = order_stalls(well, unwell, ask.preferences, dice)
+            _admit(places, ask, prompt_bound, available, candidates, rejections)
+    if ask.preferences.allow_fallbacks is False and not ask.preferences.order and len(candidates) > 1:
+        rejections += [Rejection(each.endpoint, FALLBACKS_OFF, "fallbacks are off") for each in candidates[1:]]
         del candidates[1:]
     return Plan(tuple(models), tuple(candidates), tuple(rejections))
 
@@ -80,67 +83,64 @@ def refuse(plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollar
 
 
 def _offers(request: ChatRequest, market: Market) -> list[Offer]:
+    """What the named models are offered as, each model once, whatever names it was given."""
     names = [request.model] if request.model else []
-    names += [name for name in request.models or () if name not in names]
+    names += request.models or ()
     if not names:
         raise InvalidRequest("model: name a model, such as one of GET /api/v1/models", param="model")
-    offers = []
+    offers: dict[str, Offer] = {}
     for name in names:
         offer = market.offer(name)
         if offer is None:
             raise ModelNotFound(f"{name} is not a valid model ID", param="model")
-        offers.append(offer)
-    return offers
+        offers[offer.model.id] = offer
+    return list(offers.values())
 
 
 def _sift(
-    endpoints: Sequence[Endpoint], ask: Ask, rules: Sequence[Rule], why_down: WhyDown, rejections: list[Rejection]
-) -> tuple[list[Endpoint], list[Endpoint]]:
+    stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], why_down: WhyDown, rejections: list[Rejection]
+) -> tuple[list[Stall], list[Stall]]:
     """Endpoints that pass every rule, the well apart from the unwell; the others go to `rejections`."""
-    well: list[Endpoint] = []
-    unwell: list[Endpoint] = []
-    for endpoint in endpoints:
-        for rule in rules:
-            if (reason := rule.check(ask, endpoint)) is not None:
-                rejections.append(Rejection(endpoint, rule.name, reason))
+    checks = [(rule.name, rule.check) for rule in rules]
+    well: list[Stall] = []
+    unwell: list[Stall] = []
+    for stall in stalls:
+        endpoint = stall.endpoint
+        for name, check in checks:
+            if (reason := check(ask, endpoint)) is not None:
+                rejections.append(Rejection(endpoint, name, reason))
                 break
         else:
-            (well if why_down(endpoint.id) is None else unwell).append(endpoint)
+            (well if why_down(endpoint.id) is None else unwell).append(stall)
     return well, unwell
 
 
 def _admit(
-    endpoint: Endpoint,
-    reason: str,
-    request: ChatRequest,
+    places: Sequence[Place],
+    ask: Ask,
     prompt_bound: int,
     available: Nanodollars,
     candidates: list[Candidate],
     rejections: list[Rejection],
 ) -> None:
-    """Makes a candidate of an endpoint, if the worst that it can cost is there."""
-    if endpoint.price is None:
-        raise ValueError(f"{endpoint.id} is live without a price")
-    most = most_it_costs(endpoint, request, prompt_bound, available)
-    if most is None:
-        rejections.append(Rejection(endpoint, NOT_AFFORDABLE, "could cost more than is available"))
-        return
+    """Makes candidates of those whose worst cost is there; the others go to `rejections`."""
+    request = ask.request
     asked = request.output_limit
-    sent = most.max_tokens if most.ours else asked
-    candidates.append(Candidate(endpoint, endpoint.price, most.amount, sent, most.ours, reason))
-
-
-def most_it_costs(endpoint: Endpoint, request: ChatRequest, prompt_bound: int, available: Nanodollars) -> Bound | None:
-    """The bound of this request at this endpoint, or None where `available` does not cover it."""
-    if endpoint.price is None:
-        return None
-    room = max(1, endpoint.context_tokens - min(prompt_bound, endpoint.context_tokens - 1))
-    output_max = min(endpoint.output_tokens_max or room, endpoint.context_tokens)
-    return bound(
-        endpoint.price,
-        prompt_tokens=prompt_bound,
-        choices=max(request.n or 1, request.best_of or 1),
-        asked=request.output_limit,
-        output_max=output_max if request.output_limit is not None else max(1, min(output_max, room)),
-        available=available,
-    )
+    choices = max(request.n or 1, request.best_of or 1)
+    # The prompt may be much shorter than its bound, so that only half of the bound is taken off what we ask for.
+    likely = min(prompt_bound, 2 * ask.prompt_tokens)
+    for stall, reason in places:
+        most = bound(
+            dearest(stall.price, prompt_bound) if stall.price.tiers else stall.dear,
+            prompt_tokens=prompt_bound,
+            choices=choices,
+            asked=asked,
+            output_max=stall.output_max,
+            room=max(1, stall.endpoint.context_tokens - likely),
+            available=available,
+        )
+        if most is None:
+            rejections.append(Rejection(stall.endpoint, NOT_AFFORDABLE, "could cost more than is available"))
+        else:
+            sent = most.max_tokens if most.ours else asked
+            candidates.append(Candidate(stall.endpoint, stall.price, most.amount, sent, most.ours, reason))

@@ -1,12 +1,23 @@
 """The rules that leave an endpoint out: each a sentence, each applied only to requests that it concerns."""
 
+import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from msgspec import Struct
 
+from tollway.billing.pricing import rates_for
 from tollway.domain.catalog import Endpoint
-from tollway.domain.chat import AudioPart, ChatRequest, FilePart, ImagePart, LegacyVideoPart, MaxPrice, Preferences, VideoPart
+from tollway.domain.chat import (
+    AudioPart,
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    LegacyVideoPart,
+    MaxPrice,
+    Preferences,
+    VideoPart,
+)
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import PRICE_DIGITS, Attodollars
 
@@ -51,13 +62,10 @@ class Ask(Struct, frozen=True):
 
 def ask_of(request: ChatRequest, prompt_tokens: int) -> Ask:
     """Works out what a request needs."""
-    modalities = frozenset(
-        kind
-        for message in request.messages
-        if isinstance(message.content, tuple)
-        for part in message.content
-        if (kind := _MODALITY.get(type(part)))
-    )
+    modalities: frozenset[str] = frozenset()
+    for message in request.messages:
+        if type(message.content) is tuple:
+            modalities |= {kind for part in message.content if (kind := _MODALITY.get(type(part)))}
     preferences = request.provider or _NO_PREFERENCES
     return Ask(request, prompt_tokens, modalities, preferences, _caps(preferences.max_price))
 
@@ -134,11 +142,12 @@ def wrong_quantization(ask: Ask, endpoint: Endpoint) -> str | None:
 
 
 def too_dear(ask: Ask, endpoint: Endpoint) -> str | None:
-    """A price is above `provider.max_price`."""
+    """A price is above `provider.max_price`, at the tier that the prompt reaches."""
     if endpoint.price is None:
         return None
+    rates = rates_for(endpoint.price, ask.prompt_tokens)
     for name, cap in ask.caps:
-        if (getattr(endpoint.price.rates, name) or 0) > cap:
+        if (getattr(rates, name) or 0) > cap:
             return f"its {name} price is above max_price.{name}"
     return None
 
@@ -146,6 +155,11 @@ def too_dear(ask: Ask, endpoint: Endpoint) -> str | None:
 def may_store(ask: Ask, endpoint: Endpoint) -> str | None:
     """Data may not be collected or kept, and nothing is known of this provider's policy: closed, not open."""
     return "its data policy is not known, and the request forbids data collection or retention"
+
+
+def may_not_be_distilled(ask: Ask, endpoint: Endpoint) -> str | None:
+    """The answer must be free to train others on, and nothing is known of the author's terms: closed, not open."""
+    return "whether its author permits distillation is not known, and the request requires it"
 
 
 class Rule(Struct, frozen=True):
@@ -177,6 +191,7 @@ RULES: tuple[Rule, ...] = (
         lambda ask: ask.preferences.data_collection == "deny" or bool(ask.preferences.zdr),
         may_store,
     ),
+    Rule("distillation", lambda ask: ask.preferences.enforce_distillable_text is True, may_not_be_distilled),
 )
 
 _NO_PREFERENCES = Preferences()
@@ -189,27 +204,42 @@ _MODALITY: dict[type, str] = {
 }
 
 
+def is_named(endpoint: Endpoint, name: str) -> bool:
+    """Whether a name in `provider.order`, `only` or `ignore` means this endpoint: its slug, or the slug's base."""
+    wanted, slug = name.lower(), endpoint.provider
+    return wanted == slug or slug.startswith(wanted + "/")
+
+
 def _named(endpoint: Endpoint, names: tuple[str, ...]) -> bool:
-    slug = endpoint.provider
-    return any(name.lower() == slug or slug.startswith(name.lower() + "/") for name in names)
+    return any(is_named(endpoint, name) for name in names)
 
 
 def _caps(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:
-    """USD per million tokens (per request and image as they are) -> attodollars a unit. InvalidRequest: not a number."""
-    caps = []
+    """USD per million tokens (per request and image as they are) -> attodollars a unit. InvalidRequest: no price."""
+    caps: list[tuple[str, Attodollars]] = []
+    if limits is None:
+        return ()
     for name, unit in _CAP_UNITS.items():
-        value = getattr(limits, name) if limits is not None else None
-        if value is None:
-            continue
-        try:
-            caps.append((name, int(Decimal(str(value)) * unit)))
-        except (InvalidOperation, OverflowError, ValueError):
-            raise InvalidRequest(
-                f"provider.max_price.{name} must be a decimal number in USD", param=f"provider.max_price.{name}"
-            ) from None
+        value = getattr(limits, name)
+        if value is not None:
+            try:
+                caps.append((name, int(_usd(str(value)) * unit)))
+            except ValueError:
+                raise InvalidRequest(
+                    f"provider.max_price.{name} must be a decimal number in USD, not negative",
+                    param=f"provider.max_price.{name}",
+                ) from None
     return tuple(caps)
 
 
+def _usd(text: str) -> Decimal:
+    """ValueError: not a decimal number, negative, or with an exponent that would make `int` work for minutes."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return Decimal(text)
+
+
+_NUMBER = re.compile(r"(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _CAP_UNITS = {
     "prompt": PER_MILLION,
     "completion": PER_MILLION,

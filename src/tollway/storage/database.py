@@ -1,5 +1,6 @@
 """The one interface to a relational database: reads, and writes that are all or nothing."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -12,6 +13,15 @@ class Statement(Struct, frozen=True):
 
     sql: str
     rows: tuple[dict[str, Any], ...] = ({},)
+
+
+class NewRows(Struct, frozen=True):
+    """New rows of one table, written by few statements: with one for each row, most of the time goes into handing
+    Python's lock from thread to thread."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
 
 
 class StorageError(Exception):
@@ -33,7 +43,7 @@ class Database(Protocol):
         """Rows of one SELECT."""
         ...
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         """Executes all statements in one durable transaction; for each, the rows that its RETURNING gave."""
         ...
 

@@ -4,28 +4,35 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.domain.generation import Generation
 from tollway.domain.ledger import ABSORBED, PLATFORM_ACCOUNTS, PROVIDERS, REVENUE, Transfer, TransferKind
 from tollway.domain.money import Nanodollars
-from tollway.storage.database import Database, Row, Statement
+from tollway.storage.database import ConflictError, Database, NewRows, Row, Statement
 
 DAY_MS = 86_400_000
 
-INSERT_TRANSFER = """
-INSERT INTO transfers (kind, ref, debit, credit, amount, created_ms, reason)
-VALUES (:kind, :ref, :debit, :credit, :amount, :created_ms, :reason)
-"""
+TRANSFER_COLUMNS = ("kind", "ref", "debit", "credit", "amount", "created_ms", "reason")
 MOVE_BALANCE = "UPDATE accounts SET credited = credited + :credited, debited = debited + :debited WHERE id = :id"
-INSERT_GENERATION = """
-INSERT INTO generations (id, workspace_id, key_id, created_ms, model, endpoint_id, finish_reason, cost, absorbed, record)
-VALUES (:id, :workspace_id, :key_id, :created_ms, :model, :endpoint_id, :finish_reason, :cost, :absorbed, :record)
-"""
+GENERATION_COLUMNS = (
+    "id",
+    "workspace_id",
+    "key_id",
+    "created_ms",
+    "model",
+    "endpoint_id",
+    "finish_reason",
+    "cost",
+    "absorbed",
+    "record",
+)
 ADD_KEY_USAGE = """
 INSERT INTO key_usage (key_id, day, spent) VALUES (:key_id, :day, :spent)
 ON CONFLICT (key_id, day) DO UPDATE SET spent = key_usage.spent + excluded.spent
 """
+VOID_GENERATION = "UPDATE generations SET cost = 0, finish_reason = :finish_reason, record = :record WHERE id = :id"
+TAKE_KEY_USAGE = "UPDATE key_usage SET spent = spent - :spent WHERE key_id = :key_id AND day = :day"
 
 _encoder = msgspec.json.Encoder()
 
@@ -82,25 +89,55 @@ async def commit_generations(database: Database, generations: Sequence[Generatio
     rows = []
     for generation in generations:
         rows.append(
-            {
-                "id": generation.id,
-                "workspace_id": generation.workspace_id,
-                "key_id": generation.key_id,
-                "created_ms": generation.created_ms,
-                "model": generation.model,
-                "endpoint_id": generation.endpoint_id,
-                "finish_reason": generation.finish_reason,
-                "cost": generation.cost,
-                "absorbed": generation.absorbed,
-                "record": _encoder.encode(generation).decode(),
-            }
+            (
+                generation.id,
+                generation.workspace_id,
+                generation.key_id,
+                generation.created_ms,
+                generation.model,
+                generation.endpoint_id,
+                generation.finish_reason,
+                generation.cost,
+                generation.absorbed,
+                _encoder.encode(generation).decode(),
+            )
         )
         if generation.cost:
             spent[generation.key_id, generation.created_ms // DAY_MS] += generation.cost
         transfers += transfers_of(generation)
     usage = tuple({"key_id": key, "day": day, "spent": amount} for (key, day), amount in spent.items())
+    new = NewRows("generations", GENERATION_COLUMNS, rows)
+    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage))
+
+
+async def void_generation(database: Database, generation: Generation, reason: str) -> None:
+    """Makes sure that a generation costs nothing, whether its own commit happened or not. StorageError: call it again.
+
+    Its record is written without a cost: once the id is taken, the charge can't be made any more. Where the id was
+    taken before, the charge had been made, and is reversed together with the key's metered spending.
+    """
+    void = structs.replace(generation, cost=0, cache_discount=0, finish_reason="error", error=reason)
+    try:
+        await commit_generations(database, [structs.replace(void, absorbed=generation.absorbed + generation.cost)])
+    except ConflictError:
+        rows = await database.read("SELECT cost FROM generations WHERE id = :id", id=generation.id)
+    else:
+        return
+    if not rows or not rows[0][0]:
+        return
+    reversal = Transfer(
+        TransferKind.REVERSAL,
+        generation.id,
+        REVENUE,
+        generation.workspace_id,
+        generation.cost,
+        generation.created_ms,
+        reason,
+    )
+    record = {"id": void.id, "finish_reason": void.finish_reason, "record": _encoder.encode(void).decode()}
+    unspent = {"key_id": void.key_id, "day": void.created_ms // DAY_MS, "spent": generation.cost}
     await database.write(
-        Statement(INSERT_GENERATION, tuple(rows)), *_posting(transfers), Statement(ADD_KEY_USAGE, usage)
+        *_posting([reversal]), Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,))
     )
 
 
@@ -135,7 +172,7 @@ async def purchased(database: Database, account: str) -> bool:
     )
 
 
-def _posting(transfers: Sequence[Transfer]) -> tuple[Statement, Statement]:
+def _posting(transfers: Sequence[Transfer]) -> tuple[NewRows, Statement]:
     credited: defaultdict[str, Nanodollars] = defaultdict(int)
     debited: defaultdict[str, Nanodollars] = defaultdict(int)
     rows = []
@@ -143,18 +180,18 @@ def _posting(transfers: Sequence[Transfer]) -> tuple[Statement, Statement]:
         credited[transfer.credit] += transfer.amount
         debited[transfer.debit] += transfer.amount
         rows.append(
-            {
-                "kind": transfer.kind.value,
-                "ref": transfer.ref,
-                "debit": transfer.debit,
-                "credit": transfer.credit,
-                "amount": transfer.amount,
-                "created_ms": transfer.created_ms,
-                "reason": transfer.reason,
-            }
+            (
+                transfer.kind.value,
+                transfer.ref,
+                transfer.debit,
+                transfer.credit,
+                transfer.amount,
+                transfer.created_ms,
+                transfer.reason,
+            )
         )
     moves = [
         {"id": account, "credited": credited[account], "debited": debited[account]}
         for account in sorted(credited.keys() | debited.keys())
     ]
-    return Statement(INSERT_TRANSFER, tuple(rows)), Statement(MOVE_BALANCE, tuple(moves))
+    return NewRows("transfers", TRANSFER_COLUMNS, rows), Statement(MOVE_BALANCE, tuple(moves))

@@ -1,4 +1,4 @@
-"""Numbered migrations: applied in order, each in a transaction with its number and hash; a mismatch refuses to start."""
+"""Numbered migrations, applied in order, each in a transaction with its number and hash; a mismatch refuses."""
 
 import hashlib
 from importlib.resources import files

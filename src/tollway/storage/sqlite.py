@@ -2,12 +2,14 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from tollway.storage.database import ConflictError, Row, Statement, StorageError
+from tollway.storage.database import ConflictError, NewRows, Row, Statement, StorageError
 
 VERSION_MIN = (3, 51, 3)
 """Earlier ones have the WAL-reset bug, which can corrupt a database (FAULTS.md, finding 4)."""
@@ -19,11 +21,13 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         check_version()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Before SQLite sees the file: its WAL and its shared memory take over the mode that they find.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
         self.path = path
         self._writer = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
             self._writer.execute(f"PRAGMA {pragma}")
-        path.chmod(0o600)
         self._reader = _open(path, apsw.SQLITE_OPEN_READONLY)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
@@ -31,7 +35,7 @@ class SqliteDatabase:
     async def read(self, sql: str, /, **parameters: Any) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._read, sql, parameters)
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, statements)
 
     async def close(self) -> None:
@@ -49,11 +53,11 @@ class SqliteDatabase:
     def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         return _rows(self._reader, sql, parameters)
 
-    def _write(self, statements: tuple[Statement, ...]) -> list[list[Row]]:
+    def _write(self, statements: tuple[Statement | NewRows, ...]) -> list[list[Row]]:
         committing = False
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            answers = [list(self._writer.executemany(statement.sql, statement.rows)) for statement in statements]
+            answers = [_execute(self._writer, statement) for statement in statements]
             committing = True
             self._writer.execute("COMMIT")
         except apsw.Error as error:
@@ -62,6 +66,11 @@ class SqliteDatabase:
             if isinstance(error, apsw.ConstraintError):
                 raise ConflictError(str(error)) from error
             raise StorageError(f"writing failed: {error}", sure=rolled_back and not committing) from error
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            # A parameter that can't be bound is the caller's mistake; the transaction must not stay open behind it.
+            # A conflict, because it fails again however often it is tried: the committer singles such an entry out.
+            _roll_back(self._writer)
+            raise ConflictError(f"a value can't be stored: {error!r}") from error
         return answers
 
 
@@ -73,13 +82,16 @@ class SqliteReader:
         check_version()
         if not path.is_file():
             raise StorageError(f"there is no database at {path} yet; the first `tollway serve` makes it")
-        self._connection = _open(path, apsw.SQLITE_OPEN_READONLY)
+        try:
+            self._connection = _open(path, apsw.SQLITE_OPEN_READONLY)
+        except apsw.Error as error:
+            raise StorageError(f"{path} can't be opened: {error}") from error
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
 
     async def read(self, sql: str, /, **parameters: Any) -> list[Row]:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, sql, parameters)
 
-    async def write(self, *statements: Statement) -> list[list[Row]]:
+    async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         """StorageError: only the process that holds the lock of the data directory writes (MONEY.md, Leases)."""
         raise StorageError(f"this connection only reads; {len(statements)} statements were refused")
 
@@ -89,6 +101,26 @@ class SqliteReader:
 
     def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         return _rows(self._connection, sql, parameters)
+
+
+ROWS_AT_ONCE = 64
+
+
+def _execute(connection: apsw.Connection, statement: Statement | NewRows) -> list[Row]:
+    if isinstance(statement, Statement):
+        return list(connection.executemany(statement.sql, statement.rows))
+    rows = statement.rows
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        connection.execute(_insert(statement.table, statement.columns, len(part)), tuple(chain.from_iterable(part)))
+    return []
+
+
+@cache
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    """One INSERT of several rows. Table and columns are our own words."""
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 (constants)
 
 
 def sqlite_version() -> str:

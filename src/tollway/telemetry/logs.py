@@ -7,29 +7,37 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_KEY = re.compile(r"\b(?:sk|cpen|tw)[-_][A-Za-z0-9_-]{16,}|(?i:bearer\s+)\S+")
+_OURS = r"(?:sk-or-v1-|sk-or-prov-v1-|cpen_live_|sk_live_|sk-)[0-9A-Za-z]{49}"
+_OTHERS = r"\b(?:sk|gsk|xai|pplx|hf|cpen|tw)[-_][A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{30,}"
+_CARRIED = r"(?i:bearer\s+)[^\s\"'\\]+"
+_KEY = re.compile(f"{_OURS}|{_OTHERS}|{_CARRIED}")
 
 
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replaces whatever looks like a key."""
-    for name, value in event.items():
-        if isinstance(value, str) and _KEY.search(value):
-            event[name] = _KEY.sub("[key]", value)
-    return event
+def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
+    """Replaces whatever looks like a key, wherever in the rendered line it stands: in a text, a list, a traceback."""
+    return _KEY.sub("[key]", line)
 
 
 def set_up_logs(level: str = "info") -> None:
-    """Called once, at start. Warnings and worse of libraries go the same way."""
-    terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    """Called once, at start."""
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            redact,
-            renderer,
-        ],
+        processors=processors(terminal=sys.stderr.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def processors(*, terminal: bool) -> list[structlog.typing.Processor]:
+    """What a log event goes through; the last step is the one that takes keys out."""
+    # Plain tracebacks: the pretty ones show local variables, and so prompts.
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if terminal:
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *(() if terminal else (structlog.processors.format_exc_info,)),
+        renderer,
+        redact,  # type: ignore[list-item]  # after a renderer, what is passed on is the line
+    ]
