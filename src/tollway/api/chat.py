@@ -22,16 +22,20 @@ class Server(Format, Protocol):
     def decode_request(self, body: bytes) -> ChatRequest: ...
 
 
-
-
 class Inference:
-    """One inference URL: a storefront's manners and a wire format. Called with each request."""
+    """One inference URL: a storefront's manners and a wire format. Called with each request.
 
-    def __init__(self, house: House, storefront: Storefront, wire: Server, path: str) -> None:
+    `echoes`: the format can send the prompt back before the answer, where the request asks for it.
+    """
+
+    def __init__(
+        self, house: House, storefront: Storefront, wire: Server, path: str, *, echoes: bool = False
+    ) -> None:
         self._house = house
         self._storefront = storefront
         self._wire = wire
         self._origin = Origin(path)
+        self._echoes = echoes
 
     async def __call__(self, exchange: Exchange) -> None:
         try:
@@ -49,12 +53,13 @@ class Inference:
         caller = await house.authenticator.authenticate_inference(exchange.header)
         body = await exchange.body(house.config.server.request_max_bytes)
         request = self._wire.decode_request(body)
+        also = {"echo": request.prompt} if self._echoes and request.echo else {}
         if request.stream:
             sink: StreamSink | WholeSink = StreamSink(
-                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn
+                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn, also
             )
         else:
-            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name)
+            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name, also)
         try:
             await complete(house.gateway, caller, request, len(body), self._origin, sink)
         finally:

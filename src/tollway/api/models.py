@@ -1,6 +1,7 @@
 """Catalog answers: `GET .../models`, one model, and a model's endpoints, as OPENROUTER.md 7.1 and 7.2 have them."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -37,6 +38,8 @@ class ModelPages:
         self._house = house
         self._market: Market | None = None
         self._items: list[bytes] = []
+        self._texts: list[str] = []
+        """What `q` looks at, of each of the items."""
         self._ids: dict[str, bytes] = {}
 
     async def list(self, request: Request) -> Response:
@@ -44,8 +47,8 @@ class ModelPages:
         self._refresh()
         items = self._items
         if query := request.query_params.get("q"):
-            words = query.lower().encode()
-            items = [item for item in items if words in item[:400].lower()]
+            words = query.casefold()
+            items = [item for item, text in zip(items, self._texts, strict=True) if words in text]
         total = len(items)
         following = "null"
         if {"offset", "limit"} & request.query_params.keys():
@@ -53,10 +56,10 @@ class ModelPages:
             limit = _whole(request, "limit", PAGE_DEFAULT, PAGE_MAX)
             items = items[offset : offset + limit]
             if offset + limit < total:
-                following = f'"{request.url.path}?offset={offset + limit}&limit={limit}"'
+                following = f'"{request.url.path}?{_next_query(request, offset + limit, limit)}"'
         body = b'{"object":"list","data":[' + b",".join(items)
         body += f'],"total_count":{total},"links":{{"next":{following}}}}}'.encode()
-        return Response(body, media_type="application/json", headers=_CORS)
+        return Response(body, media_type="application/json")
 
     async def one(self, request: Request) -> Response:
         """One model by its id (which holds a slash) or another of its names. `/v1/models/{id}` answers it bare."""
@@ -68,7 +71,7 @@ class ModelPages:
             # OpenAI's clients look for `model_not_found`; on /api/v1 that error would be a 400 (STOREFRONTS.md).
             kind = ModelNotFound if bare else NotFound
             raise kind(f"There is no model {name[:200]}; GET {'/v1' if bare else '/api/v1'}/models lists them.")
-        return Response(item if bare else b'{"data":' + item + b"}", media_type="application/json", headers=_CORS)
+        return Response(item if bare else b'{"data":' + item + b"}", media_type="application/json")
 
     async def endpoints(self, request: Request) -> Response:
         """Every live endpoint of a model."""
@@ -89,7 +92,7 @@ class ModelPages:
                 for endpoint in offer.live
             ],
         }
-        return Response(msgspec.json.encode({"data": data}), media_type="application/json", headers=_CORS)
+        return Response(msgspec.json.encode({"data": data}), media_type="application/json")
 
     def _refresh(self) -> None:
         market = self._house.gateway.market
@@ -100,9 +103,7 @@ class ModelPages:
         live.sort(key=lambda offer: (-offer.model.created_s, offer.model.id))
         self._ids = {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in live}
         self._items = list(self._ids.values())
-
-
-_CORS = {"access-control-allow-origin": "*"}
+        self._texts = [f"{offer.model.id} {offer.model.name}".casefold() for offer in live]
 
 
 def model_json(offer: Offer) -> dict[str, Any]:
@@ -202,8 +203,14 @@ def endpoint_json(
     }
 
 
+def _next_query(request: Request, offset: int, limit: int) -> str:
+    """The query of the next page: whatever else was asked for still holds there."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {"offset", "limit"}]
+    return urlencode([*kept, ("offset", offset), ("limit", limit)])
+
+
 def _whole(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 0 <= int(text[:12]) <= most:
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= most):
         raise InvalidRequest(f"{name}: a whole number from 0 to {most}, not {text[:40]!r}", param=name)
     return int(text)

@@ -56,7 +56,10 @@ def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
         ("/api/v1/completions", OPENROUTER, openai_completions),
         ("/v1/completions", OPENAI, openai_completions),
     )
-    return {("POST", path): Inference(house, storefront, wire, path) for path, storefront, wire in lines}
+    return {
+        ("POST", path): Inference(house, storefront, wire, path, echoes=wire is openai_completions)
+        for path, storefront, wire in lines
+    }
 
 
 def routes(house: House) -> list[Route]:
@@ -139,7 +142,10 @@ def _guarded(house: House, route: Route) -> Callable[[Request], Awaitable[Respon
                 house.check_control(request)
             elif route.auth is Auth.KEY:
                 request.state.caller = await house.authenticator.authenticate(_header_of(request))
-            return await route.handle(house, request)
+            response = await route.handle(house, request)
+            if route.auth is not Auth.CONTROL:
+                response.headers.setdefault("access-control-allow-origin", "*")
+            return response
         except TollwayError as error:
             return error_answer(request.url.path, error)
 

@@ -1,7 +1,7 @@
 """Answers on their way to the client: one that is streamed as it comes, one that is written whole at the end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from tollway.api.exchange import Exchange
@@ -44,22 +44,25 @@ class Format(Protocol):
 
     @property
     def EventEncoder(self) -> Callable[..., Encoder]: ...  # noqa: N802 (a class of the module)
-    def encode_answer(
-        self,
-        answer: Answer,
-        *,
-        id: str,  # noqa: A002 (the format's own word)
-        created: int,
-        model: str,
-        provider: str | None,
-        usage_json: bytes,
-    ) -> bytes: ...
+    @property
+    def encode_answer(self) -> Callable[..., bytes]: ...
 
 
 class _Base:
-    """What both sinks share: the exchange, the storefront's manners, the generation's id."""
+    """What both sinks share: the exchange, the storefront's manners, the generation's id.
 
-    def __init__(self, exchange: Exchange, storefront: Storefront, wire: Format, names: Callable[[str], str]) -> None:
+    `also` is what the format's encoders are given besides: fields that only this format has.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        storefront: Storefront,
+        wire: Format,
+        names: Callable[[str], str],
+        also: Mapping[str, Any],
+    ) -> None:
+        self._also = also
         self._exchange = exchange
         self._storefront = storefront
         self._wire = wire
@@ -106,6 +109,7 @@ class WholeSink(_Base):
             model=candidate.endpoint.model_id,
             provider=self._provider(candidate),
             usage_json=_usage(usage, cost),
+            **self._also,
         )
         await self._exchange.respond(200, self._headers(JSON, candidate), body)
 
@@ -120,8 +124,9 @@ class StreamSink(_Base):
         wire: Format,
         names: Callable[[str], str],
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
+        also: Mapping[str, Any],
     ) -> None:
-        super().__init__(exchange, storefront, wire, names)
+        super().__init__(exchange, storefront, wire, names, also)
         self._spawn = spawn
         self._encoder: Encoder | None = None
         self._loop = asyncio.get_running_loop()
@@ -164,6 +169,7 @@ class StreamSink(_Base):
             created=self._created_s,
             model=candidate.endpoint.model_id,
             provider=self._provider(candidate),
+            **self._also,
         )
         return self._encoder
 

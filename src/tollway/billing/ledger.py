@@ -40,9 +40,12 @@ class Meter:
         self.held: Nanodollars = 0
 
     def roll(self, now_ms: int) -> None:
-        """Starts a new window when the last one is over: what is held keeps counting where it was admitted."""
+        """Starts a new window when the last one is over: what is held keeps counting where it was admitted.
+
+        A clock that is set back opens no earlier window: what was spent in it would be forgotten.
+        """
         window = window_start(self.reset, now_ms // DAY_MS)
-        if window != self.window:
+        if window > self.window:
             self.window, self.spent, self.held = window, 0, 0
 
     @property
@@ -57,8 +60,8 @@ class Hold:
     __slots__ = ("amount", "lease", "meter", "open", "window")
 
     def __init__(self, lease: Lease, meter: Meter, amount: Nanodollars) -> None:
-        if amount < 0:
-            raise ValueError("a hold can't be negative")
+        if not 0 <= amount <= max(0, available(lease, meter)):
+            raise ValueError(f"a hold of {amount} where {available(lease, meter)} is available")
         self.lease = lease
         self.meter = meter
         self.amount = amount

@@ -22,7 +22,10 @@ FREE = Cost(0, 0, 0, 0)
 
 def cost(usage: Usage, price: Price) -> Cost:
     """The cost of `usage` at `price`; tiers go by the whole prompt's tokens (strictly more than the tier's bound)."""
-    rates = rates_for(price, usage.prompt)
+    rates = rates_for(price, usage.prompt) if price.tiers else price.rates
+    if not (usage.cache_read or usage.cache_write or usage.reasoning or usage.audio_prompt or usage.audio_completion):
+        read, written = usage.prompt * rates.prompt, usage.completion * rates.completion
+        return Cost(round_cost(read + written + rates.request), round_cost(read), round_cost(written), 0)
     cached = min(usage.cache_read, usage.prompt)
     written = min(usage.cache_write, usage.prompt - cached)
     audio = min(usage.audio_prompt, usage.prompt - cached - written)

@@ -124,12 +124,10 @@ async def find_server(client: UpstreamClient, config: Config) -> Control | str:
     return control if status == 200 else f"what answers at {control.url} is not that server"
 
 
-async def _find_owner(
-    client: UpstreamClient, config: Config, lock: ServerLock, wait_s: float = STARTING_S
-) -> Control | None:
+async def _find_owner(client: UpstreamClient, config: Config, lock: ServerLock) -> Control | None:
     """The server to talk to, or None: we hold the lock ourselves now. Unavailable: neither, and what to do then."""
     loop = asyncio.get_running_loop()
-    end_s = loop.time() + wait_s
+    end_s = loop.time() + STARTING_S
     while not lock.acquire():
         found = await find_server(client, config)
         if isinstance(found, Control):

@@ -19,7 +19,7 @@ AMOUNT_MAX: Nanodollars = 10**9 * NANO  # a billion dollars; keeps every sum ins
 
 
 def price_from_text(text: str) -> Attodollars:
-    """A decimal string, USD per unit -> attodollars, exactly. ValueError: no number, negative, too fine or too large."""
+    """A decimal string, USD per unit -> attodollars, exactly. ValueError: no number, negative, too fine, too large."""
     whole = _whole(text, PRICE_DIGITS)
     if whole is None:
         raise ValueError(f"{text!r} has more than {PRICE_DIGITS} decimals")

@@ -10,7 +10,7 @@ from tollway.billing.ledger import Lease, Meter, window_start
 from tollway.domain.identity import Key
 from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind
 from tollway.domain.money import Nanodollars
-from tollway.storage.database import ConflictError, Database
+from tollway.storage.database import ConflictError, Database, StorageError
 from tollway.storage.keys import create_workspace, spent_by_day
 from tollway.storage.ledger import DAY_MS, Balance, balance, find_transfer, post_transfers
 
@@ -29,6 +29,8 @@ class Books:
         self._database = database
         self._leases: dict[str, Lease] = {}
         self._books: dict[str, Book] = {}
+        self._unsure: set[str] = set()
+        """Grants that may be in the database without being in their lease."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def get(self, key: Key) -> Book | None:
@@ -65,9 +67,16 @@ class Books:
             except ConflictError:
                 if await find_transfer(self._database, TransferKind.GRANT, ref) is None:
                     raise
+                new = ref in self._unsure
+            except StorageError as error:
+                if not error.sure and workspace_id in self._leases:
+                    self._unsure.add(ref)
+                raise
             else:
-                if (lease := self._leases.get(workspace_id)) is not None:
-                    lease.add(amount)
+                new = True
+            self._unsure.discard(ref)
+            if new and (lease := self._leases.get(workspace_id)) is not None:
+                lease.add(amount)
             return await balance(self._database, workspace_id) or Balance(0, 0)
 
     @property

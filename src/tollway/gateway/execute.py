@@ -27,7 +27,7 @@ from tollway.domain.http import HttpRequest
 from tollway.domain.routing import Candidate
 from tollway.gateway.base import Gateway
 from tollway.gateway.run import Run
-from tollway.gateway.settle import count_received
+from tollway.gateway.settle import believable_usage, count_received
 from tollway.gateway.sink import Sink
 from tollway.providers.base import Provider
 from tollway.routing.fallback import (
@@ -62,7 +62,7 @@ async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
     sink.on_left(run.on_left)
     failures: list[tuple[Candidate, Failure]] = []
     index = 0
-    while True:
+    while _is_awaited(run):
         candidate = run.plan.candidates[index]
         run.reset_attempt(candidate)
         began_s = loop.time()
@@ -84,9 +84,14 @@ async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
                 break
             case other:
                 assert_never(other)
-    if run.accepted and run.usage is None:
+    if run.accepted and believable_usage(run) is None:
         # Counting is work for the processor: off the loop, while we still may await.
         run.counted = await loop.run_in_executor(None, count_received, run, gateway)
+
+
+def _is_awaited(run: Run) -> bool:
+    """Who left before anything was sent, or between two candidates, has nothing more sent for him."""
+    return not run.left
 
 
 async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink) -> Failure | None:
@@ -108,6 +113,9 @@ async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink)
                 failure = Failure(FAULT_OUTCOMES[fault.kind], FAULT_WORDS[fault.kind])
         finally:
             run.call = None
+            if run.timer is not None:
+                run.timer.cancel()
+                run.timer = None
     return failure
 
 
@@ -152,7 +160,7 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
     decoder = CLIENTS[candidate.endpoint.wire_format].EventDecoder()
     loop = gateway.loop
     meter = _Cut(run, candidate, gateway)
-    patience: asyncio.TimerHandle | None = None
+    patient = False
     while not decoder.saw_done:
         data = await call.chunk()
         events = decoder.feed(data) if data else decoder.end()
@@ -176,14 +184,15 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
                 return None
         if not data:
             break
-        if run.finished and not patience:
-            patience = loop.call_later(AFTER_FINISH_S, call.abort)
+        if run.finished and not patient and not decoder.saw_done:
+            patient = True
+            _abort_after(AFTER_FINISH_S, run, call, loop)
     if run.finish_reason is None or not (run.finished or decoder.saw_done):
         return Failure(Outcome.PROVIDER_ERROR, "its answer broke off without a finish reason")
     run.finished = True
     if decoder.saw_done and not call.complete:
         # Only the end of the body is missing: with it, the connection can be used again.
-        loop.call_later(AFTER_DONE_S, call.abort)
+        _abort_after(AFTER_DONE_S, run, call, loop)
         while await call.chunk():
             pass
     return None
@@ -261,7 +270,14 @@ def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) ->
         run.cancelled = True
         call.abort()
     else:
-        loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
+        run.timer = loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
+
+
+def _abort_after(delay_s: float, run: Run, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+    """In place of the timer that runs, which `_attempt` stops at its end: one that is left would keep the run alive."""
+    if run.timer is not None:
+        run.timer.cancel()
+    run.timer = loop.call_later(delay_s, call.abort)
 
 
 def _drained_enough(run: Run, call: Call) -> None:

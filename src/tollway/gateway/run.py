@@ -1,5 +1,6 @@
 """One request under way: everything that is learned between its admission and its generation record."""
 
+import asyncio
 import base64
 import os
 from collections.abc import Callable
@@ -70,6 +71,7 @@ class Run:
         "streamed",
         "text",
         "text_size",
+        "timer",
         "upstream_id",
         "usage",
     )
@@ -123,6 +125,8 @@ class Run:
         self.cancelled = False
         """The provider was told to stop because of it."""
         self.on_left: Callable[[], None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        """When the present call is given up for a reason of ours."""
 
     def reset_attempt(self, candidate: Candidate) -> None:
         """Forgets what a failed candidate left behind."""

@@ -33,6 +33,8 @@ class Settlement:
         self.generation: Generation
 
     def __enter__(self) -> "Settlement":
+        # The day may have changed since the plan was made; the database meters by the run's own time.
+        self._book.meter.roll(self._run.created_ms)
         self._hold = Hold(self._book.lease, self._book.meter, self._run.plan.hold)
         return self
 
@@ -40,6 +42,8 @@ class Settlement:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run = self._run
+        if isinstance(error, Exception):
+            run.finish_reason = "error"  # a mistake of ours ends the answer, and nobody pays for that
         # Only what was held for this very candidate may be captured: the hold is the worst bound among all.
         amount = min(self._hold.amount, run.candidate.bound) if run.candidate else 0
         self.charge = charge(ending_of(run, self._gateway), run.candidate.price if run.candidate else None, amount)
@@ -61,16 +65,25 @@ class Settlement:
 def ending_of(run: Run, gateway: Gateway) -> Ending:
     """What the run's state means for money."""
     produced = run.text_size > 0 or run.answer is not None
-    if run.accepted and run.usage is None and run.counted is None:
+    reported = believable_usage(run)
+    if run.accepted and reported is None and run.counted is None:
         run.counted = count_received(run, gateway)
     return Ending(
         accepted=run.accepted,
         finish_reason=run.finish_reason,
         produced=produced,
-        reported=run.usage,
+        reported=reported,
         counted=run.counted or Usage(),
         caller_left=run.cancelled,
     )
+
+
+def believable_usage(run: Run) -> Usage | None:
+    """The provider's count, unless it says that there was nothing where something came (FAULTS.md U-34)."""
+    usage = run.usage
+    if usage is not None and usage.completion == 0 and run.text_size > 0 and any(run.text):
+        return None
+    return usage
 
 
 def count_received(run: Run, gateway: Gateway) -> Usage:

@@ -26,7 +26,7 @@ class SqliteDatabase:
         path.chmod(0o600)
         self.path = path
         self._writer = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=4000"):
             self._writer.execute(f"PRAGMA {pragma}")
         self._reader = _open(path, apsw.SQLITE_OPEN_READONLY)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")

@@ -5,7 +5,7 @@ import re
 import sys
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import WrappedLogger
 
 _OURS = r"(?:sk-or-v1-|sk-or-prov-v1-|cpen_live_|sk_live_|sk-)[0-9A-Za-z]{49}"
 _OTHERS = r"\b(?:sk|gsk|xai|pplx|hf|cpen|tw)[-_][A-Za-z0-9_-]{16,}|\bAIza[A-Za-z0-9_-]{30,}"
@@ -39,5 +39,5 @@ def processors(*, terminal: bool) -> list[structlog.typing.Processor]:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *(() if terminal else (structlog.processors.format_exc_info,)),
         renderer,
-        redact,  # type: ignore[list-item]  # after a renderer, what is passed on is the line
+        redact,
     ]

@@ -229,7 +229,7 @@ class Call(Exchange):
                 origin.leave(turn, loop)
                 raise self.fault
             if turn.connection is not None:
-                if not turn.connection.is_stale(0.0):
+                if not turn.connection.is_stale():
                     return turn.connection
                 turn.connection.close()
             reserved = turn.slot

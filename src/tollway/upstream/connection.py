@@ -12,8 +12,6 @@ from tollway.upstream.exchange import HEAD, PIECE, WHOLE, Exchange
 from tollway.upstream.faults import UpstreamFault
 
 HEAD_BYTES_MAX = 64 * 1024
-ASKED_AFTER_S = 0.02
-"""Under load a connection is idle for less than this, and asking the kernel is a tenth of a request's system calls."""
 _WATCHED = frozenset({b"transfer-encoding", b"content-length", b"content-encoding"})
 _UNENCODED = frozenset({b"", b"identity"})
 _VERSIONS = frozenset({"1.1", "1.0"})
@@ -88,14 +86,9 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def is_stale(self, idle_s: float) -> bool:
-        """The peer has closed or spoken while we were idle; asks the kernel, for the loop may not have read it yet.
-
-        Not asked after an idle time too short for a peer to give up on us: the loop's own notice is enough then.
-        """
-        if self.closed or self.transport is None or self.transport.is_closing():
-            return True
-        return idle_s > ASKED_AFTER_S and bool(self._poll(0))
+    def is_stale(self) -> bool:
+        """The peer has closed or spoken while we were idle; asks the kernel, for the loop may not have read it yet."""
+        return self.closed or self.transport is None or self.transport.is_closing() or bool(self._poll(0))
 
     @property
     def reusable(self) -> bool:

@@ -43,8 +43,7 @@ class Origin:
         idle = self.idle
         while idle:
             connection = idle.pop()
-            idle_s = now_s - connection.idle_since_s
-            if idle_s <= self._idle_s and not connection.is_stale(idle_s):
+            if now_s - connection.idle_since_s <= self._idle_s and not connection.is_stale():
                 return connection
             connection.close()
         return None

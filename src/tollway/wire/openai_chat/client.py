@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from tollway.domain.events import Answer, Event, Failed
+from tollway.domain.events import Answer, Choice, Event, Failed
 from tollway.wire.collect import collect
 from tollway.wire.openai_chat.request import encode_request
 from tollway.wire.openai_chat.schema import Body
 from tollway.wire.openai_chat.stream import EventDecoder, repaired
+from tollway.wire.openai_chat.usage import read_usage
 from tollway.wire.provider_errors import failed_body, failed_response, is_html
 
 __all__ = ["PATH", "EventDecoder", "decode_answer", "decode_error", "encode_request"]
@@ -34,12 +35,55 @@ def decode_answer(body: bytes) -> Answer | Failed:
             return _broken(body)
     if answer.error is not None or answer.choices is None:
         return failed_body(body, 502)
+    if (plain := _plain_text(answer)) is not None:
+        return plain
     events: list[Event] = []
     decoder = EventDecoder()
     decoder.take(answer, events)
     decoder.take_done(events)
     failed = next((event for event in events if isinstance(event, Failed)), None)
     return failed or collect(events)
+
+
+def _plain_text(body: Body) -> Answer | None:
+    """The usual answer, one choice of text that stopped by itself, without going through events; None: any other."""
+    choices = body.choices
+    if not choices or len(choices) > 1 or body.x_groq is not None:
+        return None
+    choice = choices[0]
+    said = choice.message
+    if (
+        said is None
+        or choice.index
+        or choice.finish_reason not in PLAIN_REASONS
+        or not isinstance(said.content, str)
+        or not said.content
+        or choice.logprobs is not None
+        or choice.error is not None
+        or said.tool_calls
+        or said.reasoning
+        or said.reasoning_content
+        or said.reasoning_details
+        or said.refusal
+        or said.function_call is not None
+        or said.images
+        or said.audio
+        or said.annotations
+    ):
+        return None
+    reason = choice.finish_reason
+    whole = Choice(text=said.content, finish_reason=reason, native_finish_reason=choice.native_finish_reason or reason)
+    return Answer(
+        choices=(whole,),
+        usage=read_usage(body.usage),
+        upstream_id=body.id or None,
+        model=body.model or None,
+        system_fingerprint=body.system_fingerprint or None,
+        service_tier=body.service_tier or None,
+    )
+
+
+PLAIN_REASONS = frozenset({"stop", "length"})
 
 
 def decode_error(status: int, headers: Callable[[str], str | None], body: bytes, *, now_s: float) -> Failed:

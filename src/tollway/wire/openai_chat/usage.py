@@ -19,6 +19,8 @@ def read_usage(value: Any) -> Usage | None:
     prompt, completion = _count(value.get("prompt_tokens")), _count(value.get("completion_tokens"))
     if prompt is None or completion is None:
         return None
+    if len(value) == 3 and value.get("total_tokens") == prompt + completion:
+        return Usage(prompt=prompt, completion=completion)  # it counts nothing else
     inputs, outputs = _details(value, "prompt_tokens_details"), _details(value, "completion_tokens_details")
     reasoning = _first(outputs.get("reasoning_tokens"), value.get("reasoning_tokens"))
     hidden = (_count(value.get("total_tokens")) or 0) - prompt - completion
