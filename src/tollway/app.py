@@ -104,6 +104,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     await supply.declare()
     await reload()
     jobs.spawn(supply.list_servers(reload), "list models of own servers")
+    jobs.spawn(supply.watch_prices(reload), "watch prices")
     return house
 
 
@@ -135,6 +136,8 @@ def create_app(house: House) -> App:
         routes=[*starlette_routes(house), *pages],
         exception_handlers={404: unknown, 405: unknown, Exception: failed},
     )
+    # A path with a slash more is another path. Starlette would redirect to the Host header's word, whoever sent it.
+    starlette.router.redirect_slashes = False
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         handler = bare.get((scope.get("method", ""), scope["path"])) if scope["type"] == "http" else None
@@ -189,9 +192,7 @@ async def running(
         lock.release()
 
 
-async def _serve(
-    house: House, config: Config, limits: ServerLimits | None, started: Callable[[], None]
-) -> None:
+async def _serve(house: House, config: Config, limits: ServerLimits | None, started: Callable[[], None]) -> None:
     def ready(port: int) -> None:
         house.port = port
         write_control(config.data_dir, Control(config.server.local_url(port), house.control_token, os.getpid()))

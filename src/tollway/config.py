@@ -225,7 +225,7 @@ def leaves(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, dict):
         for key, value in node.items():
             yield from leaves(value, f"{place}.{key}" if place else key)
-    elif isinstance(node, list):
+    elif isinstance(node, list | tuple):
         for number, value in enumerate(node):
             yield from leaves(value, f"{place}[{number}]")
     else:

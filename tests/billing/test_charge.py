@@ -88,7 +88,7 @@ def test_a_cost_above_the_hold_is_capped_and_alarms() -> None:
     ],
 )
 def test_zero_cost_for_tokens(rates: Rates, usage: Usage, free: bool, alarms: bool) -> None:
-    """Tokens that cost nothing where nothing was declared free: an alarm, and the hold is captured (MONEY.md, Units)."""
+    """Tokens that cost nothing where nothing was declared free: an alarm, and the hold is captured (MONEY.md)."""
     found = charge(ending(finish="stop", produced=True, reported=usage), Price(1, rates, declared_free=free), HOLD)
     assert (found.alarm is not None) is alarms
     assert found.cost.total == (HOLD if alarms else 0)
@@ -109,7 +109,7 @@ endings = st.builds(
 @settings(max_examples=500, deadline=None)
 @given(endings, st.none() | drawn.prices, st.integers(0, 10**12))
 def test_whatever_happened(how: Ending, price: Price | None, hold: int) -> None:
-    """Never above the hold, nothing negative, an error is never charged, and no dollar is lost between the two sides."""
+    """Never above the hold, nothing negative, an error is never charged, and no dollar is lost between the sides."""
     found = charge(how, price, hold)
     assert 0 <= found.cost.total <= hold
     assert found.cost.prompt >= 0

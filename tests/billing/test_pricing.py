@@ -97,7 +97,8 @@ def test_dearer_rates_never_cost_less(usage: Usage, price: Price, more: int) -> 
     """Raising every rate raises no bill's opposite."""
 
     def dearer(rates: Rates) -> Rates:
-        return Rates(**{name: None if v is None else v + more for name, v in structs.asdict(rates).items()})
+        raised = {name: value + more for name, value in structs.asdict(rates).items() if value is not None}
+        return structs.replace(rates, **raised)
 
     tiers = tuple(Tier(tier.prompt_tokens_over, dearer(tier.rates)) for tier in price.tiers)
     assert cost(usage, Price(1, dearer(price.rates), tiers)).total >= cost(usage, price).total

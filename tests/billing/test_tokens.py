@@ -1,5 +1,7 @@
 """Counting tokens: the same numbers as tiktoken's own encoding, and no text of a request that is not counted."""
 
+# ruff: noqa: RUF001 - letters that look like others are what is counted here
+
 import base64
 import gzip
 import time
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 from tiktoken import Encoding
-from tiktoken_ext import openai_public
+from tiktoken_ext import openai_public  # type: ignore[import-untyped]  # tiktoken types its core only
 
 from tollway.billing import tokens as counting
 from tollway.billing.tokens import MEDIA_TOKENS, MESSAGE_TOKENS, Tokenizer, count_prompt, media_tokens
@@ -58,9 +60,10 @@ def published(ranks: dict[bytes, int]) -> dict[str, Any]:
     original = openai_public.load_tiktoken_bpe
     openai_public.load_tiktoken_bpe = lambda *args, **kwargs: ranks
     try:
-        return openai_public.o200k_base()
+        parameters: dict[str, Any] = openai_public.o200k_base()
     finally:
         openai_public.load_tiktoken_bpe = original
+    return parameters
 
 
 @cache

@@ -33,13 +33,13 @@ def every_option() -> set[str]:
     return found
 
 
-def test_every_option_is_in_the_file_and_explained(desk: Desk) -> None:
+def test_every_option_is_in_the_file_and_explained(bare_desk: Desk) -> None:
     """Each option of config.py stands in the file with a value and a word, and nothing stands there that is none."""
     assert set(EXPLAINED) == every_option()
-    init(desk.file, force=True, environment={}, ports=NOTHING)
+    init(bare_desk.file, force=True, environment={}, ports=NOTHING)
     found: set[str] = set()
     place = ""
-    for line in desk.file.read_text().splitlines():
+    for line in bare_desk.file.read_text().splitlines():
         if header := re.fullmatch(r"(?:# )?\[+([a-z.]+)\]+", line):
             place = header.group(1)
         elif option := re.fullmatch(r"# ([a-z_0-9]+ = .+?)  +# .+", line):
@@ -48,19 +48,19 @@ def test_every_option_is_in_the_file_and_explained(desk: Desk) -> None:
     assert found == every_option()
 
 
-def test_defaults_in_the_file_are_the_defaults(desk: Desk) -> None:
+def test_defaults_in_the_file_are_the_defaults(bare_desk: Desk) -> None:
     """The file as it is changes nothing; and a default that it shows, uncommented, is the default."""
-    init(desk.file, force=True, environment={}, ports=NOTHING)
-    assert load(desk.file, {}) == Config(environment={})
-    text = desk.file.read_text()
+    init(bare_desk.file, force=True, environment={}, ports=NOTHING)
+    assert load(bare_desk.file, {}) == Config(environment={})
+    text = bare_desk.file.read_text()
     for shown in ("port = 8080", "shutdown_grace_s = 30.0", "attempts_max = 4", 'host = "127.0.0.1"'):
         assert f"# {shown} " in text
         text = text.replace(f"# {shown} ", f"{shown} ")
-    desk.file.write_text(text)
-    assert load(desk.file, {}) == Config(environment={})
+    bare_desk.file.write_text(text)
+    assert load(bare_desk.file, {}) == Config(environment={})
 
 
-def test_keys_in_the_environment_become_blocks(desk: Desk) -> None:
+def test_keys_in_the_environment_become_blocks(bare_desk: Desk) -> None:
     """Providers whose variable is set are written, by the variable's name and never its value; others are not."""
     environment = {
         "OPENAI_API_KEY": "sk-secret-1",
@@ -69,10 +69,10 @@ def test_keys_in_the_environment_become_blocks(desk: Desk) -> None:
         "AZURE_API_KEY": "sk-secret-4",
         "MISTRAL_API_KEY": "",
     }
-    init(desk.file, force=True, environment=environment, ports=NOTHING)
-    text = desk.file.read_text()
+    init(bare_desk.file, force=True, environment=environment, ports=NOTHING)
+    text = bare_desk.file.read_text()
     assert "sk-secret" not in text
-    config = load(desk.file, environment)
+    config = load(bare_desk.file, environment)
     assert {each.slug: each.key for each in config.providers} == {
         "openai": "sk-secret-1",
         "groq": "sk-secret-2",
@@ -80,12 +80,12 @@ def test_keys_in_the_environment_become_blocks(desk: Desk) -> None:
     }
     # Azure's address needs a name that is not set; a variable that two providers share counts for one.
     assert '# slug = "alibaba-cn"' in text
-    said = desk.said()
+    said = bare_desk.said()
     assert "found: OpenAI: OPENAI_API_KEY is set" in said
-    assert said.endswith(f"Next: tollway serve --config {desk.file}")
+    assert said.endswith(f"Next: tollway serve --config {bare_desk.file}")
 
 
-def test_local_servers_become_blocks(desk: Desk) -> None:
+def test_local_servers_become_blocks(bare_desk: Desk) -> None:
     """What listens on a known port is offered, and nothing else; where it has our port, we take the next one."""
 
     async def listen() -> tuple[asyncio.Server, int]:
@@ -97,46 +97,46 @@ def test_local_servers_become_blocks(desk: Desk) -> None:
         gone.close()
         await gone.wait_closed()
         ports = {port: ("ollama", "Ollama"), closed: ("vllm", "vLLM")}
-        await asyncio.to_thread(init, desk.file, force=True, environment={}, ports=ports)
+        await asyncio.to_thread(init, bare_desk.file, force=True, environment={}, ports=ports)
         there.close()
         await there.wait_closed()
-        [block] = load(desk.file, {}).providers
+        [block] = load(bare_desk.file, {}).providers
         assert (block.slug, block.base_url, block.free) == ("ollama", f"http://127.0.0.1:{port}/v1", True)
-        assert load(desk.file, {}).server.port == 8080
+        assert load(bare_desk.file, {}).server.port == 8080
 
     run(scene())
 
 
-def test_our_own_server_is_not_taken_for_another(desk: Desk) -> None:
+def test_our_own_server_is_not_taken_for_another(bare_desk: Desk) -> None:
     """The note in the data directory tells that it is we who listen there."""
 
     async def scene() -> None:
         server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        desk.data.mkdir()
-        write_control(desk.data, Control(f"http://127.0.0.1:{port}", "token", 1))
-        environment = {"TOLLWAY_STORAGE__DATA_DIR": str(desk.data)}
+        bare_desk.data.mkdir()
+        write_control(bare_desk.data, Control(f"http://127.0.0.1:{port}", "token", 1))
+        environment = {"TOLLWAY_STORAGE__DATA_DIR": str(bare_desk.data)}
         ports = {port: ("llamacpp", "llama.cpp")}
-        await asyncio.to_thread(init, desk.file, force=True, environment=environment, ports=ports)
+        await asyncio.to_thread(init, bare_desk.file, force=True, environment=environment, ports=ports)
         server.close()
         await server.wait_closed()
-        assert load(desk.file, {}).providers == ()
+        assert load(bare_desk.file, {}).providers == ()
 
     run(scene())
 
 
-def test_a_file_is_not_overwritten(desk: Desk, tmp_path: Path) -> None:
+def test_a_file_is_not_overwritten(bare_desk: Desk, tmp_path: Path) -> None:
     """Only --force replaces a file, also one that would not load; without providers it says what to set."""
-    desk.file.write_text("[broken")
+    bare_desk.file.write_text("[broken")
     with pytest.raises(ConfigError, match=r"is there already; `tollway init .* --force` replaces it"):
-        init(desk.file, force=False, environment={}, ports=NOTHING)
-    assert desk.file.read_text() == "[broken"
-    init(desk.file, force=True, environment={}, ports=NOTHING)
-    assert load(desk.file, {}).providers == ()
-    assert "export OPENAI_API_KEY=..." in desk.said()
+        init(bare_desk.file, force=False, environment={}, ports=NOTHING)
+    assert bare_desk.file.read_text() == "[broken"
+    init(bare_desk.file, force=True, environment={}, ports=NOTHING)
+    assert load(bare_desk.file, {}).providers == ()
+    assert "export OPENAI_API_KEY=..." in bare_desk.said()
     init(Path("tollway.toml").resolve().parent / "new" / "t.toml", force=False, environment={}, ports=NOTHING)
     assert (tmp_path / "new" / "t.toml").exists()
-    desk.said()
-    desk.file.unlink()
+    bare_desk.said()
+    bare_desk.file.unlink()
     init(Path("tollway.toml"), force=False, environment={}, ports=NOTHING)
-    assert desk.said().endswith("Next: tollway serve")
+    assert bare_desk.said().endswith("Next: tollway serve")

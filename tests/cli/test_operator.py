@@ -173,6 +173,7 @@ def test_prices_are_set_and_seen_at_once(desk: Desk, served: bool) -> None:
             assert ("The running server has it" in said) is served
             assert await listed(desk) == ({"prompt": "0.000001", "completion": "0.000002", "request": "0"}, False)
             await catalog_commands.free(desk.file, ENDPOINT)
+            desk.said()
             assert await listed(desk) == ({"prompt": "0", "completion": "0", "request": "0"}, True)
             await catalog_commands.enable(desk.file, ENDPOINT, enabled=False)
             if house is not None:

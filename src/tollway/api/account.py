@@ -1,4 +1,4 @@
-"""`GET /api/v1/credits`, `/key` and `/auth/key`: what the caller has, and what its key may spend (OPENROUTER.md 8.3, 8.4)."""
+"""`GET /api/v1/credits`, `/key`, `/auth/key`: what the caller has, and what its key may spend (OPENROUTER.md 8.3)."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -3,13 +3,14 @@
 from typing import Protocol
 
 import structlog
+from msgspec import structs
 
 from tollway.api.exchange import ClientGone, Exchange
 from tollway.api.house import House
 from tollway.api.storefronts.base import Storefront, error_response
 from tollway.api.stream import Format, StreamSink, WholeSink
 from tollway.domain.chat import ChatRequest
-from tollway.domain.errors import TollwayError
+from tollway.domain.errors import InvalidRequest, TollwayError
 from tollway.gateway.chat import complete
 from tollway.gateway.run import Origin
 
@@ -28,9 +29,7 @@ class Inference:
     `echoes`: the format can send the prompt back before the answer, where the request asks for it.
     """
 
-    def __init__(
-        self, house: House, storefront: Storefront, wire: Server, path: str, *, echoes: bool = False
-    ) -> None:
+    def __init__(self, house: House, storefront: Storefront, wire: Server, path: str, *, echoes: bool = False) -> None:
         self._house = house
         self._storefront = storefront
         self._wire = wire
@@ -53,6 +52,8 @@ class Inference:
         caller = await house.authenticator.authenticate_inference(exchange.header)
         body = await exchange.body(house.config.server.request_max_bytes)
         request = self._wire.decode_request(body)
+        if request.session_id is None and (session := exchange.header(b"x-session-id")) is not None:
+            request = with_session(request, session)
         also = {"echo": request.prompt} if self._echoes and request.echo else {}
         if request.stream:
             sink: StreamSink | WholeSink = StreamSink(
@@ -68,3 +69,13 @@ class Inference:
     async def _refuse(self, exchange: Exchange, error: TollwayError) -> None:
         if not exchange.started:
             await exchange.respond(*error_response(self._storefront, error))
+
+
+def with_session(request: ChatRequest, session: str) -> ChatRequest:
+    """`X-Session-Id`, where the body names no session (OPENROUTER.md 1.3). InvalidRequest: too long."""
+    if len(session) > SESSION_ID_MAX or not session.isprintable():
+        raise InvalidRequest(f"X-Session-Id: at most {SESSION_ID_MAX} printable characters", param="session_id")
+    return structs.replace(request, session_id=session)
+
+
+SESSION_ID_MAX = 256

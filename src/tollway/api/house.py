@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 
 from tollway.config import Config
+from tollway.domain.errors import Unauthenticated
+from tollway.domain.identity import Caller
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.commit import Committer
-from tollway.domain.errors import Unauthenticated
-from tollway.domain.identity import Caller
 from tollway.identity.authenticate import Authenticator
 from tollway.routing.market import Market
 from tollway.storage.database import Database

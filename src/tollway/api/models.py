@@ -88,7 +88,13 @@ class ModelPages:
             "description": offer.model.description,
             "architecture": architecture(offer.model),
             "endpoints": [
-                endpoint_json(endpoint, offer.model, self._house.provider_name(endpoint.provider), self._house.gateway.health, now_s)
+                endpoint_json(
+                    endpoint,
+                    offer.model,
+                    self._house.provider_name(endpoint.provider),
+                    self._house.gateway.health,
+                    now_s,
+                )
                 for endpoint in offer.live
             ],
         }
@@ -173,7 +179,7 @@ def _rates(rates: Rates) -> dict[str, str]:
 def endpoint_json(
     endpoint: Endpoint, model: Model, provider_name: str, health: HealthBoard, now_s: float
 ) -> dict[str, Any]:
-    """One provider's offer. Percentiles come with a later issue: null is what the specification gives for "not known"."""
+    """One provider's offer. Percentiles come with a later issue: null means "not known"."""
     state, succeeded, failed = health.status(endpoint.id, now_s)
     tried = succeeded + failed
     tools = "tools" in endpoint.parameters

@@ -60,6 +60,9 @@ def _document() -> dict[str, Any]:
         }
         paths[f"{prefix}/models/{{model}}"] = {"get": _read("One model", path="model", key=False)}
         paths[f"{prefix}/generation"] = {"get": _read("What a finished request was, took and cost", ("id", "string"))}
+    paths["/api/v1/model/{model}"] = {
+        "get": _read("One model (the path of the official package)", path="model", key=False)
+    }
     paths["/api/v1/models/{author}/{slug}/endpoints"] = {
         "get": _read("A model's live endpoints", path="author,slug", key=False)
     }
@@ -68,8 +71,10 @@ def _document() -> dict[str, Any]:
     paths["/api/v1/auth/key"] = {"get": _read("The calling key (older name)")}
     for path, text in (
         ("/health", "The process is alive"),
+        ("/livez", "The process is alive (Kubernetes's name)"),
         ("/readyz", "Requests can be served"),
         ("/metrics", "Prometheus metrics"),
+        ("/openapi.json", "This document"),
     ):
         paths[path] = {"get": _read(text, key=False)}
     return {
@@ -102,9 +107,7 @@ def _inference(text: str) -> dict[str, Any]:
 def _read(text: str, *query: tuple[str, str], path: str = "", key: bool = True) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [{"name": name, "in": "query", "schema": {"type": kind}} for name, kind in query]
     parameters += [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in path.split(",")
-        if name
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path.split(",") if name
     ]
     described: dict[str, Any] = {"summary": text, "responses": {"200": {"description": text}}}
     if parameters:

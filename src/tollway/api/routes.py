@@ -68,7 +68,9 @@ def routes(house: House) -> list[Route]:
     return [
         Route("GET", "/api/v1/models", Auth.NONE, lambda _, request: models.list(request)),
         Route("GET", "/v1/models", Auth.NONE, lambda _, request: models.list(request)),
-        Route("GET", "/api/v1/models/{author}/{slug}/endpoints", Auth.NONE, lambda _, request: models.endpoints(request)),
+        Route(
+            "GET", "/api/v1/models/{author}/{slug}/endpoints", Auth.NONE, lambda _, request: models.endpoints(request)
+        ),
         Route("GET", "/api/v1/model/{model:path}", Auth.NONE, lambda _, request: models.one(request)),
         Route("GET", "/api/v1/models/{model:path}", Auth.NONE, lambda _, request: models.one(request)),
         Route("GET", "/v1/models/{model:path}", Auth.NONE, lambda _, request: models.one(request)),
@@ -131,7 +133,10 @@ def no_such_route(method: str, path: str, allowed: bool) -> TollwayError:
     if allowed:
         return MethodNotAllowed(f"{path} does not take {method}.")
     if len(parts) > 2 and parts[1] in {"v1", "v1beta"} and (what := NOT_BUILT.get(parts[2])):
-        return NotBuiltYet(f"Tollway does not offer {what} yet; chat completions are at {path[:path.index('/v1')]}/v1/chat/completions.")
+        return NotBuiltYet(
+            f"Tollway does not offer {what} yet; "
+            f"chat completions are at {path[: path.index('/v1')]}/v1/chat/completions."
+        )
     return NotFound(f"There is nothing at {method} {path[:200]}; /openapi.json lists what is.")
 
 

@@ -1,4 +1,4 @@
-"""Admission: is there money, does the plan fit it; the prompt is bounded cheaply first, and counted only if it must be."""
+"""Admission: is there money, and does the plan fit it; the prompt is bounded cheaply, and counted only if need be."""
 
 from tollway.billing.ledger import available
 from tollway.billing.tokens import count_prompt, media_tokens

@@ -1,4 +1,4 @@
-"""What this node knows of each workspace's money and each key's limit; filled from the database once, then the truth."""
+"""What this node knows of each workspace's money and each key's limit; read once, then the truth."""
 
 import asyncio
 import time

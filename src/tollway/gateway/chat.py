@@ -10,6 +10,7 @@ from tollway.gateway.record import record
 from tollway.gateway.run import Origin, Run
 from tollway.gateway.settle import Settlement
 from tollway.gateway.sink import Sink
+from tollway.routing.unbuilt import refuse_unbuilt
 
 
 async def complete(
@@ -17,6 +18,7 @@ async def complete(
 ) -> None:
     """Answers one request into `sink`. TollwayError: it was not admitted, and nothing was written or charged."""
     started_s = gateway.loop.time()
+    refuse_unbuilt(request)
     book = await open_book(gateway, caller.key)
     plan, prompt_tokens = await admit(gateway, request, body_bytes, book)
     run = Run(

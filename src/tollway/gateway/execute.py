@@ -11,7 +11,6 @@ from tollway.domain.errors import TollwayError, UpstreamFailed, UpstreamTimedOut
 from tollway.domain.events import (
     Answer,
     Event,
-    ExtraDelta,
     Failed,
     Finished,
     ReasoningDelta,
@@ -199,7 +198,7 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
 
 
 def _take(run: Run, events: Sequence[Event]) -> bool | Failed:
-    """Reads events into the run. True: there is something to write; False: nothing yet; Failed: the provider's error."""
+    """Reads events into the run. True: something to write; False: nothing yet; Failed: the provider's error."""
     content = False
     for event in events:
         if isinstance(event, TextDelta):
@@ -263,10 +262,7 @@ def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) ->
     if call is None or candidate is None or run.finished:
         return
     cancels = gateway.market.providers[candidate.endpoint.provider].quirks.cancels
-    if run.streamed and (cancels or not run.accepted):
-        run.cancelled = True
-        call.abort()
-    elif not run.streamed and not call.sent:
+    if (run.streamed and (cancels or not run.accepted)) or (not run.streamed and not call.sent):
         run.cancelled = True
         call.abort()
     else:

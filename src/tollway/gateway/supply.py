@@ -21,8 +21,8 @@ from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.providers import QUIRKS, Provider, bearer
 from tollway.routing.market import Market, build_market
-from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog
-from tollway.storage.database import Database
+from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog, prices_due
+from tollway.storage.database import Database, StorageError
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
 from tollway.wire.formats import CLIENTS
@@ -34,6 +34,7 @@ LIST_DEADLINES = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=20.0)
 CONFIGURATION = "configuration"
 """The source of what a `[[providers.models]]` block, or `free = true`, says about an endpoint."""
 
+PRICES_EVERY_S = 30.0
 LIST_EVERY_S = 300.0
 """A server of the operator's own is asked for its models at start, and again in this interval."""
 
@@ -80,6 +81,19 @@ class Supply:
             if any(found):
                 await reload()
             await asyncio.sleep(LIST_EVERY_S)
+
+    async def watch_prices(self, reload: Callable[[], Awaitable[Market]]) -> None:
+        """Runs for ever: when a price that was set for later comes into force, the market is made anew."""
+        seen_ms = Gateway.now_ms()
+        while True:
+            await asyncio.sleep(PRICES_EVERY_S)
+            now_ms = Gateway.now_ms()
+            try:
+                if await prices_due(self._database, seen_ms, now_ms):
+                    await reload()
+                seen_ms = now_ms
+            except StorageError as error:
+                log.warning("could not look for prices that are due", error=str(error))
 
     async def list_server(self, provider: ProviderConfig) -> int:
         """Takes over what the server lists; how many models, 0 where it did not answer."""

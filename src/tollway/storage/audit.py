@@ -40,10 +40,12 @@ _CHECKS = (
         "captures",
         "each generation that cost something has one capture, of its recorded cost, from its own workspace",
         """
-        SELECT g.id || ': cost ' || g.cost || ', captured ' || COALESCE(t.amount, 0) || ' from ' || COALESCE(t.debit, '-')
+        SELECT g.id || ': cost ' || g.cost || ', captured ' || COALESCE(t.amount, 0) || ' from '
+               || COALESCE(t.debit, '-')
         FROM generations g LEFT JOIN transfers t ON t.kind = 'capture' AND t.ref = g.id
         LEFT JOIN transfers r ON r.kind = 'reversal' AND r.ref = g.id
-        WHERE (g.cost <> COALESCE(t.amount, 0) - COALESCE(r.amount, 0)) OR (t.debit IS NOT NULL AND t.debit <> g.workspace_id)
+        WHERE (g.cost <> COALESCE(t.amount, 0) - COALESCE(r.amount, 0))
+              OR (t.debit IS NOT NULL AND t.debit <> g.workspace_id)
         """,
     ),
     (

@@ -91,6 +91,12 @@ async def catalog_version(database: Database) -> int:
     return int(rows[0][0])
 
 
+async def prices_due(database: Database, after_ms: int, now_ms: int) -> bool:
+    """Whether a price comes into force in this time: after `after_ms`, up to `now_ms`."""
+    sql = "SELECT 1 FROM catalog_prices WHERE effective_ms > :after_ms AND effective_ms <= :now_ms LIMIT 1"
+    return bool(await database.read(sql, after_ms=after_ms, now_ms=now_ms))
+
+
 async def current_rows(database: Database, now_ms: int) -> Rows:
     """All rows with the prices in force, to compare a file with; `own` names those that no file gave."""
     prices = {row[0]: _price_row(row) for row in await database.read(_PRICES_IN_FORCE, now_ms=now_ms)}

@@ -16,7 +16,7 @@ VERSION_MIN = (3, 51, 3)
 
 
 class SqliteDatabase:
-    """`Database` on one file. `synchronous=FULL`: a commit that returned survives a power cut (FAULTS.md, finding 3)."""
+    """`Database` on one file. `synchronous=FULL`: a commit that returned survives a power cut (FAULTS.md, 0.3)."""
 
     def __init__(self, path: Path) -> None:
         check_version()

@@ -1,0 +1,26 @@
+"""What a request may ask for and this release does not do yet: refused with 501, never ignored in silence."""
+
+from tollway.domain.chat import ChatRequest
+from tollway.domain.errors import NotBuiltYet
+
+
+def refuse_unbuilt(request: ChatRequest) -> None:
+    """NotBuiltYet: plugins, server tools, presets, CPEN's price caps. Left out quietly, they would change the answer."""
+    for index, plugin in enumerate(request.plugins or ()):
+        if plugin.get("enabled") is not False:
+            name = str(plugin.get("id", "?"))[:40]
+            raise NotBuiltYet(
+                f'The plugin "{name}" is not built yet; leave `plugins` out.', param=f"plugins[{index}].id"
+            )
+    for index, tool in enumerate(request.tools or ()):
+        if tool.type not in {"function", "custom"}:
+            raise NotBuiltYet(
+                f'The server tool "{tool.type[:60]}" is not built yet; tools of type "function" work.',
+                param=f"tools[{index}].type",
+            )
+    if request.preset is not None:
+        raise NotBuiltYet("Presets are not built yet; send the parameters themselves.", param="preset")
+    if request.routing is not None:
+        raise NotBuiltYet("`routing` is not built yet; `provider.max_price` caps prices.", param="routing")
+    if request.deferred_tools is not None:
+        raise NotBuiltYet("Deferred tools are not built yet; send `tools`.", param="deferred_tools")
