@@ -47,7 +47,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/control/v1/credits"): Row(
         "/control/v1/credits", {"amount": "1", "workspace": "made-by-control", "ref": "matrix"}
     ),
-    ("POST", "/control/v1/catalog/changes"): Row("/control/v1/catalog/changes", {"changes": [], "reason": "none", "origin": "operator", "version": 0}),
+    ("POST", "/control/v1/catalog/changes"): Row(
+        "/control/v1/catalog/changes", {"changes": [], "reason": "none", "origin": "operator", "version": 0}, 400
+    ),  # a version that the catalog no longer has
     ("POST", "/control/v1/catalog/endpoint"): Row("/control/v1/catalog/endpoint", {"id": "no:such", "enabled": False}, 404),
     ("POST", "/control/v1/catalog/reload"): Row("/control/v1/catalog/reload"),
 }

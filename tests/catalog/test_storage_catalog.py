@@ -9,9 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.catalog.rows import ACME, MODEL, endpoint, price, rows
+from tests.catalog.snapshots import snapshot
 from tollway.catalog.diff import compare, compare_provider
 from tollway.catalog.shipped import rows_of, shipped
-from tollway.catalog.snapshot import snapshot
 from tollway.domain.catalog import Endpoint, Model
 from tollway.domain.catalog_rows import OPERATOR, EndpointRow, Rows
 from tollway.domain.rates import RatesText, TierText

@@ -79,7 +79,7 @@ class ModelPages:
         name = f"{request.path_params['author']}/{request.path_params['slug']}"
         offer = market.offer(name)
         if offer is None or not offer.live:
-            raise NotFound(f"There is no model {name} with a live endpoint.")
+            raise NotFound(f"There is no model {name[:200]} with a live endpoint.")
         now_s = self._house.now_s()
         data = {
             "id": offer.model.id,

@@ -250,8 +250,10 @@ class _Cut:
         if self._run.text_size < self._check_at or self._run.finished:
             return False
         tokens = self._gateway.tokenizer().count("".join(self._run.text))
-        self.cut = tokens > self._tokens_max * 1.25 + 64
-        self._check_at = self._run.text_size + max(4096, self._tokens_max)
+        limit = self._tokens_max * 1.25 + 64
+        self.cut = tokens > limit
+        # Characters that the tokens left can't be fewer than: a few looks, each nearer, and the cut comes in time.
+        self._check_at = self._run.text_size + max(32, int(limit - tokens) * BYTES_PER_TOKEN_LIKELY)
         return self.cut
 
 

@@ -5,7 +5,7 @@ from tollway.domain.errors import NotBuiltYet
 
 
 def refuse_unbuilt(request: ChatRequest) -> None:
-    """NotBuiltYet: plugins, server tools, presets, CPEN's price caps. Left out quietly, they would change the answer."""
+    """NotBuiltYet: plugins, server tools, presets, CPEN's caps. Left out quietly they would change the answer."""
     for index, plugin in enumerate(request.plugins or ()):
         if plugin.get("enabled") is not False:
             name = str(plugin.get("id", "?"))[:40]

@@ -11,6 +11,8 @@ from tollway.wire.json_nesting import why_too_nested
 
 T = TypeVar("T")
 
+VALUE_SHOWN_MAX = 80
+
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _WHERE = re.compile(r" - at (`key` in )?`\$\.?(.*)`$", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `([^`]*)`(.*)", re.DOTALL)
@@ -75,12 +77,17 @@ def invalid(message: str) -> InvalidRequest:
     elif found := re.match(r"Object contains unknown field `(.*)`$", message, re.DOTALL):
         path, text = (f"{path}.{found.group(1)}" if path else found.group(1)), "is not a field of this object"
     elif found := re.match(r"Invalid (?:enum )?value (.*)$", message, re.DOTALL):
-        text = f"{found.group(1)} is not one of the values that this field takes"
+        text = f"{_short(found.group(1))} is not one of the values that this field takes"
     elif found := _EXPECTED.match(message):
         text = _expectation(found.group(1), found.group(2), path)
     else:
         text = message[:1].lower() + message[1:]
     return InvalidRequest(f"{path}: {text}" if path else f"The body: {text}", param=path or None)
+
+
+def _short(value: str) -> str:
+    """A caller's value as a message may quote it: a hundred kilobytes of it explain nothing."""
+    return value if len(value) <= VALUE_SHOWN_MAX else f"{value[:VALUE_SHOWN_MAX]}...'"
 
 
 def _expectation(types: str, rest: str, path: str) -> str:

@@ -93,5 +93,5 @@ def _check_tool_choice(request: ChatRequest, choice: ToolChoice) -> None:
     name = choice.function.name
     if not any(tool.function is not None and tool.function.name == name for tool in request.tools or ()):
         raise InvalidRequest(
-            f'tool_choice.function.name: "{name}" is not among the tools', param="tool_choice.function.name"
+            f'tool_choice.function.name: "{name[:80]}" is not among the tools', param="tool_choice.function.name"
         )

@@ -1,0 +1,126 @@
+"""A town for table tests: servers that stay up for a whole module; each request has a workspace of its own."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from tests.gateway.clients import Leave, Seen, broken_promises, generations, post, posted, send
+from tests.gateway.oracle import USD
+from tests.support import Offer, World, ask, offer, world
+from tollway.billing.tokens import MESSAGE_TOKENS, Tokenizer
+from tollway.domain.generation import Generation
+from tollway.routing.health import HealthBoard
+from tollway.simulator.stats import Record
+
+ASKED = "Say hello."
+DEAR = ("0.000003", "0.000009")
+FINE = ("0.0000000001", "0.00000000025")
+ODD = ("0.000000123456789", "0.000000987654321")
+
+OFFERS: tuple[Offer, ...] = (
+    offer("test/model", "m", at=("a", "b", "c")),
+    offer("test/one", "one", at=("a",)),
+    offer("test/dear", "dear", at=("b",), prompt=DEAR[0], completion=DEAR[1]),
+    offer("test/fine", "fine", at=("a",), prompt=FINE[0], completion=FINE[1]),
+    offer("test/odd", "odd", at=("a",), prompt=ODD[0], completion=ODD[1]),
+    offer("test/cent", "cent", at=("a",), prompt=None, completion=None, price_request="0.01"),
+)
+
+
+class Outcome:
+    """What one request led to: what its caller saw, its record, what it cost, what the providers noted."""
+
+    def __init__(self, seen: Seen, record: Generation | None, charged: int, absorbed: int, alarms: int) -> None:
+        self.seen = seen
+        self.charged = charged
+        self.absorbed = absorbed
+        self.alarms = alarms
+        self.upstream: list[Record] = []
+        self._record = record
+
+    @property
+    def record(self) -> Generation:
+        assert self._record is not None, "the request left no generation"
+        return self._record
+
+
+class Town:
+    """One server for each way in which providers are configured, started when it is first needed."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._worlds: dict[str, World] = {}
+        self._count = 0
+        self._tokenizer: Tokenizer | None = None
+
+    def world(self, provider: Mapping[str, Any]) -> World:
+        name = repr(sorted(provider.items()))
+        if name not in self._worlds:
+            self._worlds[name] = self._stack.enter_context(world(*OFFERS, provider=provider))
+        return self._worlds[name]
+
+    def after(
+        self,
+        told: str | Mapping[str, str] = "",
+        *,
+        model: str = "test/one",
+        leave: Leave | None = None,
+        config: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Outcome:
+        """One request, with providers told to behave so: a text is for "a". The ledger must be in order afterwards."""
+        there = self.world(config or {})
+        return there.run(self._play(there, {"a": told} if isinstance(told, str) else told, model, leave, fields))
+
+    async def _play(
+        self, there: World, told: Mapping[str, str], model: str, leave: Leave | None, fields: dict[str, Any]
+    ) -> Outcome:
+        stage, stats = there.stage, there.simulator.stats
+        gateway = stage.house.gateway
+        gateway.health = HealthBoard()
+        self._count += 1
+        workspace = f"w{self._count}"
+        key = await stage.new_key(workspace, credits_usd="100")
+        for provider in ("a", "b", "c"):
+            there.simulator.script(provider, [told[provider]] if provider in told else [])
+        before, alarms, absorbed = len(stats.log), gateway.metrics.alarms, await _absorbed(there)
+        seen = await send(stage.house.port, post(key, ask(model, ASKED, **fields)), leave)
+        while leave is not None and not await self._recorded(there, workspace):
+            await asyncio.sleep(0.01)  # whoever saw the end knows that it is recorded; this one did not see it
+        while any(each.outcome == "open" for each in list(stats.log)[before:]):
+            await asyncio.sleep(0.005)
+        assert gateway.books.held == 0
+        await stage.house.committer.drain()
+
+        mine = [each for each in await generations(stage) if each.workspace_id == workspace]
+        assert len(mine) <= 1
+        left = await posted(stage, workspace)
+        if mine:
+            assert mine[0].cost == 100 * USD - left
+            assert mine[0].absorbed == await _absorbed(there) - absorbed
+            assert gateway.books._leases[workspace].available == left
+        assert await broken_promises(stage.house.database) == []
+        outcome = Outcome(
+            seen,
+            mine[0] if mine else None,
+            100 * USD - left,
+            await _absorbed(there) - absorbed,
+            gateway.metrics.alarms - alarms,
+        )
+        outcome.upstream = list(stats.log)[before:]
+        return outcome
+
+    async def _recorded(self, there: World, workspace: str) -> bool:
+        sql = "SELECT 1 FROM generations WHERE workspace_id = :id"
+        return bool(await there.house.database.read(sql, id=workspace))
+
+    def counted(self, text: str) -> tuple[int, int]:
+        """The tokens of the prompt, and of a text, by the tokenizer that ships with us."""
+        self._tokenizer = self._tokenizer or Tokenizer()
+        return self._tokenizer.count(ASKED) + MESSAGE_TOKENS, self._tokenizer.count(text)
+
+
+async def _absorbed(there: World) -> int:
+    rows = await there.house.database.read("SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE kind = 'absorb'")
+    return int(rows[0][0])

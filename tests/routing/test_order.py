@@ -1,0 +1,136 @@
+"""The order of candidates: shares by 1/price², the caller's own order, and the unwell last."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, order_of, plan
+from tollway.domain.chat import SortBy
+from tollway.domain.routing import Plan
+
+DRAWS = 20_000
+CHI_SQUARE_999 = {1: 10.83, 2: 13.82, 3: 16.27}
+"""By degrees of freedom: a fair draw is above these once in a thousand seeds, and the seeds are fixed."""
+
+
+def reasons(found: Plan) -> list[str]:
+    """Why each candidate stands where it stands."""
+    return [candidate.reason for candidate in found.candidates]
+
+
+def shares(prices: list[int], seed: int, **wishes: object) -> tuple[Counter[str], int]:
+    """Who was first in so many plans at these prices per token, by name a, b, c ..."""
+    on_offer = market(*(endpoint(chr(97 + place), prompt=p, completion=p) for place, p in enumerate(prices)))
+    dice, request = random.Random(seed).random, ask(**wishes)
+    return Counter(order_of(plan(request, on_offer, dice=dice))[0] for _ in range(DRAWS)), len(prices)
+
+
+@pytest.mark.parametrize(
+    ("prices", "seed"),
+    [([MICRO, 2 * MICRO, 3 * MICRO], 1), ([MICRO, MICRO], 2), ([MICRO, 2 * MICRO], 3), ([5, 7, 11, 13], 4)],
+)
+def test_shares_are_one_over_price_squared(prices: list[int], seed: int) -> None:
+    """20,000 draws fit 1/price² by a chi-square test: of $1, $2 and $3 the first gets nine times the third's share."""
+    firsts, count = shares(prices, seed)
+    whole = sum(price**-2 for price in prices)
+    expected = [DRAWS * price**-2 / whole for price in prices]
+    chi_square = sum((firsts[chr(97 + n)] - expected[n]) ** 2 / expected[n] for n in range(count))
+    assert chi_square < CHI_SQUARE_999[count - 1]
+
+
+def test_the_test_can_fail() -> None:
+    """Shares by 1/price would be found out."""
+    firsts, _ = shares([MICRO, 2 * MICRO], 3)
+    expected = [DRAWS * 2 / 3, DRAWS / 3]
+    assert sum((firsts[n] - e) ** 2 / e for n, e in zip("ab", expected, strict=True)) > 100
+
+
+def test_free_ones_share_first_place() -> None:
+    """What costs nothing goes before what costs something, and is drawn evenly."""
+    firsts, _ = shares([0, 0, MICRO], 5)
+    assert firsts["c"] == 0
+    assert (firsts["a"] - DRAWS / 2) ** 2 / (DRAWS / 2) * 2 < CHI_SQUARE_999[1]
+
+
+@pytest.mark.parametrize("mark", [0.0, 0.5, 0.999999999999999, 1 - 2**-53])
+def test_any_throw_draws_somebody(mark: float) -> None:
+    """At both ends of the dice somebody is drawn, whatever floats do to the sum of weights."""
+    on_offer = market(*(endpoint(f"p{n}", prompt=10**6 + n, completion=n**9) for n in range(60)))
+    found = plan(ask(), on_offer, dice=lambda: mark)
+    assert len(set(order_of(found))) == 60
+
+
+def test_the_drawn_one_goes_first_and_the_rest_by_price() -> None:
+    """The last of three is drawn; the others stand behind it, the cheapest first."""
+    on_offer = market(endpoint("c", prompt=3 * MICRO), endpoint("a"), endpoint("b", prompt=2 * MICRO))
+    found = plan(ask(), on_offer, dice=lambda: 0.999)
+    assert order_of(found) == ["c", "a", "b"]
+    assert reasons(found) == ["drawn by price", "next by price", "next by price"]
+
+
+def test_one_endpoint_needs_no_dice() -> None:
+    """Where only one fits, nothing is thrown."""
+
+    def dice() -> float:
+        raise AssertionError("thrown")
+
+    assert reasons(plan(ask(), market(endpoint("a")), dice=dice)) == ["the only one that fits"]
+
+
+@pytest.mark.parametrize("sort", ["price", "latency", SortBy("price"), SortBy("throughput", "none")])
+def test_a_sort_is_strict(sort: object) -> None:
+    """A sort ends the balancing: the same order whatever the dice say."""
+    on_offer = market(endpoint("b", prompt=2 * MICRO), endpoint("a"))
+    found = plan(ask(sort=sort), on_offer, dice=lambda: 0.999)
+    assert order_of(found) == ["a", "b"]
+    assert reasons(found) == ["cheapest", "next by price"]
+
+
+UNWELL = {f"a:{MODEL}": "5 failures in a row", f"b:{MODEL}": "rate limited"}
+FOUR = market(endpoint("a"), endpoint("b", prompt=2 * MICRO), endpoint("c", prompt=3 * MICRO), endpoint("d"))
+
+
+def test_the_unwell_come_last() -> None:
+    """Unwell endpoints are tried after all others, and are not drawn."""
+    for mark in (0.0, 0.3, 0.999):
+        found = plan(ask(), FOUR, down=UNWELL, dice=lambda mark=mark: mark)  # type: ignore[misc]  # a throw that is known
+        assert order_of(found)[2:] == ["a", "b"]
+        assert reasons(found)[2:] == ["unwell: tried last"] * 2
+
+
+def test_never_are_all_left_out_for_their_health() -> None:
+    """When everyone is unwell, everyone is tried all the same."""
+    everyone = {f"{slug}:{MODEL}": "down" for slug in "abcd"}
+    assert sorted(order_of(plan(ask(), FOUR, down=everyone))) == list("abcd")
+    assert sorted(order_of(plan(ask(sort="price"), FOUR, down=everyone))) == list("abcd")
+
+
+def test_the_callers_own_order() -> None:
+    """`provider.order` first, as written, then the rest by price; health and dice do not change what was asked for."""
+    found = plan(ask(order=("C", "nobody", "a")), FOUR, down=UNWELL, dice=lambda: 0.9)
+    assert order_of(found) == ["c", "a", "d", "b"]
+    places = ["provider.order, place 1", "provider.order, place 3"]
+    assert reasons(found) == [*places, "after provider.order", "after provider.order"]
+
+
+def test_an_order_names_bases_of_slugs() -> None:
+    """A base slug stands for all its regions, the cheapest first; a full slug for one, where it is named first."""
+    on_offer = market(endpoint("a/us", prompt=2 * MICRO), endpoint("a/eu", prompt=3 * MICRO), endpoint("b"))
+    assert order_of(plan(ask(order=("a",)), on_offer)) == ["a/us", "a/eu", "b"]
+    assert order_of(plan(ask(order=("a/EU", "a")), on_offer)) == ["a/eu", "a/us", "b"]
+    assert order_of(plan(ask(order=("a",), allow_fallbacks=False), on_offer)) == ["a/us", "a/eu"]
+
+
+def test_a_name_twice_counts_once() -> None:
+    """Nobody stands in a plan twice."""
+    assert order_of(plan(ask(order=("b", "b", "a", "b")), FOUR)) == ["b", "a", "d", "c"]
+
+
+def test_without_fallbacks_only_the_first_is_tried() -> None:
+    """`allow_fallbacks: false` keeps the first, or those that `order` names; the others have their reason."""
+    found = plan(ask(allow_fallbacks=False, sort="price"), FOUR)
+    assert order_of(found) == ["a"]
+    assert {each.rule for each in found.rejections} == {"fallbacks_off"}
+    assert found.hold == found.candidates[0].bound
+    assert order_of(plan(ask(allow_fallbacks=False, order=("d", "c")), FOUR)) == ["d", "c"]
