@@ -10,7 +10,7 @@ WELL = (
     offer("test/model", at=("a",)),
     offer("openai/gpt-4o", at=("a", "b")),
     offer("openai/gpt-4", at=("a",)),
-    offer("test/free", free=True),
+    offer("test/free", "m", free=True),
     offer("test/slow", "slow@latency_ms=400,tokens=3"),
     offer("test/waiting", "waiting@latency_ms=120,tokens=3"),
     offer("test/tools", "tools@answer=tools"),

@@ -97,7 +97,7 @@ def test_credits_are_granted_once_for_a_ref(desk: Desk, served: bool) -> None:
             await give(desk, "10.000000001", ref="invoice 7")
             assert desk.json()["granted"] == "0"
             for amount, workspace in (("11", "default"), ("10.000000001", "other")):
-                with pytest.raises(TollwayError, match='"invoice 7" was used to grant 10.000000001 USD to default'):
+                with pytest.raises(TollwayError, match=r'"invoice 7" was used to grant 10\.000000001 USD to default'):
                     await give(desk, amount, workspace=workspace, ref="invoice 7")
             await give(desk, "1")
             await give(desk, "1")

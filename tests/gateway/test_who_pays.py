@@ -241,7 +241,7 @@ def test_left_while_the_plan_falls_over(town: Town, stream: bool) -> None:
 @BOTH
 def test_refused_for_want_of_credits(town: Town, stream: bool) -> None:
     """402 before anything is sent: no request upstream, no generation, no hold."""
-    outcome = town.after("tokens=5", model="test/dear", stream=stream, max_tokens=99_000_000)
+    outcome = town.after("tokens=5", stream=stream, credits_usd="0.000001")
     assert outcome.seen.status == 402
     assert outcome.upstream == []
     assert outcome.charged == 0

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from tests.gateway.clients import Leave, Seen, broken_promises, generations, post, posted, send
-from tests.gateway.oracle import USD
+from tests.gateway.oracle import nano
 from tests.support import Offer, World, ask, offer, world
 from tollway.billing.tokens import MESSAGE_TOKENS, Tokenizer
 from tollway.domain.generation import Generation
@@ -67,25 +67,27 @@ class Town:
         model: str = "test/one",
         leave: Leave | None = None,
         config: Mapping[str, Any] | None = None,
+        credits_usd: str = "100",
         **fields: Any,
     ) -> Outcome:
         """One request, with providers told to behave so: a text is for "a". The ledger must be in order afterwards."""
         there = self.world(config or {})
-        return there.run(self._play(there, {"a": told} if isinstance(told, str) else told, model, leave, fields))
+        body = ask(model, ASKED, **fields)
+        return there.run(self._play(there, {"a": told} if isinstance(told, str) else told, body, leave, credits_usd))
 
     async def _play(
-        self, there: World, told: Mapping[str, str], model: str, leave: Leave | None, fields: dict[str, Any]
+        self, there: World, told: Mapping[str, str], body: dict[str, Any], leave: Leave | None, credits_usd: str
     ) -> Outcome:
         stage, stats = there.stage, there.simulator.stats
         gateway = stage.house.gateway
         gateway.health = HealthBoard()
         self._count += 1
         workspace = f"w{self._count}"
-        key = await stage.new_key(workspace, credits_usd="100")
+        key = await stage.new_key(workspace, credits_usd=credits_usd)
         for provider in ("a", "b", "c"):
             there.simulator.script(provider, [told[provider]] if provider in told else [])
         before, alarms, absorbed = len(stats.log), gateway.metrics.alarms, await _absorbed(there)
-        seen = await send(stage.house.port, post(key, ask(model, ASKED, **fields)), leave)
+        seen = await send(stage.house.port, post(key, body), leave)
         while leave is not None and not await self._recorded(there, workspace):
             await asyncio.sleep(0.01)  # whoever saw the end knows that it is recorded; this one did not see it
         while any(each.outcome == "open" for each in list(stats.log)[before:]):
@@ -96,15 +98,16 @@ class Town:
         mine = [each for each in await generations(stage) if each.workspace_id == workspace]
         assert len(mine) <= 1
         left = await posted(stage, workspace)
+        charged = nano(credits_usd) - left
         if mine:
-            assert mine[0].cost == 100 * USD - left
+            assert mine[0].cost == charged
             assert mine[0].absorbed == await _absorbed(there) - absorbed
             assert gateway.books._leases[workspace].available == left
         assert await broken_promises(stage.house.database) == []
         outcome = Outcome(
             seen,
             mine[0] if mine else None,
-            100 * USD - left,
+            charged,
             await _absorbed(there) - absorbed,
             gateway.metrics.alarms - alarms,
         )

@@ -111,11 +111,13 @@ async def add_provider(
     now_ms: int,
     as_of: str,
     *,
+    free: bool = False,
     write: Write = apply_changes,
 ) -> int:
     """Takes in a server by the body of its `GET /models`: its models, endpoints and, where it names them, prices.
 
-    `as_of`: today, `YYYY-MM-DD`. Returns the catalog's new version. ValueError: the body is not a list of models.
+    `as_of`: today, `YYYY-MM-DD`; `free`: its block in the configuration declares free what has no price.
+    Returns the catalog's new version. ValueError: the body is not a list of models.
     """
     listing = read_listing(body)
     current = await current_rows(database, now_ms)
@@ -127,7 +129,9 @@ async def add_provider(
         f"[green]{provider.slug}[/]: {len(endpoints)} models, {known} of them in the catalog already, {priced} with a "
         f"price" + (f"; {listing.skipped} entries could not be read" if listing.skipped else "") + "."
     )
-    if priced < len(endpoints):
+    if priced < len(endpoints) and free:
+        console.print("What has no price is free from the next start of the server on.")
+    elif priced < len(endpoints):
         console.print("An endpoint without a price is off: set one, or declare it free.")
     return version
 

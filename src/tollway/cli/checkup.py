@@ -199,7 +199,9 @@ async def check_providers(config: Config, catalog: Catalog) -> list[Check]:
     providers, credentials = live_providers(catalog, config, None)
     market = build_market(catalog, providers, SPEAKS)
     unpriced = [off.endpoint.id for offer in market.offers.values() for off in offer.off if off.rule == "unpriced"]
-    unpriced = [id_ for id_ in unpriced if id_.partition(":")[0] in live]
+    # What a block with `free = true` lists is declared free when the server starts.
+    billed = set(live) - {mine.slug for mine in config.providers if mine.free}
+    unpriced = [id_ for id_ in unpriced if id_.partition(":")[0] in billed]
     if unpriced:
         fix = f"tollway catalog price '{unpriced[0]}' --prompt ... --completion ..., or `tollway catalog free`"
         checks.append(

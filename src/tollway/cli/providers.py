@@ -159,7 +159,7 @@ async def add(
             return
         target.write_text(text, encoding="utf-8")
         write = Writer(config)
-        await add_provider(database, out, info, server.body, Gateway.now_ms(), today(), write=write)
+        await add_provider(database, out, info, server.body, Gateway.now_ms(), today(), free=free, write=write)
     out.print(f"Written to {target}:\n\n{block}", markup=False)
     _say_next(out, config, endpoints, key_env=key_env, free=free)
 

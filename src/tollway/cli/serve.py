@@ -53,13 +53,16 @@ def _announce(house: House, config: Config) -> None:
     offers = house.gateway.market.offers.values()
     models = sum(1 for offer in offers if offer.live)
     endpoints = sum(len(offer.live) for offer in offers)
-    url = config.public_url
+    url = (config.server.public_url or config.server.local_url(house.port)).rstrip("/")
     lines = [
         f"[bold]{url}[/]  the site",
         f"{url}/api/v1  OpenRouter's API   {url}/v1  OpenAI's",
         f"{models} models, {endpoints} endpoints, {len(house.gateway.market.providers)} providers live",
         f"[dim]data in {config.data_dir}[/]",
     ]
-    if not endpoints:
+    listed = [provider.slug for provider in config.providers if provider.base_url and provider.models is None]
+    if listed:
+        lines.append(f"[dim]the models of {', '.join(listed)} are being listed[/]")
+    elif not endpoints:
         lines.append("[yellow]No provider is live: set OPENAI_API_KEY or another, or add a server to tollway.toml.[/]")
     Console(stderr=True).print(Panel("\n".join(lines), title="Tollway", expand=False), highlight=False)

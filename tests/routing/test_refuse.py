@@ -1,0 +1,91 @@
+"""The error for a plan without candidates: no money, no endpoint ever, or none just now; with text and numbers."""
+
+import pytest
+
+from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, plan
+from tollway.domain.catalog import Endpoint, Model
+from tollway.domain.chat import Tool, ToolFunction
+from tollway.domain.errors import NoEndpoints, NoEndpointsNow, PaymentRequired, TollwayError
+from tollway.domain.routing import Plan, Rejection
+from tollway.routing.plan import refuse
+
+TOOLS = (Tool(function=ToolFunction("f")),)
+
+
+def refusal(found: Plan, available: int = 0, choices: int = 1) -> TollwayError:
+    """What a caller is told of this plan."""
+    assert found.candidates == ()
+    return refuse(found, prompt_bound=100, choices=choices, available=available)
+
+
+def test_no_money_names_what_is_affordable() -> None:
+    """402 with the largest max_tokens that would be admitted, at the cheapest of the endpoints that did not fit."""
+    on_offer = market(endpoint("a"), endpoint("b", prompt=5 * MICRO, completion=5 * MICRO))
+    error = refusal(plan(ask(max_tokens=500), on_offer, available=350_000), available=350_000)
+    assert isinstance(error, PaymentRequired)
+    assert error.message == (
+        "This request could cost more than the $0.00035 that is available. "
+        "Add credits, or set max_tokens to 250 or less."
+    )
+    assert error.metadata == {"affordable_max_tokens": 250}
+    assert plan(ask(max_tokens=250), on_offer, available=350_000).candidates
+    assert not plan(ask(max_tokens=251), on_offer, available=350_000).candidates
+
+
+@pytest.mark.parametrize(("available", "shown"), [(99_999, "0.000099999"), (0, "0"), (-5, "0")])
+def test_not_even_the_prompt(available: int, shown: str) -> None:
+    """Where no number of tokens would do, none is named, and a negative balance is shown as none."""
+    error = refusal(plan(ask(), market(endpoint("a")), available=available), available)
+    assert error.message == (f"This request could cost more than the ${shown} that is available. Add credits.")
+    assert error.metadata == {"affordable_max_tokens": 0}
+
+
+def test_choices_share_what_is_affordable() -> None:
+    """With n answers, each may have an n-th."""
+    found = plan(ask(max_tokens=500, n=4), market(endpoint("a")), available=350_000)
+    assert refusal(found, 350_000, choices=4).metadata == {"affordable_max_tokens": 62}
+
+
+def test_money_is_told_before_other_reasons() -> None:
+    """Where one endpoint is too dear and others do not fit, credits would help, so that is what is said."""
+    on_offer = market(endpoint("a", parameters=frozenset({"tools"})), endpoint("b"))
+    assert isinstance(refusal(plan(ask(tools=TOOLS), on_offer, available=0)), PaymentRequired)
+
+
+def test_nothing_fits() -> None:
+    """404 with every reason, by provider."""
+    on_offer = market(endpoint("a"), endpoint("b", enabled=False))
+    error = refusal(plan(ask(tools=TOOLS), on_offer))
+    assert (type(error), error.status) == (NoEndpoints, 404)
+    assert error.message == (
+        f"No endpoints found for {MODEL} that fit this request; 2 left out: "
+        "b: switched off by the operator; a: does not support tools"
+    )
+    assert error.metadata == {"availability": {"code": "constraint_filtered", "requested_models": [MODEL]}}
+
+
+def test_many_reasons_are_counted() -> None:
+    """Eight reasons are given; the rest are counted, so that an error stays readable."""
+    error = refusal(plan(ask(tools=TOOLS), market(*(endpoint(f"p{n}") for n in range(11)))))
+    assert "11 left out: " in error.message
+    assert error.message.count("does not support tools") == 8
+    assert error.message.endswith("; and 3 more")
+
+
+def test_nobody_offers_it() -> None:
+    """A model without any endpoint: the text that OpenRouter's clients know."""
+    found = Plan((Model(MODEL, "", "test"),), (), ())
+    assert refusal(found).message == f"No endpoints found for {MODEL}."
+    assert type(refusal(found)) is NoEndpoints
+
+
+def test_nobody_just_now() -> None:
+    """503 where an endpoint would fit at another time: trying again may help."""
+
+    def left_out(found: Endpoint, later: bool) -> Rejection:
+        return Rejection(found, "down", "is failing", fits_later=later)
+
+    models = (Model(MODEL, "", "test"), Model("test/other", "", "test"))
+    error = refusal(Plan(models, (), (left_out(endpoint("a"), False), left_out(endpoint("b"), True))))
+    assert (type(error), error.status) == (NoEndpointsNow, 503)
+    assert f"No endpoints found for {MODEL}, test/other that fit" in error.message
