@@ -126,7 +126,11 @@ def create_app(house: House) -> App:
         path, status = request.url.path, error.status_code if isinstance(error, HTTPException) else 404
         if request.method == "OPTIONS" and path.startswith(("/api/", "/v1")):
             return Response(status_code=204, headers=PREFLIGHT)
-        return error_answer(path, no_such_route(request.method, path, status == 405 or path in hot_paths))
+        answer = error_answer(path, no_such_route(request.method, path, status == 405 or path in hot_paths))
+        if answer.status_code == 405:  # which methods there are instead (RFC 9110, 15.5.6)
+            known = error.headers if isinstance(error, HTTPException) else None
+            answer.headers["allow"] = "POST" if path in hot_paths else (known or {}).get("Allow", "GET")
+        return answer
 
     async def failed(request: Request, error: Exception) -> Response:
         log.error("request failed", path=request.url.path, error=repr(error))

@@ -1,4 +1,4 @@
-"""The official `openai` package against both of our base URLs: what it sends works, what it reads parses, errors map."""
+"""The official `openai` package against both of our base URLs: what it sends works, what it reads parses."""
 
 import json
 from collections.abc import Iterator
@@ -129,7 +129,7 @@ def test_structured_output(sdk: OpenAI, well: World) -> None:
 def test_logprobs(sdk: OpenAI, streamed: bool) -> None:
     """Each token's logprob arrives, with as many alternatives as were asked for."""
     named: Any = {"model": "test/echo", "messages": HELLO, "logprobs": True, "top_logprobs": 2}
-    found = []
+    found: list[Any] = []
     if streamed:
         for chunk in sdk.chat.completions.create(stream=True, **named):
             for choice in chunk.choices:
@@ -270,10 +270,14 @@ def test_provider_refuses(broken: OpenAI) -> None:
 @pytest.mark.parametrize("model", ["fail/mid", "fail/cut", "fail/stall-mid"])
 def test_error_in_the_stream(broken: OpenAI, model: str) -> None:
     """Content came, then the provider failed: the SDK raises APIError after it has handed the content out."""
-    pieces = []
-    with pytest.raises(openai.APIError) as caught:
+    pieces: list[str] = []
+
+    def read() -> None:
         for chunk in broken.chat.completions.create(**ask(model, stream=True)):
-            pieces += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+            pieces.extend(choice.delta.content for choice in chunk.choices if choice.delta.content)
+
+    with pytest.raises(openai.APIError) as caught:
+        read()
     assert pieces
     assert not isinstance(caught.value, openai.APIStatusError)
     assert "middle of its answer" in caught.value.message

@@ -8,6 +8,7 @@ from msgspec import Struct
 from tests.support import Answer, Secret, World, ask, request
 from tollway.api.routes import Auth, hot_routes, routes
 from tollway.domain.identity import KeyKind
+from tollway.storage.database import StorageError
 
 
 class Row(Struct, frozen=True):
@@ -50,7 +51,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/control/v1/catalog/changes"): Row(
         "/control/v1/catalog/changes", {"changes": [], "reason": "none", "origin": "operator", "version": 0}, 400
     ),  # a version that the catalog no longer has
-    ("POST", "/control/v1/catalog/endpoint"): Row("/control/v1/catalog/endpoint", {"id": "no:such", "enabled": False}, 404),
+    ("POST", "/control/v1/catalog/endpoint"): Row(
+        "/control/v1/catalog/endpoint", {"id": "no:such", "enabled": False}, 404
+    ),
     ("POST", "/control/v1/catalog/reload"): Row("/control/v1/catalog/reload"),
 }
 CREDENTIALS = ("none", "nonsense", "mistyped", "disabled", "expired", "control")
@@ -146,6 +149,7 @@ def test_wrong_methods(well: World, own: str, key: tuple[str, str]) -> None:
         answer = request(well.url, method, path, {}, headers=well.key.headers)
         assert answer.status == 405, method
         assert method in answer.error["message"]
+        assert known <= set(answer.headers["allow"].split(", "))
     head = request(well.url, "HEAD", path, headers=well.key.headers)
     assert head.body == b""
     if key[0] == "GET" and table(well)[key] is not Auth.CONTROL:
@@ -248,3 +252,53 @@ def test_openapi_describes_every_route(well: World) -> None:
     assert described.keys() == public.keys()
     for key, auth in public.items():
         assert ("security" in described[key]) == (auth is not Auth.NONE), key
+
+
+SECRETS = "a stack trace with postgres://user:password@10.0.0.1/"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/chat/completions", "/v1/chat/completions", "/api/v1/generation?id=x"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_mistake_of_ours(well: World, monkeypatch: pytest.MonkeyPatch, path: str, streamed: bool) -> None:
+    """Whatever breaks inside is a 500 in the storefront's format that tells nothing of what broke."""
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRETS)
+
+    monkeypatch.setattr("tollway.api.chat.complete", broken)
+    monkeypatch.setattr("tollway.api.generations.find_generation", broken)
+    method = "GET" if "generation" in path else "POST"
+    answer = well.request(method, path, None if method == "GET" else ask(stream=streamed))
+    assert answer.status == 500
+    assert answer.error["message"] == "Something went wrong on our side; it has been logged."
+    assert type(answer.error["code"]) is (int if path.startswith("/api/") else str)
+    assert "password" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/v1/generation?id=x", "/v1/generation?id=x", "/api/v1/credits", "/api/v1/key"])
+def test_the_database_is_away(well: World, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A database that can't be asked is a 503 that says when to come back: no 404, no 500, no zero balance."""
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise StorageError(SECRETS)
+
+    monkeypatch.setattr("tollway.api.generations.find_generation", away)
+    monkeypatch.setattr("tollway.api.account.balance", away)
+    monkeypatch.setattr("tollway.api.account.spent_by_day", away)
+    answer = well.request("GET", path)
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    assert "password" not in answer.text
+
+
+def test_session_id_from_the_header(well: World) -> None:
+    """`x-session-id` serves where the body has none; the body's wins; it is bounded alike."""
+    for header, body, kept in (("one", None, "one"), ("one", "two", "two"), ("", None, None)):
+        headers = well.key.headers | {"x-session-id": header}
+        answer = well.chat(headers=headers, session_id=body)
+        well.settled()
+        found = well.request("GET", f"/api/v1/generation?id={answer.json['id']}").json["data"]
+        assert found["session_id"] == kept
+    refused = well.chat(headers=well.key.headers | {"x-session-id": "s" * 257})
+    assert refused.status == 400
+    assert refused.error["metadata"]["param"] == "session_id"

@@ -48,7 +48,7 @@ def key_json(key: Key, days: list[DaySpent], now_ms: int, *, is_free_tier: bool)
             "spend_usd": usd(in_window),
             "remaining_usd": usd(remaining),
             "reset_interval": key.limit_reset.value if key.limit_reset else None,
-            "resets_at": None,
+            "resets_at": _iso(_window_end_ms(key.limit_reset, today)),
             "include_byok": False,
             "guardrail_id": None,
             "budget_id": None,
@@ -88,3 +88,13 @@ def _since(days: list[DaySpent], day: int) -> Nanodollars:
 
 def _iso(at_ms: int | None) -> str | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _window_end_ms(reset: LimitReset | None, today: int) -> int | None:
+    """When the window of a limit ends (UTC, milliseconds): the first day that belongs to another one. None: never."""
+    if reset is None:
+        return None
+    window, day = window_start(reset, today), today + 1
+    while window_start(reset, day) == window:
+        day += 1
+    return day * DAY_MS

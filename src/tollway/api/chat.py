@@ -16,6 +16,8 @@ from tollway.gateway.run import Origin
 
 log = structlog.get_logger(__name__)
 
+SESSION_ID_MAX = 256
+
 
 class Server(Format, Protocol):
     """A wire format's server role: it reads requests as well."""
@@ -52,7 +54,7 @@ class Inference:
         caller = await house.authenticator.authenticate_inference(exchange.header)
         body = await exchange.body(house.config.server.request_max_bytes)
         request = self._wire.decode_request(body)
-        if request.session_id is None and (session := exchange.header(b"x-session-id")) is not None:
+        if request.session_id is None and (session := exchange.header(b"x-session-id")):
             request = with_session(request, session)
         also = {"echo": request.prompt} if self._echoes and request.echo else {}
         if request.stream:
@@ -76,6 +78,3 @@ def with_session(request: ChatRequest, session: str) -> ChatRequest:
     if len(session) > SESSION_ID_MAX or not session.isprintable():
         raise InvalidRequest(f"X-Session-Id: at most {SESSION_ID_MAX} printable characters", param="session_id")
     return structs.replace(request, session_id=session)
-
-
-SESSION_ID_MAX = 256

@@ -19,7 +19,8 @@ from tollway.api.models import ModelPages
 from tollway.api.storefronts.base import Storefront, error_response
 from tollway.api.storefronts.openai import OPENAI
 from tollway.api.storefronts.openrouter import OPENROUTER
-from tollway.domain.errors import MethodNotAllowed, NotBuiltYet, NotFound, TollwayError
+from tollway.domain.errors import MethodNotAllowed, NotBuiltYet, NotFound, TollwayError, Unavailable
+from tollway.storage.database import StorageError
 from tollway.wire import openai_completions
 from tollway.wire.openai_chat import server as openai_chat
 
@@ -153,6 +154,10 @@ def _guarded(house: House, route: Route) -> Callable[[Request], Awaitable[Respon
             return response
         except TollwayError as error:
             return error_answer(request.url.path, error)
+        except StorageError as error:
+            log.error("storage failed", path=route.path, error=str(error))
+            told = Unavailable("The database does not answer just now; try again.", retry_after_s=2)
+            return error_answer(request.url.path, told)
 
     return endpoint
 

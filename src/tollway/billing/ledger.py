@@ -83,6 +83,12 @@ class Hold:
             self.meter.held -= self.amount
             self.meter.spent += cost
 
+    def give_back(self, cost: Nanodollars) -> None:
+        """What was captured was never charged, or its charge was reversed: the money is the workspace's again."""
+        self.lease.amount += cost
+        if self.meter.window == self.window:
+            self.meter.spent -= cost
+
 
 def available(lease: Lease, meter: Meter) -> Nanodollars:
     """What one more hold may take: all limits at once."""

@@ -1,5 +1,6 @@
 """Settlement: a hold on the way in, a charge queued on every way out. A plain `with`: no cancellation can skip it."""
 
+from functools import partial
 from types import TracebackType
 
 import structlog
@@ -8,7 +9,6 @@ from tollway.billing.charge import Charge, Ending, charge
 from tollway.billing.ledger import Hold
 from tollway.billing.tokens import count_prompt
 from tollway.domain.generation import Generation, Usage
-from tollway.domain.money import Nanodollars
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Book
 from tollway.gateway.commit import Entry
@@ -52,14 +52,7 @@ class Settlement:
             self._gateway.metrics.alarms += 1
             log.error("billing alarm", generation=run.id, alarm=self.charge.alarm)
         self.generation = generation_of(run, self.charge)
-        self.entry = self._gateway.committer.queue(self.generation, self._give_back)
-
-    def _give_back(self) -> None:
-        """The charge was never made, or was reversed: the money is the workspace's again."""
-        cost: Nanodollars = self.charge.cost.total
-        self._book.lease.amount += cost
-        if self._book.meter.window == self._hold.window:
-            self._book.meter.spent -= cost
+        self.entry = self._gateway.committer.queue(self.generation, partial(self._hold.give_back, self.charge.cost.total))
 
 
 def ending_of(run: Run, gateway: Gateway) -> Ending:

@@ -251,6 +251,7 @@ ANY_PARAMETER = (
     "max_tokens",
     "min_p",
     "parallel_tool_calls",
+    "prediction",
     "presence_penalty",
     "reasoning",
     "reasoning_effort",
@@ -266,4 +267,5 @@ ANY_PARAMETER = (
     "top_logprobs",
     "top_p",
     "verbosity",
+    "web_search_options",
 )

@@ -85,6 +85,8 @@ class Authenticator:
             raise Unauthenticated(INVALID)
         digest = digest_of(secret, self._pepper)
         while True:
+            if (short := self._shorts.get(digest)) is not None:
+                return self._known[short]
             if self._unknown.get(digest, 0.0) > time.monotonic():
                 return None
             if (filling := self._filling.get(digest)) is None:

@@ -29,7 +29,10 @@ async def migrate(database: SqliteDatabase) -> int:
         digest = hashlib.sha256(sql.encode()).hexdigest()
         if number not in done:
             row = f"INSERT INTO migrations VALUES ({number}, '{name}', '{digest}');"  # noqa: S608 (our own file names)
-            database.script(f"{sql}\n{row}")
+            try:
+                database.script(f"{sql}\n{row}")
+            except StorageError as error:
+                raise StorageError(f"migration {name} failed: {error}; nothing of it was kept") from error
         elif done[number][1] != digest:
             raise StorageError(f"migration {name} was changed after it was applied; restore the file, add a new one")
     return known[-1][0]

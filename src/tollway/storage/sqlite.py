@@ -11,6 +11,7 @@ import apsw
 
 from tollway.storage.database import ConflictError, NewRows, Row, Statement, StorageError
 
+BUSY_MS = 5_000
 VERSION_MIN = (3, 51, 3)
 """Earlier ones have the WAL-reset bug, which can corrupt a database (FAULTS.md, finding 4)."""
 
@@ -26,9 +27,10 @@ class SqliteDatabase:
         path.chmod(0o600)
         self.path = path
         self._writer = _open(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=4000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_spill=OFF"):
             self._writer.execute(f"PRAGMA {pragma}")
         self._reader = _open(path, apsw.SQLITE_OPEN_READONLY)
+        self._turn = asyncio.Lock()
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-write")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-read")
 
@@ -36,7 +38,8 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._read_thread, self._read, sql, parameters)
 
     async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
-        return await asyncio.get_running_loop().run_in_executor(self._write_thread, self._write, statements)
+        # Shielded: whoever is cancelled while it is written must not let the next one into the middle of it.
+        return await asyncio.shield(asyncio.ensure_future(self._write_in_turn(statements)))
 
     async def close(self) -> None:
         """Finishes what is queued, then closes both connections."""
@@ -45,33 +48,71 @@ class SqliteDatabase:
             thread.shutdown()
 
     def script(self, sql: str) -> None:
-        """Executes a migration's statements, from the calling thread, in one transaction."""
-        with self._writer:
-            for _ in self._writer.execute(sql):
-                pass
+        """Executes a migration's statements in one transaction, from the calling thread. StorageError: none of them."""
+        try:
+            with self._writer:
+                for _ in self._writer.execute(sql):
+                    pass
+        except apsw.Error as error:
+            raise StorageError(str(error)) from error
 
     def _read(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         return _rows(self._reader, sql, parameters)
 
+    async def _write_in_turn(self, statements: tuple[Statement | NewRows, ...]) -> list[list[Row]]:
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            if not isinstance(statements[0], NewRows) or not self._begin(wait_ms=0):
+                return await loop.run_in_executor(self._write_thread, self._write, statements)
+            # New rows go into pages that are in memory, and the disk is met at COMMIT. So only that is a thread's work:
+            # to hand Python's lock over for each statement costs more than the statements themselves.
+            answers = self._run(statements)
+            await loop.run_in_executor(self._write_thread, self._commit)
+            return answers
+
     def _write(self, statements: tuple[Statement | NewRows, ...]) -> list[list[Row]]:
-        committing = False
+        if not self._begin(wait_ms=BUSY_MS):
+            raise StorageError("writing failed: another process is writing to the database")
+        answers = self._run(statements)
+        self._commit()
+        return answers
+
+    def _begin(self, *, wait_ms: int) -> bool:
+        """Starts a transaction. False: another process has the file, and had it for `wait_ms`."""
+        self._writer.set_busy_timeout(wait_ms)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            answers = [_execute(self._writer, statement) for statement in statements]
-            committing = True
-            self._writer.execute("COMMIT")
+        except apsw.BusyError:
+            return False
         except apsw.Error as error:
-            # A COMMIT that failed may have reached the disk; everything before it certainly did not.
-            rolled_back = _roll_back(self._writer)
-            if isinstance(error, apsw.ConstraintError):
-                raise ConflictError(str(error)) from error
-            raise StorageError(f"writing failed: {error}", sure=rolled_back and not committing) from error
+            raise StorageError(f"writing failed: {error}") from error
+        return True
+
+    def _run(self, statements: tuple[Statement | NewRows, ...]) -> list[list[Row]]:
+        """Executes the statements; on an error nothing of the transaction is left."""
+        try:
+            return [_execute(self._writer, statement) for statement in statements]
+        except apsw.ConstraintError as error:
+            _roll_back(self._writer)
+            raise ConflictError(str(error)) from error
+        except apsw.Error as error:
+            raise StorageError(f"writing failed: {error}", sure=_roll_back(self._writer)) from error
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             # A parameter that can't be bound is the caller's mistake; the transaction must not stay open behind it.
             # A conflict, because it fails again however often it is tried: the committer singles such an entry out.
             _roll_back(self._writer)
-            raise ConflictError(f"a value can't be stored: {error!r}") from error
-        return answers
+            raise ConflictError(f"writing failed: {error!r}") from error
+
+    def _commit(self) -> None:
+        """Makes the transaction durable. A failure may have reached the disk: nothing is sure then."""
+        try:
+            self._writer.execute("COMMIT")
+        except apsw.ConstraintError as error:
+            _roll_back(self._writer)
+            raise ConflictError(str(error)) from error
+        except apsw.Error as error:
+            _roll_back(self._writer)
+            raise StorageError(f"writing failed: {error}", sure=False) from error
 
 
 class SqliteReader:
@@ -144,7 +185,7 @@ def _rows(connection: apsw.Connection, sql: str, parameters: dict[str, Any]) -> 
 
 def _open(path: Path, flags: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
-    connection.set_busy_timeout(5_000)
+    connection.set_busy_timeout(BUSY_MS)
     return connection
 
 

@@ -97,7 +97,7 @@ class Call(Exchange):
         if self.fault is not None:
             raise self.fault
         origin, data = self._prepare(self._request)
-        loop = self._loop = asyncio.get_running_loop()
+        loop = self._loop = origin.loop or origin.bind()
         self._origin = origin
         now = self.started_s = loop.time()
         deadlines = self._deadlines

@@ -26,10 +26,11 @@ class Turn:
 class Origin:
     """A slot is one connection, from the moment we begin to connect until its socket has closed."""
 
-    __slots__ = ("_idle_s", "_limit", "_open", "_sweeper", "address", "idle", "slots", "waiting")
+    __slots__ = ("_idle_s", "_limit", "_open", "_sweeper", "address", "idle", "loop", "slots", "waiting")
 
     def __init__(self, address: Address, open_one: Open, *, limit: int, idle_s: float) -> None:
         self.address = address
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.slots = 0
         self.idle: list[Connection] = []
         self.waiting: deque[Turn] = deque()
@@ -37,6 +38,11 @@ class Origin:
         self._limit = limit
         self._idle_s = idle_s
         self._sweeper: asyncio.TimerHandle | None = None
+
+    def bind(self) -> asyncio.AbstractEventLoop:
+        """The loop that the first call came from, kept: asking for it is a system call on Python 3.11 (getpid)."""
+        self.loop = asyncio.get_running_loop()
+        return self.loop
 
     def take(self, now_s: float) -> Connection | None:
         """An idle connection that still lives, or None."""
