@@ -25,6 +25,7 @@ async def complete(
         caller=caller,
         request=request,
         plan=plan,
+        market=gateway.market,
         origin=origin,
         created_ms=gateway.now_ms(),
         started_s=started_s,

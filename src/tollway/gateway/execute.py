@@ -38,6 +38,7 @@ from tollway.routing.fallback import (
     after_failure,
     outcome_of_status,
 )
+from tollway.routing.scrub import scrub
 from tollway.upstream.call import Call
 from tollway.upstream.faults import UpstreamFault
 from tollway.wire.expand import expand
@@ -95,8 +96,8 @@ def _is_awaited(run: Run) -> bool:
 
 async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink) -> Failure | None:
     """One try at one candidate: None when it answered to its end (or was cancelled for the caller's leaving)."""
-    provider = gateway.market.providers[candidate.endpoint.provider]
-    request = build_request(provider, candidate, run, gateway.credentials.get(provider.slug, ""))
+    provider = run.market.providers[candidate.endpoint.provider]
+    request = build_request(provider, candidate, run, _credential(gateway, candidate))
     with gateway.client.call(request, provider.deadlines if run.streamed else provider.deadlines_whole) as call:
         run.call = call
         try:
@@ -124,7 +125,8 @@ async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, si
         body = await call.read()
         rejection = wire.decode_error(call.status, call.header, body, now_s=gateway.now_ms() / 1000)
         outcome = outcome_of_status(call.status)
-        return Failure(outcome, rejection.message, call.status, rejection.code, rejection.retry_after_s)
+        told = scrub(rejection.message, _credential(gateway, candidate))
+        return Failure(outcome, told, call.status, rejection.code, rejection.retry_after_s)
     content_type = call.header("content-type") or ""
     if content_type.startswith("text/html"):
         return Failure(Outcome.PROVIDER_ERROR, "it answered with a web page", call.status)
@@ -134,7 +136,7 @@ async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, si
     whole = wire.decode_answer(await call.read())
     if isinstance(whole, Failed):
         run.accepted = False
-        return _failure_of(whole)
+        return _failure_of(whole, _credential(gateway, candidate))
     run.first_event_s = gateway.loop.time()
     return await _take_whole(run, candidate, whole, sink)
 
@@ -165,7 +167,9 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
         events = decoder.feed(data) if data else decoder.end()
         content = _take(run, events)
         if isinstance(content, Failed):
-            return _failure_of(content)
+            if run.committed and not run.left:
+                await sink.send(candidate, events[:-1])
+            return _failure_of(content, _credential(gateway, candidate))
         if content:
             call.progress()
             if run.first_event_s is None:
@@ -263,7 +267,7 @@ def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) ->
     call, candidate = run.call, run.candidate
     if call is None or candidate is None or run.finished:
         return
-    cancels = gateway.market.providers[candidate.endpoint.provider].quirks.cancels
+    cancels = run.market.providers[candidate.endpoint.provider].quirks.cancels
     if (run.streamed and (cancels or not run.accepted)) or (not run.streamed and not call.sent):
         run.cancelled = True
         call.abort()
@@ -307,9 +311,13 @@ def _user_id(run: Run) -> str:
     return hashlib.sha256(f"{run.caller.workspace_id}\n{run.request.user}".encode()).hexdigest()[:32]
 
 
-def _failure_of(failed: Failed) -> Failure:
+def _failure_of(failed: Failed, credential: str) -> Failure:
     """An error that came inside a 200 counts like its status."""
-    return Failure(outcome_of_status(failed.status), failed.message, failed.status, failed.code)
+    return Failure(outcome_of_status(failed.status), scrub(failed.message, credential), failed.status, failed.code)
+
+
+def _credential(gateway: Gateway, candidate: Candidate) -> str:
+    return gateway.credentials.get(candidate.endpoint.provider, "")
 
 
 def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:

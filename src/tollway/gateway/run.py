@@ -14,6 +14,7 @@ from tollway.domain.events import Answer
 from tollway.domain.generation import Attempt, Usage
 from tollway.domain.identity import Caller
 from tollway.domain.routing import Candidate, Plan
+from tollway.routing.market import Market
 
 if TYPE_CHECKING:
     from tollway.upstream.call import Call
@@ -73,6 +74,7 @@ class Run:
         "generation_ms",
         "id",
         "left",
+        "market",
         "native_finish_reason",
         "on_left",
         "origin",
@@ -94,6 +96,7 @@ class Run:
         caller: Caller,
         request: ChatRequest,
         plan: Plan,
+        market: Market,
         origin: Origin,
         created_ms: int,
         started_s: float,
@@ -103,6 +106,8 @@ class Run:
         self.caller = caller
         self.request = request
         self.plan = plan
+        self.market = market
+        """The snapshot that the plan was made from: another may be in force before the answer ends."""
         self.origin = origin
         self.created_ms = created_ms
         self.started_s = started_s

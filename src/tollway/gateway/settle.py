@@ -52,7 +52,9 @@ class Settlement:
             self._gateway.metrics.alarms += 1
             log.error("billing alarm", generation=run.id, alarm=self.charge.alarm)
         self.generation = generation_of(run, self.charge)
-        self.entry = self._gateway.committer.queue(self.generation, partial(self._hold.give_back, self.charge.cost.total))
+        self.entry = self._gateway.committer.queue(
+            self.generation, partial(self._hold.give_back, self.charge.cost.total)
+        )
 
 
 def ending_of(run: Run, gateway: Gateway) -> Ending:

@@ -18,6 +18,8 @@ def refuse_unbuilt(request: ChatRequest) -> None:
                 f'The server tool "{tool.type[:60]}" is not built yet; tools of type "function" work.',
                 param=f"tools[{index}].type",
             )
+    if request.best_of is not None and request.best_of > (request.n or 1):
+        raise NotBuiltYet("`best_of` above `n` is not built yet; ask for n answers and choose.", param="best_of")
     if request.preset is not None:
         raise NotBuiltYet("Presets are not built yet; send the parameters themselves.", param="preset")
     if request.routing is not None:

@@ -1,0 +1,189 @@
+"""Kill the server under load, start it again, and judge its ledger by what the clients saw; `python -m tests.chaos.crash 50`."""
+
+import asyncio
+import random
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import uvloop
+
+from tests.chaos.server import WORKSPACE, ServerProcess
+from tests.gateway.clients import Seen, broken_promises, post, send
+from tests.gateway.oracle import USD, nano, price, prompt_tokens
+from tests.support import ask
+from tollway.domain.generation import Generation
+from tollway.simulator import Simulator
+from tollway.storage.database import Database
+from tollway.storage.generations import find_generation
+from tollway.storage.ledger import balance
+
+STREAMS = 40
+CREDITS_USD = "1000"
+UPSTREAM = "m@tokens=500,latency_ms=15,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
+ASKED = "Say hello."
+
+
+class Request:
+    """One request of a client: what was asked, and what came back before the server died, or after."""
+
+    def __init__(self, name: str, tokens: int) -> None:
+        self.name = name
+        self.tokens = tokens
+        self.seen = Seen()
+
+    def judge(self, record: Generation | None, captured: int) -> str:
+        """AssertionError: a charge that is missing, wrong, or above what was delivered."""
+        seen = self.seen
+        assert captured == (record.cost if record else 0)
+        if seen.complete:
+            assert seen.usage is not None
+            assert record is not None, f"{self.name}: its end was seen, and it is not in the ledger"
+            assert len(seen.deltas) == self.tokens
+            assert captured == nano(seen.usage["cost"]) == price(prompt_tokens(ASKED), self.tokens), self.name
+            return "end seen, charged"
+        delivered = len(seen.deltas) if seen.status == 200 else 0
+        most = price(prompt_tokens(ASKED), delivered) if delivered else 0
+        assert captured <= most, f"{self.name}: charged {captured} for {delivered} tokens"
+        if captured:
+            return "only the end marker missing, charged"
+        return "failed in order, free" if seen.failed_in_order else "cut off, free"
+
+
+class Crash:
+    """So many cycles of start, load, kill; `counts` is what became of the requests."""
+
+    def __init__(self, server: ServerProcess, seed: int) -> None:
+        self.server = server
+        self.dice = random.Random(seed)
+        self.counts: Counter[str] = Counter()
+        self.started_in_s: list[float] = []
+        self._number = 0
+        self._judged = 0
+
+    async def cycle(self) -> None:
+        """Starts a server, lets 40 clients ask without a pause, kills it, and judges it by the next one's start."""
+        await self.server.start()
+        self.started_in_s.append(self.server.started_in_s)
+        log: list[Request] = []
+        clients = [asyncio.create_task(self._ask_on(log)) for _ in range(STREAMS)]
+        await asyncio.sleep(self.dice.uniform(0.02, 0.7))
+        await self.server.kill()
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+        await self.server.start()
+        try:
+            await self._judge(log)
+        finally:
+            await self.server.kill()
+
+    async def _ask_on(self, log: list[Request]) -> None:
+        """One client: request after request, until nobody answers. A cut answer is read to the last byte that came."""
+        reading: asyncio.Task[Seen] | None = None
+        try:
+            while True:
+                self._number += 1
+                request = Request(f"request-{self._number}", self.dice.randint(1, 60))
+                body = ask("test/model", ASKED, stream=True, max_tokens=request.tokens, session_id=request.name)
+                log.append(request)
+                reading = asyncio.create_task(send(self.server.port, post(self.server.key, body), seen=request.seen))
+                await asyncio.shield(reading)
+        except (asyncio.CancelledError, OSError):
+            if reading is not None:
+                await asyncio.gather(reading, return_exceptions=True)
+
+    async def _judge(self, log: list[Request]) -> None:
+        """The ledger must be in order, agree with each client, and the new server must hold nothing back."""
+        reader = self.server.reader()
+        try:
+            assert await broken_promises(reader) == []
+            by_name, captures = await self._new_records(reader)
+            for request in log:
+                record = by_name.pop(request.name, None)
+                captured = captures.pop(record.id, 0) if record else 0
+                self.counts[request.judge(record, captured)] += 1
+            assert not by_name, "generations of requests that nobody made"
+            assert not captures, "captures of generations that nobody asked for"
+            found = await balance(reader, WORKSPACE)
+            assert found is not None
+            refused = await send(
+                self.server.port, post(self.server.key, ask("test/beyond", ASKED, max_tokens=100_000))
+            )
+            assert refused.status == 402
+            assert refused.error is not None
+            offered = re.search(r"\$([0-9.]+) that is available", refused.error["message"])
+            assert offered is not None
+            assert nano(offered[1]) == found.posted, "the next start can spend the full balance"
+        finally:
+            await reader.close()
+
+    async def _new_records(self, reader: Database) -> tuple[dict[str, Generation], dict[str, int]]:
+        """Generations since the last judgement by the request's name, and captures by generation."""
+        rows = await reader.read("SELECT rowid, id FROM generations WHERE rowid > :after ORDER BY rowid", after=self._judged)
+        by_name: dict[str, Generation] = {}
+        captures: dict[str, int] = {}
+        for number, id_ in rows:
+            self._judged = number
+            record = await find_generation(reader, WORKSPACE, id_)
+            assert record is not None
+            assert record.session_id is not None
+            assert record.session_id not in by_name, f"{record.session_id} is there twice"
+            by_name[record.session_id] = record
+            for (amount,) in await reader.read(
+                "SELECT amount FROM transfers WHERE kind = 'capture' AND ref = :id", id=id_
+            ):
+                assert id_ not in captures, f"{id_} was charged twice"
+                captures[id_] = amount
+        return by_name, captures
+
+    async def spend_all(self) -> int:
+        """The last server sells everything that is left; what remains in nanodollars."""
+        await self.server.start()
+        reader = self.server.reader()
+        try:
+            found = await balance(reader, WORKSPACE)
+            assert found is not None
+            tokens = (found.posted - USD * len(str(ask("test/beyond", ASKED)).encode())) // USD - 80
+            body = ask("test/beyond", ASKED, max_tokens=max(1, tokens))
+            seen = await send(self.server.port, post(self.server.key, body))
+            assert seen.complete, seen.raw
+            assert seen.usage is not None
+            left = await balance(reader, WORKSPACE)
+            assert left is not None
+            assert found.posted - left.posted == nano(seen.usage["cost"])
+            assert await broken_promises(reader) == []
+            return left.posted
+        finally:
+            await reader.close()
+            await self.server.stop()
+
+
+async def crash(folder: Path, cycles: int, seed: int) -> Crash:
+    """Plays so many cycles in a folder."""
+    simulator = await Simulator.start(seed=seed)
+    server = ServerProcess(folder, simulator, UPSTREAM)
+    try:
+        await server.endow(CREDITS_USD)
+        play = Crash(server, seed)
+        for _ in range(cycles):
+            await play.cycle()
+        await play.spend_all()
+        return play
+    finally:
+        await server.stop()
+        await simulator.close()
+
+
+def main() -> None:
+    """`python -m tests.chaos.crash [cycles] [seed]`."""
+    cycles, seed = (int(text) for text in (*sys.argv[1:], "50", "0")[:2])
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        play = runner.run(crash(Path(folder), cycles, seed))
+    print(f"{cycles} cycles, {sum(play.counts.values())} requests: {dict(play.counts)}")
+
+
+if __name__ == "__main__":
+    main()
