@@ -1,4 +1,4 @@
-"""Kill the server under load, start it again, and judge its ledger by what the clients saw; `python -m tests.chaos.crash 50`."""
+"""Kill the server under load, start it again, judge it by what its clients saw: `python -m tests.chaos.crash 50`."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from tollway.storage.ledger import balance
 
 STREAMS = 40
 CREDITS_USD = "1000"
-UPSTREAM = "m@tokens=500,latency_ms=15,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
+UPSTREAM = "m@tokens=500,latency_ms=10,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
 ASKED = "Say hello."
 
 
@@ -69,7 +69,7 @@ class Crash:
         self.started_in_s.append(self.server.started_in_s)
         log: list[Request] = []
         clients = [asyncio.create_task(self._ask_on(log)) for _ in range(STREAMS)]
-        await asyncio.sleep(self.dice.uniform(0.02, 0.7))
+        await asyncio.sleep(self.dice.uniform(0.05, 1.2))
         await self.server.kill()
         for client in clients:
             client.cancel()
@@ -86,7 +86,7 @@ class Crash:
         try:
             while True:
                 self._number += 1
-                request = Request(f"request-{self._number}", self.dice.randint(1, 60))
+                request = Request(f"request-{self._number}", self.dice.randint(1, 30))
                 body = ask("test/model", ASKED, stream=True, max_tokens=request.tokens, session_id=request.name)
                 log.append(request)
                 reading = asyncio.create_task(send(self.server.port, post(self.server.key, body), seen=request.seen))
@@ -109,20 +109,16 @@ class Crash:
             assert not captures, "captures of generations that nobody asked for"
             found = await balance(reader, WORKSPACE)
             assert found is not None
-            refused = await send(
-                self.server.port, post(self.server.key, ask("test/beyond", ASKED, max_tokens=100_000))
-            )
-            assert refused.status == 402
-            assert refused.error is not None
-            offered = re.search(r"\$([0-9.]+) that is available", refused.error["message"])
-            assert offered is not None
-            assert nano(offered[1]) == found.posted, "the next start can spend the full balance"
+            offered, _ = await self._offered()
+            assert offered == found.posted, "the next start can spend the full balance"
         finally:
             await reader.close()
 
     async def _new_records(self, reader: Database) -> tuple[dict[str, Generation], dict[str, int]]:
         """Generations since the last judgement by the request's name, and captures by generation."""
-        rows = await reader.read("SELECT rowid, id FROM generations WHERE rowid > :after ORDER BY rowid", after=self._judged)
+        rows = await reader.read(
+            "SELECT rowid, id FROM generations WHERE rowid > :after ORDER BY rowid", after=self._judged
+        )
         by_name: dict[str, Generation] = {}
         captures: dict[str, int] = {}
         for number, id_ in rows:
@@ -139,23 +135,37 @@ class Crash:
                 captures[id_] = amount
         return by_name, captures
 
+    async def _offered(self) -> tuple[int, int]:
+        """What the server says is available, in nanodollars, and how many dear tokens that buys: a 402 tells both."""
+        told = ask("test/beyond", ASKED, max_tokens=100_000)
+        refused = await send(self.server.port, post(self.server.key, told))
+        assert refused.status == 402
+        assert refused.error is not None
+        available = re.search(r"\$([0-9.]+) that is available", refused.error["message"])
+        assert available is not None
+        return nano(available[1]), int(refused.error["metadata"]["affordable_max_tokens"])
+
     async def spend_all(self) -> int:
-        """The last server sells everything that is left; what remains in nanodollars."""
+        """The last server sells everything, down to less than one more answer's hold; what is left, in nanodollars."""
         await self.server.start()
         reader = self.server.reader()
         try:
+            left, tokens = await self._offered()
+            while tokens:
+                body = ask("test/beyond", ASKED, max_tokens=tokens)
+                seen = await send(self.server.port, post(self.server.key, body))
+                assert seen.complete, seen.raw
+                assert seen.usage is not None
+                assert nano(seen.usage["cost"]) == price(prompt_tokens(ASKED), tokens, at=("1", "1"))
+                left -= nano(seen.usage["cost"])
+                offered, tokens = await self._offered()
+                assert offered == left
             found = await balance(reader, WORKSPACE)
             assert found is not None
-            tokens = (found.posted - USD * len(str(ask("test/beyond", ASKED)).encode())) // USD - 80
-            body = ask("test/beyond", ASKED, max_tokens=max(1, tokens))
-            seen = await send(self.server.port, post(self.server.key, body))
-            assert seen.complete, seen.raw
-            assert seen.usage is not None
-            left = await balance(reader, WORKSPACE)
-            assert left is not None
-            assert found.posted - left.posted == nano(seen.usage["cost"])
+            assert found.posted == left
+            assert 0 <= left < 30 * USD, "the prompt and one token, at a dollar each"
             assert await broken_promises(reader) == []
-            return left.posted
+            return left
         finally:
             await reader.close()
             await self.server.stop()

@@ -35,7 +35,7 @@ slug = "a"
 base_url = "{url}/p/a/v1"
 models = [
   {{ id = "test/model", upstream = "{upstream}", price_prompt = "0.000001", price_completion = "0.000002" }},
-  {{ id = "test/beyond", upstream = "beyond", price_prompt = "1", price_completion = "1" }},
+  {{ id = "test/beyond", upstream = "beyond@tokens=2000", price_prompt = "1", price_completion = "1" }},
 ]
 
 [[providers]]

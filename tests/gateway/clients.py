@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -56,7 +55,7 @@ class Seen(Struct):
 
     @property
     def ended(self) -> bool:
-        head, found, body = self.raw.partition(b"\r\n\r\n")
+        _, found, body = self.raw.partition(b"\r\n\r\n")
         if not found:
             return False
         if self.headers.get("transfer-encoding") == "chunked":
@@ -70,12 +69,9 @@ class Seen(Struct):
     @property
     def events(self) -> list[Any]:
         """The data of each whole event, decoded; `[DONE]` as that text."""
-        found: list[Any] = []
-        for block in self.body.split(b"\n\n")[:-1]:
-            for line in block.split(b"\n"):
-                if line.startswith(b"data: "):
-                    found.append("[DONE]" if line == b"data: [DONE]" else json.loads(line[6:]))
-        return found
+        lines = [line for block in self.body.split(b"\n\n")[:-1] for line in block.split(b"\n")]
+        data = [line[6:] for line in lines if line.startswith(b"data: ")]
+        return ["[DONE]" if each == b"[DONE]" else json.loads(each) for each in data]
 
     @property
     def deltas(self) -> list[str]:
@@ -206,11 +202,17 @@ def run(scene: Callable[[], Any], patience_s: float = PATIENCE_S) -> None:
     assert complaints == []
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another task brings about; the scene's patience is its end."""
+    while not condition():  # noqa: ASYNC110  # counters of the product are looked at, which signal nothing
+        await asyncio.sleep(0.005)
+
+
 async def settled(stage: Stage) -> None:
     """Returns when no request runs and every finished one is in the database."""
     house = stage.house
-    while stage.simulator.stats.connections_open > house.gateway.client.open_connections or house.gateway.books.held:
-        await asyncio.sleep(0.005)
+    upstream, stats = house.gateway.client, stage.simulator.stats
+    await until(lambda: not house.gateway.books.held and stats.connections_open <= upstream.open_connections)
     await house.committer.drain()
 
 
@@ -234,10 +236,3 @@ async def posted(stage: Stage, workspace: str = "home") -> int:
     found = await balance(stage.house.database, workspace)
     assert found is not None
     return found.posted
-
-
-def available(stage: Stage, workspace: str = "home") -> int:
-    """What this node would let the workspace spend now; asserts that nothing is held."""
-    with suppress(KeyError):
-        return stage.house.gateway.books._leases[workspace].available
-    return -1

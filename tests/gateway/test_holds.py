@@ -40,7 +40,7 @@ class Purse:
 
 
 class Holds(RuleBasedStateMachine):
-    """Three keys share a workspace; holds, captures, refusals, refunds of a failed commit, grants and days interleave."""
+    """Three keys share a workspace; holds, captures, refusals, failed commits, grants and days interleave."""
 
     holds = Bundle("holds")
 
@@ -190,9 +190,7 @@ class Shuffled:
     delays=st.lists(st.integers(0, 6), max_size=60),
     steps=st.lists(st.sampled_from(["open 0", "open 1", "open 2", "grant", "again"]), min_size=2, max_size=12),
 )
-def test_grants_race_with_opening(
-    tmp_path_factory: Any, delays: list[int], steps: list[str]
-) -> None:
+def test_grants_race_with_opening(tmp_path_factory: Any, delays: list[int], steps: list[str]) -> None:
     """However grants and first uses of three keys interleave: one lease for all, and it is what the database has."""
 
     async def scene() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.clients import Seen, broken_promises, chat, generations, post, posted, run, send
+from tests.gateway.clients import Seen, broken_promises, chat, generations, post, posted, run, send, until
 from tests.gateway.oracle import USD, nano, price, prompt_tokens
 from tests.support import Stage, ask, offer, staged
 from tollway.storage.database import Database, NewRows, Row, Statement, StorageError
@@ -62,8 +62,7 @@ def moody(stage: Stage) -> MoodyDatabase:
 
 async def in_order(stage: Stage, *, charged: int) -> None:
     """Balance, lease and meters say the same, and the audit is clean."""
-    while not stage.house.committer.healthy:
-        await asyncio.sleep(0.01)
+    await until(lambda: stage.house.committer.healthy)
     await stage.house.committer.drain()
     lease = stage.house.gateway.books._leases["home"]
     assert await posted(stage) == 100 * USD - charged
@@ -83,9 +82,7 @@ def test_the_end_waits_for_the_commit(stream: bool) -> None:
         async with staged(offer(*CONTENT)) as stage:
             database, seen = moody(stage), Seen()
             database.open.clear()
-            asking = asyncio.create_task(
-                send(stage.house.port, post(stage.key, ask(stream=stream)), seen=seen)
-            )
+            asking = asyncio.create_task(send(stage.house.port, post(stage.key, ask(stream=stream)), seen=seen))
             await asyncio.sleep(0.4)
             assert not asking.done()
             assert stage.house.gateway.books._leases["home"].amount == 100 * USD - DUE, "captured in memory by now"
@@ -115,8 +112,7 @@ def test_leaving_while_the_end_waits_changes_nothing(stream: bool) -> None:
             database = moody(stage)
             database.open.clear()
             asking = asyncio.create_task(chat(stage, stream=stream))
-            while not stage.house.committer._busy:
-                await asyncio.sleep(0.01)
+            await until(lambda: stage.house.committer._busy)
             asking.cancel()
             await asyncio.sleep(0.1)
             database.open.set()
@@ -190,8 +186,7 @@ def test_a_charge_that_turns_out_to_have_been_made(stream: bool) -> None:
             database = moody(stage)
             database.denies, database.blind = 1, 10**6
             asking = asyncio.create_task(chat(stage, stream=stream))
-            while not database.writes or database.denies:
-                await asyncio.sleep(0.005)
+            await until(lambda: database.writes == 1 and not database.denies)
             database.refuses = True
             seen = await asking
             assert seen.failed_in_order

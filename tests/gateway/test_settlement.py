@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from tests.gateway.clients import Leave, broken_promises, chat, generations, posted, run, settled
+from tests.gateway.clients import Leave, broken_promises, chat, generations, posted, run, settled, until
 from tests.gateway.oracle import USD, price, prompt_tokens
 from tests.gateway.test_last_byte import MoodyDatabase
 from tests.support import Stage, ask, offer, staged
@@ -87,7 +87,11 @@ def test_a_cancelled_handler_settles_all_the_same() -> None:
     async def scene() -> None:
         async with staged(offer("test/model", "m@tokens=20")) as stage:
             handler: list[asyncio.Task[None]] = []
-            handler.append(asyncio.create_task(ask_with(stage, BrokenSink(lambda: handler[0].cancel() and None))))
+
+            def strike() -> None:
+                handler[0].cancel()
+
+            handler.append(asyncio.create_task(ask_with(stage, BrokenSink(strike))))
             with pytest.raises(asyncio.CancelledError):
                 await handler[0]
             record = await in_order(stage, charged=DUE)
@@ -105,8 +109,7 @@ def test_who_left_before_his_turn_has_nothing_sent_for_him(stream: bool) -> None
             database = MoodyDatabase(stage.house.database)
             stage.house.gateway.books._database = SlowReader(database)
             await chat(stage, leave=Leave(after_s=0.1), stream=stream)
-            while not await generations(stage):
-                await asyncio.sleep(0.02)
+            await until(lambda: stage.house.committer.committed == 1)
             await settled(stage)
             assert stage.simulator.stats.requests == 0
             record = await in_order(stage, charged=0)

@@ -11,7 +11,7 @@ STREAMS = 200
 
 
 def test_200_concurrent_streams_with_failures_at_three_endpoints() -> None:
-    """Each answer is complete or ended by an error; recorded attempts = what the providers counted; charges = answers."""
+    """Each answer is complete or ended by an error; attempts = what the providers counted; charges = answers."""
 
     async def scene() -> None:
         async with staged(offer("test/model", FLAKY, at=("a", "b", "c"))) as stage:

@@ -155,7 +155,9 @@ def test_429_everywhere(town: Town, stream: bool) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("fault", ["fail=503", "fail=reset", "fail=error200", "tokens=9,after=0,then=eof", "fail=html200"])
+@pytest.mark.parametrize(
+    "fault", ["fail=503", "fail=reset", "fail=error200", "tokens=9,after=0,then=eof", "fail=html200"]
+)
 def test_fallback_pays_only_for_the_attempt_that_answered(town: Town, fault: str, stream: bool) -> None:
     """One provider fails, also after it had accepted; a dearer one answers: its price and its usage, once."""
     outcome = town.after(

@@ -1,11 +1,10 @@
 """A town for table tests: servers that stay up for a whole module; each request has a workspace of its own."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from tests.gateway.clients import Leave, Seen, broken_promises, generations, post, posted, send
+from tests.gateway.clients import Leave, Seen, broken_promises, generations, post, posted, send, until
 from tests.gateway.oracle import nano
 from tests.support import Offer, World, ask, offer, world
 from tollway.billing.tokens import MESSAGE_TOKENS, Tokenizer
@@ -86,12 +85,12 @@ class Town:
         key = await stage.new_key(workspace, credits_usd=credits_usd)
         for provider in ("a", "b", "c"):
             there.simulator.script(provider, [told[provider]] if provider in told else [])
+        committed = stage.house.committer.committed
         before, alarms, absorbed = len(stats.log), gateway.metrics.alarms, await _absorbed(there)
         seen = await send(stage.house.port, post(key, body), leave)
-        while leave is not None and not await self._recorded(there, workspace):
-            await asyncio.sleep(0.01)  # whoever saw the end knows that it is recorded; this one did not see it
-        while any(each.outcome == "open" for each in list(stats.log)[before:]):
-            await asyncio.sleep(0.005)
+        if leave is not None:  # whoever saw the end knows that it is recorded; this one did not see it
+            await until(lambda: stage.house.committer.committed > committed)
+        await until(lambda: all(each.outcome != "open" for each in list(stats.log)[before:]))
         assert gateway.books.held == 0
         await stage.house.committer.drain()
 
@@ -113,10 +112,6 @@ class Town:
         )
         outcome.upstream = list(stats.log)[before:]
         return outcome
-
-    async def _recorded(self, there: World, workspace: str) -> bool:
-        sql = "SELECT 1 FROM generations WHERE workspace_id = :id"
-        return bool(await there.house.database.read(sql, id=workspace))
 
     def counted(self, text: str) -> tuple[int, int]:
         """The tokens of the prompt, and of a text, by the tokenizer that ships with us."""

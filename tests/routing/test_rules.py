@@ -17,6 +17,7 @@ from tollway.domain.chat import (
     JsonSchema,
     LegacyVideoPart,
     MaxPrice,
+    Preferences,
     ResponseFormat,
     SystemMessage,
     Tool,
@@ -26,7 +27,7 @@ from tollway.domain.chat import (
     VideoUrl,
 )
 from tollway.domain.errors import InvalidRequest
-from tollway.routing.rules import RULES
+from tollway.routing.rules import RULES, ask_of
 
 TOOLS = (Tool(function=ToolFunction("f")),)
 SCHEMA = ResponseFormat("json_schema", JsonSchema("s", schema={}))
@@ -75,6 +76,7 @@ TAKEN: tuple[tuple[str, ChatRequest, Endpoint], ...] = (
     ("only", ask(only=("b", "A")), endpoint("a")),
     ("only: the base of a slug", ask(only=("A",)), endpoint("a/eu")),
     ("ignore: another", ask(ignore=("b", "a/eu", "aa")), endpoint("a")),
+    ("ignore: the beginning of a slug", ask(ignore=("a",)), endpoint("ab")),
     ("ignore: nobody", ask(ignore=()), endpoint("a")),
     ("order, strict", ask(order=("A",), allow_fallbacks=False), endpoint("a")),
     ("order with fallbacks", ask(order=("b",)), endpoint("a")),
@@ -238,3 +240,13 @@ def test_caps_that_are_no_prices(name: str, value: str | float) -> None:
         plan(capped(**{name: value}), market(endpoint("a")))
     assert caught.value.param == f"provider.max_price.{name}"
     assert "decimal number in USD" in caught.value.message
+
+
+def test_providers_are_known_by_their_display_names_too() -> None:
+    """`provider.only: ["Google Vertex"]` means google-vertex, whatever its case (OPENROUTER.md, section 4)."""
+    slugs = {"google vertex": "google-vertex"}
+    request = ChatRequest(provider=Preferences(only=("GOOGLE Vertex", "openai"), ignore=("Google Vertex",)))
+    ask = ask_of(request, 0, slugs)
+    assert ask.preferences.only == ("google-vertex", "openai")
+    assert ask.preferences.ignore == ("google-vertex",)
+    assert ask.preferences.order is None

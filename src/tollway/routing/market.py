@@ -44,6 +44,8 @@ class Market(Struct, frozen=True):
     providers: Mapping[str, Provider]
     """Only providers that can be called: reachable by a known wire format, with a credential."""
     offers: dict[str, Offer]
+    slugs: Mapping[str, str] = {}
+    """A provider's display name in lower case -> its slug: requests may name providers by either."""
 
     def offer(self, name: str) -> Offer | None:
         """By a model's id or one of its other names."""
@@ -67,7 +69,8 @@ def build_market(catalog: Catalog, providers: Mapping[str, Provider], speaks: fr
                 stalls.append(stall_of(endpoint, endpoint.price))
         stalls.sort(key=lambda stall: stall.blended)
         offers[model.id] = Offer(model, tuple(stalls), tuple(off), tuple(stall.endpoint for stall in stalls))
-    return Market(catalog, providers, offers)
+    slugs = {info.name.lower(): info.slug for info in catalog.providers.values()}
+    return Market(catalog, providers, offers, slugs)
 
 
 def stall_of(endpoint: Endpoint, price: Price) -> Stall:

@@ -41,7 +41,7 @@ def make_plan(
     `prompt_tokens` estimates the prompt (does it fit?), `prompt_bound` bounds it (what may it cost?).
     ModelNotFound: a model that is not in the catalog, or none was named.
     """
-    ask = ask_of(request, prompt_tokens)
+    ask = ask_of(request, prompt_tokens, market.slugs)
     rules = [rule for rule in RULES if rule.concerns(ask)]
     models: list[Model] = []
     candidates: list[Candidate] = []

@@ -1,10 +1,10 @@
 """The rules that leave an endpoint out: each a sentence, each applied only to requests that it concerns."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.billing.pricing import rates_for
 from tollway.domain.catalog import Endpoint
@@ -60,13 +60,20 @@ class Ask(Struct, frozen=True):
     """`max_price` as (rate's name, the most it may be)."""
 
 
-def ask_of(request: ChatRequest, prompt_tokens: int) -> Ask:
-    """Works out what a request needs."""
+def ask_of(request: ChatRequest, prompt_tokens: int, slugs: Mapping[str, str] = {}) -> Ask:  # noqa: B006 (read only)
+    """Works out what a request needs. `slugs`: display names of providers, in lower case -> slug."""
     modalities: frozenset[str] = frozenset()
     for message in request.messages:
         if type(message.content) is tuple:
             modalities |= {kind for part in message.content if (kind := _MODALITY.get(type(part)))}
     preferences = request.provider or _NO_PREFERENCES
+    if preferences.order or preferences.only or preferences.ignore:
+        preferences = structs.replace(
+            preferences,
+            order=_slugs(preferences.order, slugs),
+            only=_slugs(preferences.only, slugs),
+            ignore=_slugs(preferences.ignore, slugs),
+        )
     return Ask(request, prompt_tokens, modalities, preferences, _caps(preferences.max_price))
 
 
@@ -208,6 +215,10 @@ def is_named(endpoint: Endpoint, name: str) -> bool:
     """Whether a name in `provider.order`, `only` or `ignore` means this endpoint: its slug, or the slug's base."""
     wanted, slug = name.lower(), endpoint.provider
     return wanted == slug or slug.startswith(wanted + "/")
+
+
+def _slugs(names: tuple[str, ...] | None, slugs: Mapping[str, str]) -> tuple[str, ...] | None:
+    return names and tuple(slugs.get(name.lower(), name) for name in names)
 
 
 def _named(endpoint: Endpoint, names: tuple[str, ...]) -> bool:
