@@ -48,6 +48,10 @@ class Inference:
         except Exception as error:  # the last resort: a mistake of ours must not take the connection's loop down
             log.exception("request failed", path=exchange.path, error=repr(error))
             await self._refuse(exchange, TollwayError("Something went wrong on our side; it has been logged."))
+        finally:
+            if exchange.status:
+                counts = self._house.gateway.metrics.responses
+                counts[exchange.status] = counts.get(exchange.status, 0) + 1
 
     async def _answer(self, exchange: Exchange) -> None:
         house = self._house

@@ -258,7 +258,7 @@ class DirectExchange(Exchange):
         # A line break inside a name or value would let its author write headers, or a whole answer (FAULTS.md, C-9).
         if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
             raise ValueError("A header of the answer holds a line break or a NUL.")
-        self.started = True
+        self.started, self.status = True, status
         if not self.complete and not 0 <= self._length - self.received <= UNREAD_BYTES_MAX:
             self.keep_alive = False  # More of an unwanted body is to come than a new connection costs.
         if self._expects_continue:

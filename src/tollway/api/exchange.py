@@ -26,7 +26,7 @@ class ClientGone(Exception):
 class Exchange:
     """A request, and the one answer to it. Header names are lower case, as in ASGI.
 
-    `started` is true once `respond` or `start` was called: from then on the status cannot change.
+    `started` is true once `respond` or `start` was called: from then on `status` cannot change; it is 0 before.
     `gone` is true once the client has left before the answer was complete; writes are then dropped in silence.
     """
 
@@ -36,6 +36,7 @@ class Exchange:
     client_host: str | None
     started: bool
     gone: bool
+    status: int = 0
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method = scope["method"]
@@ -138,7 +139,7 @@ class Exchange:
     def _begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         if self.started:
             raise RuntimeError("The answer has already been started.")
-        self.started = True
+        self.started, self.status = True, status
         self._start_message = {"type": "http.response.start", "status": status, "headers": headers}
 
     async def _put(self, data: bytes, *, more: bool) -> None:
