@@ -166,8 +166,8 @@ class Shuffled:
         self._delays = delays
 
     async def _wait(self) -> None:
-        for _ in range(self._delays.pop() if self._delays else 0):
-            await asyncio.sleep(0)
+        # Longer than a turn of the disk's thread, or the order would be the same each time.
+        await asyncio.sleep(self._delays.pop() / 1000 if self._delays else 0)
 
     async def read(self, sql: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         await self._wait()
@@ -187,7 +187,7 @@ class Shuffled:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    delays=st.lists(st.integers(0, 6), max_size=60),
+    delays=st.lists(st.integers(0, 4), min_size=10, max_size=60),
     steps=st.lists(st.sampled_from(["open 0", "open 1", "open 2", "grant", "again"]), min_size=2, max_size=12),
 )
 def test_grants_race_with_opening(tmp_path_factory: Any, delays: list[int], steps: list[str]) -> None:

@@ -131,7 +131,7 @@ async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, si
     if content_type.startswith("text/html"):
         return Failure(Outcome.PROVIDER_ERROR, "it answered with a web page", call.status)
     run.accepted = True
-    if run.streamed and content_type.startswith("text/event-stream"):
+    if run.streamed and content_type.startswith(wire.STREAM_TYPE):
         return await _read_stream(gateway, run, candidate, call, sink)
     whole = wire.decode_answer(await call.read())
     if isinstance(whole, Failed):
@@ -302,8 +302,9 @@ def build_request(provider: Provider, candidate: Candidate, run: Run, credential
         quirks=provider.quirks,
         user_id=_user_id(run) if request.user else None,
     )
-    headers = (("content-type", "application/json"), *provider.auth(credential))
-    return HttpRequest("POST", provider.base_url + wire.PATH, headers, body)
+    headers = (("content-type", "application/json"), *wire.HEADERS, *provider.auth(credential))
+    url = provider.base_url + wire.path(endpoint.upstream_model, run.streamed)
+    return HttpRequest("POST", url, headers, body)
 
 
 def _user_id(run: Run) -> str:

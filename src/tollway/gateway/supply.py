@@ -20,6 +20,7 @@ from tollway.domain.quirks import Quirks
 from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.providers import QUIRKS, Provider, bearer
+from tollway.providers.base import AUTH
 from tollway.routing.market import Market, build_market
 from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog, prices_due
 from tollway.storage.database import Database, StorageError
@@ -188,6 +189,8 @@ def provider_of(info: ProviderInfo, mine: ProviderConfig | None) -> Provider:
         slug=info.slug,
         name=info.name,
         base_url=info.base_url.rstrip("/"),
+        speaks=info.wire_format,
+        auth=AUTH.get(info.wire_format, bearer),
         key_env=info.key_env,
         quirks=quirks,
         deadlines=deadlines,

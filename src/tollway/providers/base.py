@@ -17,6 +17,20 @@ def bearer(credential: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {credential}"),) if credential else ()
 
 
+def x_api_key(credential: str) -> tuple[tuple[str, str], ...]:
+    """Anthropic's way."""
+    return (("x-api-key", credential),) if credential else ()
+
+
+def x_goog_api_key(credential: str) -> tuple[tuple[str, str], ...]:
+    """Google's way: in a header, never in the URL, which ends up in logs."""
+    return (("x-goog-api-key", credential),) if credential else ()
+
+
+AUTH: dict[WireFormat, Sign] = {WireFormat.ANTHROPIC_MESSAGES: x_api_key, WireFormat.GEMINI: x_goog_api_key}
+"""How a format's own company wants the credential; everybody else takes a bearer token."""
+
+
 class Provider(Struct, frozen=True):
     """A company or server that serves models."""
 

@@ -22,8 +22,14 @@ class StreamDecoder(Protocol):
 class Client(Protocol):
     """The client role of a format: a module such as `wire.openai_chat.client`."""
 
-    PATH: str
-    """What is appended to a provider's base URL."""
+    HEADERS: tuple[tuple[str, str], ...]
+    """Headers that every request of the format has, such as a version."""
+    STREAM_TYPE: str
+    """The content type of its streams."""
+
+    def path(self, upstream_model: str, stream: bool) -> str:
+        """What is appended to a provider's base URL."""
+        ...
 
     @property
     def EventDecoder(self) -> Callable[[], StreamDecoder]: ...  # noqa: N802 (a class of the module)

@@ -12,11 +12,17 @@ from tollway.wire.openai_chat.stream import EventDecoder, repaired
 from tollway.wire.openai_chat.usage import read_usage
 from tollway.wire.provider_errors import failed_body, failed_response, is_html
 
-__all__ = ["PATH", "EventDecoder", "decode_answer", "decode_error", "encode_request"]
+__all__ = ["HEADERS", "STREAM_TYPE", "EventDecoder", "decode_answer", "decode_error", "encode_request", "path"]
 
-PATH = "/chat/completions"
+HEADERS: tuple[tuple[str, str], ...] = ()
+STREAM_TYPE = "text/event-stream"
 
 _BODY = msgspec.json.Decoder(Body)
+
+
+def path(upstream_model: str, stream: bool) -> str:
+    """What is appended to a provider's base URL."""
+    return "/chat/completions"
 
 
 def decode_answer(body: bytes) -> Answer | Failed:
