@@ -37,6 +37,8 @@ check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, f
 	@$(BIN)/lint-imports --no-logo
 	@echo && echo "== docs/architecture.md"
 	@$(PY) scripts/architecture.py --check
+	@echo && echo "== docs/providers.md"
+	@$(PY) scripts/providers_table.py --check
 
 fix: $(VENV)/.stamp-dev ## format, and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
@@ -47,6 +49,7 @@ golden: $(VENV)/.stamp-dev ## write the golden files anew from what the code say
 
 docs: $(VENV)/.stamp-dev ## print docs/architecture.md from the modules' docstrings
 	@$(PY) scripts/architecture.py
+	@$(PY) scripts/providers_table.py
 
 lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
 	@sh scripts/lock.sh $(ARGS)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
@@ -222,6 +223,50 @@ def test_grants_race_with_opening(tmp_path_factory: Any, delays: list[int], step
             await real.close()
 
     run(scene)
+
+
+@pytest.mark.parametrize("read_before_ms", [0, 12])
+@pytest.mark.parametrize("read_after_ms", [0, 24])
+@pytest.mark.parametrize("write_after_ms", [0, 8])
+def test_a_grant_beside_the_first_use(
+    tmp_path: Path, read_before_ms: int, read_after_ms: int, write_after_ms: int
+) -> None:
+    """The balance is read just before or just after the grant is posted, and known before or after: counted once."""
+
+    async def scene() -> None:
+        real = await open_database(tmp_path)
+        try:
+            await create_workspace(real, "home", "home", 0)
+            key = key_of("home", 0)
+            await insert_key(real, key)
+            books = Books(Slow(real, read_before_ms, read_after_ms, write_after_ms))
+            book, _ = await asyncio.gather(books.open(key), books.grant("home", 100, "grant", "", 0))
+            assert book.lease.amount == 100
+        finally:
+            await real.close()
+
+    run(scene)
+
+
+class Slow(Shuffled):
+    """A disk with a delay of its own before and after each read, and after each write."""
+
+    def __init__(self, inner: Database, read_before_ms: int, read_after_ms: int, write_after_ms: int) -> None:
+        super().__init__(inner, [])
+        self._read_before_ms = read_before_ms
+        self._read_after_ms = read_after_ms
+        self._write_after_ms = write_after_ms
+
+    async def read(self, sql: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        await asyncio.sleep(self._read_before_ms / 1000)
+        answer = await self._inner.read(sql, **parameters)
+        await asyncio.sleep(self._read_after_ms / 1000)
+        return answer
+
+    async def write(self, *statements: Any) -> list[list[tuple[Any, ...]]]:
+        answer = await self._inner.write(*statements)
+        await asyncio.sleep(self._write_after_ms / 1000)
+        return answer
 
 
 def test_a_grant_whose_outcome_was_unknown(tmp_path: Path) -> None:

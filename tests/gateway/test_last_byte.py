@@ -38,7 +38,7 @@ class MoodyDatabase:
         return await self._inner.read(sql, **parameters)
 
     async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
-        await self.open.wait()
+        await asyncio.wait_for(self.open.wait(), 5)  # a test that fails must not keep the server from stopping
         self.writes += 1
         if self.refuses:
             raise StorageError("the disk is full")
@@ -144,6 +144,7 @@ def test_a_disk_that_fails_for_too_long(stream: bool) -> None:
             await in_order(stage, charged=0)
             [record] = await generations(stage)
             assert (record.cost, record.finish_reason, record.absorbed) == (0, "error", DUE)
+            assert (stage.house.gateway.metrics.charged, stage.house.gateway.metrics.failed) == (0, 1)
             assert (await chat(stage, stream=stream)).complete
             await in_order(stage, charged=DUE)
 

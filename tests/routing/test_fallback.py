@@ -5,10 +5,18 @@ from http import HTTPStatus
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.routing.stage import ask, endpoint, market, plan
 from tollway.domain.catalog import Endpoint
-from tollway.domain.errors import InvalidRequest, RateLimited, TollwayError, UpstreamFailed, UpstreamTimedOut
+from tollway.domain.errors import (
+    InvalidRequest,
+    NoEndpointsNow,
+    RateLimited,
+    TollwayError,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)
 from tollway.domain.health import Outcome
 from tollway.domain.http import FaultKind
 from tollway.domain.routing import Candidate, Plan
@@ -240,3 +248,17 @@ def test_any_other_status_is_the_providers_fault() -> None:
     own = {400, 401, 402, 403, 404, 408, 413, 422, 429, 504, 524}
     for status in {*range(100, 600), *map(int, HTTPStatus)} - own:
         assert outcome_of_status(status) is Outcome.PROVIDER_ERROR
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PROVIDER_ERROR, Outcome.TIMED_OUT, Outcome.UNREACHABLE])
+def test_all_had_been_failing(outcome: Outcome) -> None:
+    """Where the plan holds only endpoints that were failing already, the answer is 503 with a time to come back."""
+    ill = structs.replace(TWO, candidates=tuple(structs.replace(each, unwell=True) for each in TWO.candidates))
+    found = after(ill, outcome, outcome)
+    assert isinstance(found, Stop)
+    assert (type(found.error), found.error.status) == (NoEndpointsNow, 503)
+    assert found.error.retry_after_s
+    half = structs.replace(TWO, candidates=(TWO.candidates[0], ill.candidates[1]))
+    other = after(half, outcome, outcome)
+    assert isinstance(other, Stop)
+    assert not isinstance(other.error, NoEndpointsNow)

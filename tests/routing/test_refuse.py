@@ -3,10 +3,10 @@
 import pytest
 
 from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, plan
-from tollway.domain.catalog import Endpoint, Model
+from tollway.domain.catalog import Model
 from tollway.domain.chat import Tool, ToolFunction
-from tollway.domain.errors import NoEndpoints, NoEndpointsNow, PaymentRequired, TollwayError
-from tollway.domain.routing import Plan, Rejection
+from tollway.domain.errors import NoEndpoints, PaymentRequired, TollwayError
+from tollway.domain.routing import Plan
 from tollway.routing.plan import refuse
 
 TOOLS = (Tool(function=ToolFunction("f")),)
@@ -77,15 +77,3 @@ def test_nobody_offers_it() -> None:
     found = Plan((Model(MODEL, "", "test"),), (), ())
     assert refusal(found).message == f"No endpoints found for {MODEL}."
     assert type(refusal(found)) is NoEndpoints
-
-
-def test_nobody_just_now() -> None:
-    """503 where an endpoint would fit at another time: trying again may help."""
-
-    def left_out(found: Endpoint, later: bool) -> Rejection:
-        return Rejection(found, "down", "is failing", fits_later=later)
-
-    models = (Model(MODEL, "", "test"), Model("test/other", "", "test"))
-    error = refusal(Plan(models, (), (left_out(endpoint("a"), False), left_out(endpoint("b"), True))))
-    assert (type(error), error.status) == (NoEndpointsNow, 503)
-    assert f"No endpoints found for {MODEL}, test/other that fit" in error.message

@@ -17,9 +17,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 def test_the_command_serves_until_ctrl_c() -> None:
     """It says where it listens, answers there, and on an interrupt ends well and sums up."""
-    command = "import typer; from tollway.cli.simulate import simulate; typer.run(simulate)"
     process = subprocess.Popen(
-        [sys.executable, "-c", command, "--port", "0", "--behaviour", "tokens=3"],
+        [sys.executable, "-m", "tollway", "simulate", "--port", "0", "--behaviour", "tokens=3"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"},

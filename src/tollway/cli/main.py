@@ -61,13 +61,15 @@ def demo(
 @app.command()
 def simulate(
     host: Annotated[str, typer.Option(help="Where to listen")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen")] = 8081,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers")] = 0,
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port")] = 8081,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answers and failures")] = 0,
+    model: Annotated[list[str] | None, typer.Option(help="A model that it knows; repeat it. Default: any")] = None,
+    behaviour: Annotated[str, typer.Option(help="What every request meets: latency_ms=200,tokens_per_s=50")] = "",
 ) -> None:
     """Run the simulated provider alone: an OpenAI-compatible server that does what it is told."""
     from tollway.cli.simulate import simulate as run
 
-    run(host=host, port=port, seed=seed)
+    run(host, port, seed, model, behaviour)
 
 
 @app.command()

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from typing import Annotated
 
 import typer
 
@@ -12,13 +11,7 @@ from tollway.simulator.server import Simulator
 
 
 def simulate(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = 9100,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same answers and the same failures.")] = 0,
-    model: Annotated[
-        list[str] | None, typer.Option(help="A model that it knows; repeat it. Without any it knows every name.")
-    ] = None,
-    behaviour: Annotated[str, typer.Option(help="What every request meets, e.g. latency_ms=200,tokens_per_s=50.")] = "",
+    host: str = "127.0.0.1", port: int = 8081, seed: int = 0, model: list[str] | None = None, behaviour: str = ""
 ) -> None:
     """Run a simulated provider that speaks OpenAI's chat format, until Ctrl-C."""
     try:

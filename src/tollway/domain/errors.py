@@ -8,7 +8,7 @@ TollwayError
     Forbidden               403
     NotFound                404
     NoEndpoints             404  endpoints exist, but the request's own wishes leave none
-        NoEndpointsNow      503  they would fit, but all are failing
+        NoEndpointsNow      503  those that fit have been failing, and failed again
     MethodNotAllowed        405
     UpstreamTimedOut        408
     PayloadTooLarge         413

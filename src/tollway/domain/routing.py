@@ -17,6 +17,8 @@ class Candidate(Struct, frozen=True):
     """What is sent upstream: the caller's own number, or our bound where they gave none and it was too dear."""
     max_tokens_is_ours: bool = False
     reason: str = ""
+    unwell: bool = False
+    """It was failing when the plan was made, and stands here for want of better ones."""
 
 
 class Rejection(Struct, frozen=True):
@@ -27,8 +29,6 @@ class Rejection(Struct, frozen=True):
     """The rule's name: `not_live`, `context_too_short`, `not_affordable` ..."""
     reason: str
     """A sentence for the person who asked."""
-    fits_later: bool = False
-    """Whether it would fit but for its present health: the answer is then 503, not 404."""
 
 
 class Plan(Struct, frozen=True):

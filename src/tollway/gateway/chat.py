@@ -35,9 +35,10 @@ async def complete(
         sink.begin(run.id, run.created_ms // 1000)
         await execute(gateway, run, sink)
     durable = await bill.entry.done
-    record(gateway, run, bill.generation)
+    record(gateway, run, bill.generation, durable=durable)
     if not durable:
-        await sink.fail(Unavailable("The answer could not be recorded, so you are not charged for it; try again."))
+        told = "The answer could not be recorded, so you are not charged for it; try again."
+        await sink.fail(Unavailable(told, generation_id=run.id))
     elif run.error is not None:
         run.error.generation_id = run.id
         await sink.fail(run.error)

@@ -323,7 +323,7 @@ def _credential(gateway: Gateway, candidate: Candidate) -> str:
 
 def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
     kind: Callable[..., TollwayError] = UpstreamTimedOut if failure.outcome is Outcome.TIMED_OUT else UpstreamFailed
-    told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message
+    told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message.rstrip(".")
     return kind(
         f"The provider failed in the middle of its answer: {told}. You are not charged for it.",
         metadata={"provider_name": candidate.endpoint.provider},

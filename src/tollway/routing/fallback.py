@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from tollway.domain.errors import InvalidRequest, RateLimited, TollwayError, UpstreamFailed, UpstreamTimedOut
+from tollway.domain.errors import (
+    InvalidRequest,
+    NoEndpointsNow,
+    RateLimited,
+    TollwayError,
+    UpstreamFailed,
+    UpstreamTimedOut,
+)
 from tollway.domain.health import Outcome
 from tollway.domain.http import FaultKind
 from tollway.domain.routing import Candidate, Plan
@@ -32,6 +39,9 @@ class Stop(Struct, frozen=True):
 
     error: TollwayError
 
+
+RETRY_UNWELL_S = 5.0
+"""When to come back where every endpoint was failing: about when the first of them is tried again."""
 
 FAULT_OUTCOMES: dict[FaultKind, Outcome] = {
     FaultKind.DNS: Outcome.UNREACHABLE,
@@ -95,7 +105,14 @@ def after_failure(
                 candidate, plan.candidates[following], failure
             ):
                 return NextCandidate(following)
-    return Stop(error_for([failure for _, failure in failures], failures[-1][0]))
+    error = error_for([failure for _, failure in failures], failures[-1][0])
+    if all(each.unwell for each in plan.candidates) and isinstance(error, UpstreamFailed | UpstreamTimedOut):
+        error = NoEndpointsNow(
+            f"Every endpoint that fits has been failing, and failed again. {error.message}",
+            retry_after_s=error.retry_after_s or RETRY_UNWELL_S,
+            metadata=error.metadata,
+        )
+    return Stop(error)
 
 
 def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:

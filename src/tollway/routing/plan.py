@@ -1,6 +1,7 @@
 """One pure function decides: request x market x health x money x dice -> a Plan, with a reason for every endpoint."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 from tollway.billing.estimate import bound, dearest, max_tokens_for
 from tollway.domain.catalog import Model
@@ -9,7 +10,6 @@ from tollway.domain.errors import (
     InvalidRequest,
     ModelNotFound,
     NoEndpoints,
-    NoEndpointsNow,
     PaymentRequired,
     TollwayError,
 )
@@ -52,7 +52,8 @@ def make_plan(
         well, unwell = _sift(offer.stalls, ask, rules, why_down, rejections)
         if well or unwell:
             places = order_stalls(well, unwell, ask.preferences, dice)
-            _admit(places, ask, prompt_bound, available, candidates, rejections)
+            ill = {stall.endpoint.id for stall in unwell}
+            _admit(places, ill, ask, prompt_bound, available, candidates, rejections)
     if ask.preferences.allow_fallbacks is False and not ask.preferences.order and len(candidates) > 1:
         rejections += [Rejection(each.endpoint, FALLBACKS_OFF, "fallbacks are off") for each in candidates[1:]]
         del candidates[1:]
@@ -60,7 +61,7 @@ def make_plan(
 
 
 def refuse(plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollars) -> TollwayError:
-    """The error that explains a plan without candidates: no money, no endpoint ever, or none just now."""
+    """The error that explains a plan without candidates: no money, or no endpoint that fits."""
     names = ", ".join(model.id for model in plan.models)
     poor = [each for each in plan.rejections if each.rule == NOT_AFFORDABLE]
     if poor:
@@ -73,10 +74,9 @@ def refuse(plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollar
         )
     reasons = "; ".join(f"{each.endpoint.provider}: {each.reason}" for each in plan.rejections[:8])
     more = f"; and {len(plan.rejections) - 8} more" if len(plan.rejections) > 8 else ""
-    kind = NoEndpointsNow if any(each.fits_later for each in plan.rejections) else NoEndpoints
     if not plan.rejections:
-        return kind(f"No endpoints found for {names}.")
-    return kind(
+        return NoEndpoints(f"No endpoints found for {names}.")
+    return NoEndpoints(
         f"No endpoints found for {names} that fit this request; {len(plan.rejections)} left out: {reasons}{more}",
         metadata={"availability": {"code": "constraint_filtered", "requested_models": [m.id for m in plan.models]}},
     )
@@ -117,6 +117,7 @@ def _sift(
 
 def _admit(
     places: Sequence[Place],
+    ill: AbstractSet[str],
     ask: Ask,
     prompt_bound: int,
     available: Nanodollars,
@@ -143,4 +144,6 @@ def _admit(
             rejections.append(Rejection(stall.endpoint, NOT_AFFORDABLE, "could cost more than is available"))
         else:
             sent = most.max_tokens if most.ours else asked
-            candidates.append(Candidate(stall.endpoint, stall.price, most.amount, sent, most.ours, reason))
+            candidates.append(
+                Candidate(stall.endpoint, stall.price, most.amount, sent, most.ours, reason, stall.endpoint.id in ill)
+            )

@@ -60,7 +60,7 @@ class Ask(Struct, frozen=True):
     """`max_price` as (rate's name, the most it may be)."""
 
 
-def ask_of(request: ChatRequest, prompt_tokens: int, slugs: Mapping[str, str] = {}) -> Ask:  # noqa: B006 (read only)
+def ask_of(request: ChatRequest, prompt_tokens: int, slugs: Mapping[str, str] = {}) -> Ask:
     """Works out what a request needs. `slugs`: display names of providers, in lower case -> slug."""
     modalities: frozenset[str] = frozenset()
     for message in request.messages:
