@@ -5,7 +5,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
 
 import structlog
 from starlette.applications import Starlette
@@ -17,7 +16,7 @@ from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
 from tollway.api.house import House
 from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
 from tollway.api.server import ServerLimits, serve
-from tollway.billing.tokens import Tokenizer
+from tollway.billing.tokens import SharedTokenizer
 from tollway.config import Config
 from tollway.domain.catalog import EMPTY
 from tollway.domain.errors import TollwayError
@@ -72,7 +71,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         client=client,
         committer=committer,
         books=Books(database),
-        tokenizer=cache(Tokenizer),
+        tokenizer=SharedTokenizer(),
         metrics=Metrics(),
         attempts_max=config.upstream.attempts_max,
     )

@@ -149,12 +149,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         """A provider's key: from `[[providers]]`, else from the first of its environment variables that is set.
 
         `NAME_FILE` serves as well: the file that it names holds the key. ConfigError: that file can't be read.
+        Without the line break that shells and secret stores like to add: no header could carry it.
         """
         for provider in self.providers:
             if provider.slug == slug and provider.key:
                 return Secret(provider.key)
         for name in names:
-            if value := self.environment.get(name):
+            if value := self.environment.get(name, "").strip():
                 return Secret(value)
             if file := self.environment.get(f"{name}_FILE"):
                 return Secret(_secret_of(Path(file), f"{name}_FILE"))

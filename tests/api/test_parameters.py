@@ -87,7 +87,7 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "prompt_cache_options": (({"mode": "explicit"}, SAME),),
     "prompt_cache_retention": (("24h", SAME),),
     "safety_identifier": (("s", SAME),),
-    "service_tier": (("default", SAME),),
+    "service_tier": (("default", SAME), ("flex", SAME), *((tier, NOT_BUILT) for tier in ("priority", "fast"))),
     "session_id": (("s", GONE),),
     "user": (("someone", ...),),
     "metadata": (({"a": "b"}, GONE),),

@@ -110,6 +110,12 @@ def test_repetition_takes_no_minutes(text: str) -> None:
     assert time.process_time() - began_s < 10.0
 
 
+@pytest.mark.parametrize("text", [" ", "\t", "\u3000", "a", " \n"])
+def test_a_million_of_one_thing_does_not_panic(text: str) -> None:
+    """The engine's own limit of a million steps, met by white space, raises what is no `Exception`: holds stayed."""
+    assert 0 < ours().count(text * 1_100_000) <= 1_100_000 * len(text.encode())
+
+
 def request(*messages: chat.Message, **fields: object) -> chat.ChatRequest:
     """A request of these messages and fields."""
     return chat.ChatRequest(messages=messages, **fields)  # type: ignore[arg-type]  # fields of ChatRequest, by name
@@ -152,6 +158,12 @@ SAYING: dict[str, chat.ChatRequest] = {
 def test_every_text_is_counted(where: str) -> None:
     """Wherever in a request a text stands that a model reads, it counts."""
     assert count_prompt(ours(), SAYING[where]) >= ours().count(TEXT) + MESSAGE_TOKENS
+
+
+def test_a_prompt_beside_messages_is_not_counted() -> None:
+    """It is not sent: the messages are."""
+    both = request(chat.UserMessage(TEXT), prompt=TEXT)
+    assert count_prompt(ours(), both) == count_prompt(ours(), request(chat.UserMessage(TEXT)))
 
 
 def test_each_message_costs_its_frame() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.server import WORKSPACE, ServerProcess
-from tests.gateway.clients import Seen, broken_promises, post, send
+from tests.chaos.server import PATIENCE_S, WORKSPACE, ServerProcess
+from tests.gateway.clients import Seen, broken_promises, post, send, until
 from tests.gateway.oracle import USD, nano, price, prompt_tokens
 from tests.support import ask
 from tollway.domain.generation import Generation
@@ -33,6 +33,7 @@ class Request:
         self.name = name
         self.tokens = tokens
         self.seen = Seen()
+        self.ended = False
 
     def judge(self, record: Generation | None, captured: int) -> str:
         """AssertionError: a charge that is missing, wrong, or above what was delivered."""
@@ -69,7 +70,7 @@ class Crash:
         self.started_in_s.append(self.server.started_in_s)
         log: list[Request] = []
         clients = [asyncio.create_task(self._ask_on(log)) for _ in range(STREAMS)]
-        await asyncio.sleep(self.dice.uniform(0.05, 1.2))
+        await self._moment(log)
         await self.server.kill()
         for client in clients:
             client.cancel()
@@ -79,6 +80,16 @@ class Crash:
             await self._judge(log)
         finally:
             await self.server.kill()
+
+    async def _moment(self, log: list[Request]) -> None:
+        """A random moment: soon after the start in each third cycle, else when so many answers have ended."""
+        if len(self.started_in_s) % 3 == 0:
+            await asyncio.sleep(self.dice.uniform(0.02, 0.6))
+            return
+        ends = self.dice.randint(1, 400)
+        async with asyncio.timeout(PATIENCE_S):
+            await until(lambda: sum(request.ended for request in log) >= ends)
+        await asyncio.sleep(self.dice.uniform(0, 0.02))
 
     async def _ask_on(self, log: list[Request]) -> None:
         """One client: request after request, until nobody answers. A cut answer is read to the last byte that came."""
@@ -91,6 +102,7 @@ class Crash:
                 log.append(request)
                 reading = asyncio.create_task(send(self.server.port, post(self.server.key, body), seen=request.seen))
                 await asyncio.shield(reading)
+                request.ended = True
         except (asyncio.CancelledError, OSError):
             if reading is not None:
                 await asyncio.gather(reading, return_exceptions=True)

@@ -119,6 +119,13 @@ def test_secrets_may_be_files(tmp_path: Path) -> None:
         config.provider_key("groq", ("GROQ_API_KEY",))
 
 
+@pytest.mark.parametrize(("value", "key"), [("sk-from-env\n", "sk-from-env"), ("\n", None)])
+def test_a_line_break_behind_a_key_is_not_of_it(value: str, key: str | None) -> None:
+    """No header can carry it: every request to that provider failed, and nothing else was tried."""
+    found = load_without_file({"OPENAI_API_KEY": value}).provider_key("openai", ("OPENAI_API_KEY",))
+    assert (found and found.reveal()) == key
+
+
 def test_no_repr_shows_a_secret() -> None:
     """A configuration that ends up in a log or a traceback gives nothing away."""
     provider = ProviderConfig(slug="a", key="sk-very-secret")

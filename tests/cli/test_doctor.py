@@ -1,6 +1,7 @@
 """`tollway doctor`: each thing that can be wrong is found and comes with what to do; and the ledger alone."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import apsw
 import pytest
+from rich.console import Console
 
 from tests.cli.desk import Desk, run
 from tollway.cli import checkup, doctor, keys
@@ -170,9 +172,27 @@ def test_modes_and_the_secret(desk: Desk) -> None:
 
 
 def test_a_data_directory_that_is_a_file(bare_desk: Desk) -> None:
-    """Not a directory: said, not raised."""
+    """Not a directory: said, not raised, and nothing is looked for in it; starting there says what to do."""
     bare_desk.data.write_text("")
-    assert checkup.check_data_dir(load(bare_desk.file)).state is State.FAIL
+    found = run(examined(bare_desk))
+    assert found["data directory"].state is State.FAIL
+    assert found["data directory"].fix.endswith(str(bare_desk.data))
+    assert {"configuration", "tokenizer"} < found.keys()
+    assert "database" not in found
+    with pytest.raises(StorageError, match=r"can't be written to: File exists\. Give it to .* or set storage.data_dir"):
+        ServerLock(bare_desk.data)
+
+
+def test_doctor_on_a_terminal_without_utf_8(bare_desk: Desk) -> None:
+    """Marks and arrows have a form that every terminal can show, whatever a check found."""
+    shown = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
+    checks = [Check(state, state, "detail", "fix") for state in State]
+    doctor.print_checks(Console(file=shown, width=200), checks)
+    shown.flush()
+    assert isinstance(shown.buffer, io.BytesIO)
+    lines = shown.buffer.getvalue().decode("ascii").splitlines()
+    assert lines[:4] == ["+ ok: detail", "  -> fix", "! warn: detail", "  -> fix"]
+    assert lines[4] == "x fail: detail"
 
 
 def test_a_disk_that_is_nearly_full(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

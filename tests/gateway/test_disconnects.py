@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import random
+from contextlib import suppress
 from statistics import quantiles
 
 import pytest
@@ -31,8 +32,10 @@ class Visit:
         self.number = number
         self.name = f"visit-{number}"
         self.stream = dice.random() < 0.6
-        # An answer takes about 60 ms: some leave before its head, some within it, some at its end or after it.
-        self.leave = Leave(after_s=dice.uniform(0, 0.1)) if dice.random() < 0.8 else Leave(dice.uniform(0.04, 0.1), 300)
+        # An answer takes about 60 ms, and has about 9,000 bytes if it is streamed: some leave before its head, some
+        # within it, some at its end, and a few stay.
+        late = Leave(after_bytes=dice.randint(1, 12_000))
+        self.leave = Leave(after_s=dice.uniform(0, 0.08)) if dice.random() < 0.75 else late
         self.seen = Seen()
         self.record: Generation | None = None
         self.call: Record | None = None
@@ -80,13 +83,17 @@ def test_random_disconnects(cancels: bool, capsys: pytest.CaptureFixture[str]) -
         fast = offer("test/model", f"m@tokens={TOKENS},latency_ms=20,head_ms=10,jitter=1,tokens_per_s=1000")
         async with staged(fast, provider={"cancels": cancels}) as stage:
             house, upstream = stage.house, stage.house.gateway.client
-            await chat(stage)  # opens the book, loads the tokenizer: what exists from now on is the baseline
+            await house.gateway.loop.run_in_executor(None, house.gateway.tokenizer)
+            await chat(stage)  # opens the book: what exists from now on is the baseline
             tasks, jobs = len(asyncio.all_tasks()), len(house.jobs)
             visits = [Visit(number, dice) for number in range(DISCONNECTS * 2 // 3)]
             turns = asyncio.Semaphore(AT_ONCE)
+            lag = asyncio.create_task(lag_s())
             await asyncio.gather(*(visit.play(stage, turns) for visit in visits))
             calls = stage.simulator.stats.log
             await until(lambda: not house.gateway.books.held and all(call.outcome != "open" for call in calls))
+            lag.cancel()
+            lag_s_p99 = quantiles(await lag, n=100)[98]
             await asyncio.sleep(0.1)
             await house.committer.drain()
             gc.collect()
@@ -98,7 +105,7 @@ def test_random_disconnects(cancels: bool, capsys: pytest.CaptureFixture[str]) -
             await meet(stage, visits)
             rows = [visit.judge(cancels=cancels) for visit in visits]
             assert sum(visit.seen.left_s is not None for visit in visits) >= DISCONNECTS // 2
-            assert len(set(rows)) >= 4, "the dice left out a part of the table"
+            assert len(set(rows)) >= 3 + cancels, "the dice left out a part of the table"
             due = sum(visit.record.cost for visit in visits if visit.record)
             first = price(prompt_tokens("Say hello."), TOKENS)
             assert await posted(stage) == 100 * USD - due - first
@@ -113,8 +120,11 @@ def test_random_disconnects(cancels: bool, capsys: pytest.CaptureFixture[str]) -
             if cancels:
                 assert len(late_s) > DISCONNECTS // 20
                 late_s_p99 = quantiles(late_s, n=100)[98]
-                assert late_s_p99 <= CLOSED_WITHIN_S
+                # Client, server and provider share one loop here: on a machine that is busy with other things, its own
+                # delay comes twice, from the client to the server and from the server to the provider.
+                assert late_s_p99 <= CLOSED_WITHIN_S + 2 * lag_s_p99
                 closed = f", upstream closed p99 {late_s_p99 * 1000:.0f} ms, max {max(late_s) * 1000:.0f} ms"
+                closed += f" (the loop itself: {lag_s_p99 * 1000:.0f} ms)"
             printed = capsys.readouterr().out
             assert "error" not in printed, printed[-2000:]
             assert "Traceback" not in printed
@@ -123,6 +133,17 @@ def test_random_disconnects(cancels: bool, capsys: pytest.CaptureFixture[str]) -
                 print(f"\ndisconnects: {counts}{closed}")
 
     run(scene)
+
+
+async def lag_s() -> list[float]:
+    """How late the loop woke up a sleeper, each time, until it is cancelled."""
+    found, loop = [0.0], asyncio.get_running_loop()
+    with suppress(asyncio.CancelledError):
+        while True:
+            began_s = loop.time()
+            await asyncio.sleep(0.01)
+            found.append(loop.time() - began_s - 0.01)
+    return found
 
 
 async def meet(stage: Stage, visits: list[Visit]) -> None:

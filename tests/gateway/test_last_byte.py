@@ -136,7 +136,7 @@ def test_a_disk_that_fails_for_too_long(stream: bool) -> None:
             assert seen.status == (200 if stream else 503)
             assert seen.error is not None
             assert seen.error["code"] == 503
-            assert database.writes >= 3, "it was tried again"
+            assert database.writes >= 2, "it was tried again"
             assert stage.house.gateway.books._leases["home"].amount == 100 * USD - DUE, "not known yet: kept back"
             assert (await chat(stage, stream=stream)).status == 503
             assert stage.simulator.stats.requests == 1, "what can't be charged is not bought"

@@ -11,6 +11,7 @@ from tests.gateway.oracle import USD, price, prompt_tokens
 from tests.gateway.test_last_byte import MoodyDatabase
 from tests.support import Stage, ask, offer, staged
 from tollway.billing.pricing import Cost
+from tollway.billing.tokens import Tokenizer
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event, Finished
 from tollway.domain.generation import Generation, Usage
@@ -147,5 +148,25 @@ def test_an_entry_that_can_not_be_stored_does_not_take_others_with_it() -> None:
             assert committer.healthy
             assert (await chat(stage)).complete, "and the disk goes on"
             assert await broken_promises(stage.house.database) == []
+
+    run(scene)
+
+
+def test_a_panic_while_counting_keeps_no_hold() -> None:
+    """A library that fails with what is no `Exception`: the client is cut off instead of waiting, the hold is free."""
+
+    class Panic(BaseException):
+        pass
+
+    def tokenizer() -> Tokenizer:
+        raise Panic
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+        async with staged(offer("test/model", "m@tokens=20,usage=none")) as stage:
+            stage.house.gateway.tokenizer = tokenizer
+            seen = await asyncio.wait_for(chat(stage, max_tokens=20), 5)
+            assert not seen.ended
+            assert stage.house.gateway.books.held == 0
 
     run(scene)

@@ -4,6 +4,7 @@ import socket
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from tests.gateway.clients import broken_promises, chat, generations, posted, run
 from tests.gateway.oracle import USD, price, prompt_tokens
@@ -113,10 +114,26 @@ def test_the_callers_own_mistake_does_not_fail_over(town: Town, status: int, str
     assert len(outcome.upstream) == 1
 
 
+@pytest.mark.parametrize(
+    ("told", "fault"), [("fail=401", "status 401"), ("fail=html200", "provider_error, status 200")]
+)
+def test_what_a_provider_refused_is_logged(town: Town, told: str, fault: str) -> None:
+    """An operator finds each failed attempt in the log, by endpoint and status: a wrong key does not fail in silence.
+
+    The provider's own words, which may quote the prompt, stay out of it.
+    """
+    with capture_logs() as lines:
+        outcome = town.after(told)
+    failed = [line for line in lines if line["event"] == "attempt failed"]
+    assert [(line["generation"], line["endpoint"]) for line in failed] == [(outcome.record.id, "a:one")]
+    assert fault in failed[0]["fault"]
+    assert "simulat" not in str(failed)
+
+
 @BOTH
 def test_slow_first_byte(town: Town, stream: bool) -> None:
     """U-8: at the deadline it is cancelled and the next candidate asked; alone, it is a timeout."""
-    limits = {**HASTE, "total_s": 0.3}
+    limits = {**HASTE, "total_s": 1.0}
     told = {"a": "fail=stall", "b": "tokens=21"}
     outcome = town.after(told, model="test/model", stream=stream, provider=ORDER, config=limits)
     assert outcome.seen.complete

@@ -6,7 +6,7 @@ from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, plan
 from tollway.domain.catalog import Model
 from tollway.domain.chat import Tool, ToolFunction
 from tollway.domain.errors import NoEndpoints, PaymentRequired, TollwayError
-from tollway.domain.routing import Plan
+from tollway.domain.routing import Plan, Rejection
 from tollway.routing.plan import refuse
 
 TOOLS = (Tool(function=ToolFunction("f")),)
@@ -59,17 +59,43 @@ def test_nothing_fits() -> None:
     assert (type(error), error.status) == (NoEndpoints, 404)
     assert error.message == (
         f"No endpoints found for {MODEL} that fit this request; 2 left out: "
-        "b: switched off by the operator; a: does not support tools"
+        "a: does not support tools; b: switched off by the operator"
     )
     assert error.metadata == {"availability": {"code": "constraint_filtered", "requested_models": [MODEL]}}
 
 
+def test_a_reason_is_said_once() -> None:
+    """Providers that one reason concerns stand before it, the first four by name: an error stays readable."""
+    error = refusal(plan(ask(tools=TOOLS), market(*(endpoint(f"p{n:02}") for n in range(11)))))
+    assert error.message.endswith("; 11 left out: p00, p01, p02, p03 and 7 more: does not support tools")
+
+
 def test_many_reasons_are_counted() -> None:
-    """Eight reasons are given; the rest are counted, so that an error stays readable."""
-    error = refusal(plan(ask(tools=TOOLS), market(*(endpoint(f"p{n}") for n in range(11)))))
-    assert "11 left out: " in error.message
-    assert error.message.count("does not support tools") == 8
-    assert error.message.endswith("; and 3 more")
+    """Eight reasons are given, those that the caller's wishes made before the operator's; the rest are counted."""
+    off = tuple(Rejection(endpoint(f"p{n}"), "not_live", f"no key for p{n}") for n in range(11))
+    wish = Rejection(endpoint("q"), "only", "not in provider.only")
+    error = refusal(Plan((Model(MODEL, "", "test"),), (), (*off, wish)))
+    assert "12 left out: q: not in provider.only; p0: no key for p0; " in error.message
+    assert error.message.endswith("; p6: no key for p6; and 4 more")
+
+
+def test_nothing_is_live() -> None:
+    """Where every endpoint is off for everybody, the request is not blamed: it would be the same for any."""
+    error = refusal(plan(ask(), market(endpoint("a", enabled=False))))
+    assert error.message == (
+        f"No endpoints found for {MODEL} that can be called; 1 left out: a: switched off by the operator"
+    )
+    assert error.metadata == {"availability": {"code": "no_endpoints", "requested_models": [MODEL]}}
+
+
+def test_a_keys_limit_is_not_mended_with_credits() -> None:
+    """Where the key's limit is what bounds, it is named: more credits would change nothing."""
+    found = plan(ask(max_tokens=500), market(endpoint("a")), available=350_000)
+    error = refuse(found, prompt_bound=100, choices=1, available=350_000, of_key=True)
+    assert error.message == (
+        "This request could cost more than the $0.00035 that is left of this key's limit. "
+        "Raise the key's limit, or set max_tokens to 250 or less."
+    )
 
 
 def test_nobody_offers_it() -> None:

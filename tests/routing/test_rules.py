@@ -9,6 +9,7 @@ from tollway.domain.catalog import Endpoint, Rates, Tier
 from tollway.domain.chat import (
     AudioPart,
     ChatRequest,
+    DocumentPart,
     FileData,
     FilePart,
     ImagePart,
@@ -36,6 +37,7 @@ AUDIO = AudioPart(InputAudio("AAAA", "wav"))
 VIDEO = VideoPart(VideoUrl("https://example.com/v"))
 OLD_VIDEO = LegacyVideoPart(VideoUrl("https://example.com/v"))
 FILE = FilePart(FileData("a.pdf"))
+DOCUMENT = DocumentPart("https://example.com/d")
 DEARER_LATER = (Tier(20, Rates(3 * MICRO, MICRO)),)
 
 
@@ -118,6 +120,7 @@ LEFT_OUT: tuple[tuple[str, ChatRequest, Endpoint, str, str], ...] = (
     ),
     ("tools", ask(tools=TOOLS), can("tool_choice"), "no_tools", "does not support tools"),
     ("image", holding(IMAGE), reads("audio"), "no_modality", "does not take image"),
+    ("a document", holding(DOCUMENT), reads("image"), "no_modality", "does not take file"),
     ("media", holding(VIDEO, AUDIO, IMAGE, FILE), reads("image"), "no_modality", "does not take audio, file, video"),
     ("schema", ask(response_format=SCHEMA), can(), "no_structured_output", "does not support structured output"),
     (

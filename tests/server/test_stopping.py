@@ -168,8 +168,11 @@ def test_what_keeps_it_from_starting() -> None:
     """A port in use is OSError; an application that does not start is RuntimeError, and the port is free again."""
 
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-            await serve(House(echo), port=taken.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(OSError, match="in use") as refused:
+                await serve(House(echo), port=port)
+        assert f"127.0.0.1:{port}: Address already in use. Set another server.host or " in refused.value.strerror
         house = House(echo)
         house.broken = True
         with socket.create_server(("127.0.0.1", 0)) as listener:

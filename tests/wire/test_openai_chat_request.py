@@ -183,6 +183,11 @@ def test_unknown_fields() -> None:
             {"max_new_tokens": 7},
         ),
         (
+            ChatRequest(messages=HI, extra={"max_new_tokens": Raw(b"99999")}),
+            {"max_tokens": 7, "quirks": Quirks(rename={"max_tokens": "max_new_tokens"})},
+            {"max_new_tokens": 7},
+        ),
+        (
             ChatRequest(messages=HI, max_completion_tokens=5),
             {"max_tokens": 7, "parameters": frozenset({"max_tokens"})},
             {"max_tokens": 7},

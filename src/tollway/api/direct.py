@@ -124,13 +124,13 @@ class DirectExchange(Exchange):
         except ClientGone:
             if not self.gone:
                 await self._fail("A handler gave up on a client that is still there")
-        except asyncio.CancelledError:
-            if not self.finished:
-                self.carrier.transport.close()
-            raise
         except Exception:  # whatever it was, the client gets an answer and the connection goes on or ends in order
             logger.exception("%s %s has failed", self.method, self.path)
             await self._fail(None)
+        except BaseException:  # cancelled, or a panic of a library that is no Exception: nobody will answer any more
+            if not self.finished:
+                self.carrier.transport.close()
+            raise
         else:
             if not self.finished and not self.gone:
                 await self._fail("A handler returned before its answer was complete")

@@ -99,9 +99,18 @@ def run(app: App, *, ready: Callable[[int], None] | None = None, **options: Any)
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one. Raises OSError."""
+    """A listening TCP socket; port 0 takes a free one. Raises OSError, in words that say what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        # Python's own text says the address twice: "Address already in use (while attempting to bind on ...)".
+        why = (error.strerror or str(error)).partition(" (while ")[0]
+        raise OSError(
+            error.errno,
+            f"Cannot listen on {host}:{port}: {why}. Set another server.host or server.port (`tollway demo` takes "
+            "--port), or stop what listens there",
+        ) from None
     listener.setblocking(False)
     return listener
 

@@ -57,8 +57,10 @@ async def examine(file: Path | None) -> list[Check]:
             "configuration", State.FAIL, str(error), "correct it; `tollway init` writes a file with every option"
         )
         return [broken, check_sqlite(), check_tokenizer()]
-    checks = [check_configuration(file, config), check_data_dir(config), check_secret(config), check_sqlite()]
-    checks.append(check_disk(config))
+    checks = [check_configuration(file, config), check_data_dir(config)]
+    if not _can_look_into(config.data_dir):
+        return [*checks, check_sqlite(), check_tokenizer()]
+    checks += [check_secret(config), check_sqlite(), check_disk(config)]
     checks += await check_database(config)
     checks.append(await check_server(config))
     checks.append(await asyncio.to_thread(check_tokenizer))
@@ -77,13 +79,15 @@ def check_configuration(file: Path | None, config: Config) -> Check:
 def check_data_dir(config: Config) -> Check:
     """Ours, writable, and closed to others."""
     place = config.data_dir
+    if not _can_look_into(place):
+        return Check("data directory", State.FAIL, f"{place} is not a directory that we can look into", _own(place))
     if not place.exists():
         above = next(parent for parent in place.parents if parent.exists())
         if os.access(above, os.W_OK):
             return Check("data directory", State.OK, f"{place} will be made at the first start")
         return Check("data directory", State.FAIL, f"{place} can't be made: {above} is not writable", _own(above))
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return Check("data directory", State.FAIL, f"{place} is not a directory that we can write to", _own(place))
+    if not os.access(place, os.W_OK):
+        return Check("data directory", State.FAIL, f"{place} is not writable for us", _own(place))
     if mode := _open_to_others(place):
         return Check(
             "data directory", State.WARN, f"{place} has mode {mode}: others on this machine can look in",
@@ -274,6 +278,14 @@ async def check_server(config: Config) -> Check:
         f"runs at {control.url} and is not ready: {body.decode(errors='replace')}",
         "its log says why",
     )
+
+
+def _can_look_into(place: Path) -> bool:
+    """Whether what lies in a directory, or that it is not there yet, can be seen at all."""
+    try:
+        return not place.exists() or (place.is_dir() and os.access(place, os.R_OK | os.X_OK))
+    except OSError:  # a directory above it is closed to us
+        return False
 
 
 def _open_to_others(path: Path) -> str:

@@ -56,7 +56,7 @@ def _announce(url: str, secret: str) -> None:
         Panel(
             f"The site        [bold]{url}[/]\n"
             f"Your first key  [bold]{secret}[/]\n"
-            f"                ${CREDITS_USD} of credits; every provider is simulated, nothing is sent anywhere",
+            f"                ${CREDITS_USD} of credits; every provider is simulated",
             title="Tollway demo",
             expand=False,
         ),

@@ -9,6 +9,7 @@ from rich.text import Text
 from tollway.cli.checkup import Check, State, examine
 from tollway.cli.terminal import console, print_json
 from tollway.config import load
+from tollway.domain.money import nanodollars_to_text
 from tollway.storage.audit import Finding, audit_ledger, count_rows
 from tollway.storage.files import DATABASE_FILE
 from tollway.storage.sqlite import SqliteReader
@@ -44,7 +45,9 @@ async def check_ledger(config_file: Path | None, *, as_json: bool) -> int:
         return 0 if ok else 1
     out = console()
     print_checks(out, [as_check(finding) for finding in findings])
-    out.print(", ".join(f"{name} {number:,}" for name, number in counts.items()))
+    shown = {name: f"{number:,}" for name, number in counts.items()}
+    shown["captured"] = f"${nanodollars_to_text(counts['captured'])}"
+    out.print(", ".join(f"{name} {number}" for name, number in shown.items()))
     return 0 if ok else 1
 
 
@@ -61,12 +64,13 @@ def as_check(finding: Finding) -> Check:
 def print_checks(out: Console, checks: Iterable[Check]) -> None:
     """A line each, with its fix below where there is one; then the sum."""
     count = dict.fromkeys(State, 0)
+    plain = out.encoding.lower().replace("-", "") != "utf8"
     for check in checks:
         count[check.state] += 1
         mark, colour = MARKS[check.state]
-        if out.encoding.lower().replace("-", "") != "utf8":
+        if plain:
             mark = {"✓": "+", "✗": "x"}.get(mark, mark)
         out.print(Text.assemble((mark, colour), " ", (check.name, "bold"), f": {check.detail}"))
         if check.fix:
-            out.print(Text.assemble("  ", ("→" if mark in "✓✗!" else "->", "dim"), f" {check.fix}"))
+            out.print(Text.assemble("  ", ("->" if plain else "→", "dim"), f" {check.fix}"))
     out.print(f"{count[State.OK]} in order, {count[State.WARN]} to look at, {count[State.FAIL]} broken")

@@ -40,7 +40,7 @@ def version() -> None:
 
 @app.command()
 def serve(config: ConfigFile = None) -> None:
-    """Run the server."""
+    """Run the server. Where it listens: [server] in tollway.toml, or TOLLWAY_SERVER__HOST and TOLLWAY_SERVER__PORT."""
     from tollway.cli.serve import serve as run
 
     run(config)
@@ -52,7 +52,7 @@ def demo(
     data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data")] = Path(".tollway/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Run a server whose providers are all simulated, with a first key: nothing else is needed."""
+    """Run a server with simulated providers and a first key. Nothing else is needed to try it."""
     from tollway.cli.demo import demo as run
 
     run(port, data_dir, as_json)
@@ -66,7 +66,7 @@ def simulate(
     model: Annotated[list[str] | None, typer.Option(help="A model that it knows; repeat it. Default: any")] = None,
     behaviour: Annotated[str, typer.Option(help="What every request meets: latency_ms=200,tokens_per_s=50")] = "",
 ) -> None:
-    """Run the simulated provider alone: an OpenAI-compatible server that does what it is told."""
+    """Run the simulated provider alone. It is an OpenAI-compatible server that does what it is told."""
     from tollway.cli.simulate import simulate as run
 
     run(host, port, seed, model, behaviour)
@@ -77,7 +77,7 @@ def init(
     path: Annotated[Path, typer.Argument(help="The file to write")] = Path("tollway.toml"),
     force: Annotated[bool, typer.Option(help="Replace a file that is there")] = False,
 ) -> None:
-    """Write a commented configuration; provider keys that are in the environment are found and named."""
+    """Write a commented configuration. Provider keys that are in the environment are found and named."""
     from tollway.cli.init import init as run
 
     run(path, force=force)
@@ -89,7 +89,7 @@ def doctor(
     ledger: Annotated[bool, typer.Option("--ledger", help="Check every invariant of the ledger")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check configuration, database, ledger and providers; each finding says what to do."""
+    """Check whether everything is in order. Each finding says what to do."""
     from tollway.cli.doctor import run
 
     raise typer.Exit(asyncio.run(run(config, ledger_only=ledger, as_json=as_json)))

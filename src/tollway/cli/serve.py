@@ -56,7 +56,8 @@ def _announce(house: House, config: Config) -> None:
     url = (config.server.public_url or config.server.local_url(house.port)).rstrip("/")
     lines = [
         f"[bold]{url}[/]  the site",
-        f"{url}/api/v1  OpenRouter's API   {url}/v1  OpenAI's",
+        f"{url}/api/v1  OpenRouter's API",
+        f"{url}/v1  OpenAI's API",
         f"{models} models, {endpoints} endpoints, {len(house.gateway.market.providers)} providers live",
         f"[dim]data in {config.data_dir}[/]",
     ]
@@ -65,4 +66,9 @@ def _announce(house: House, config: Config) -> None:
         lines.append(f"[dim]the models of {', '.join(listed)} are being listed[/]")
     elif not endpoints:
         lines.append("[yellow]No provider is live: set OPENAI_API_KEY or another, or add a server to tollway.toml.[/]")
+    live = house.gateway.market.providers
+    # A server of one's own is not there before its models are listed; one of the catalog's is, or has no key.
+    dead = [provider.slug for provider in config.providers if not provider.base_url and provider.slug not in live]
+    if dead:
+        lines.append(f"[yellow]Not live: {', '.join(dead)}; `tollway doctor` says why.[/]")
     Console(stderr=True).print(Panel("\n".join(lines), title="Tollway", expand=False), highlight=False)

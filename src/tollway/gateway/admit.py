@@ -41,8 +41,9 @@ async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: B
     estimate = body_bytes // BYTES_PER_TOKEN if not media else 0
     bound = body_bytes + media
     plan = _plan(gateway, request, estimate, bound, book)
-    if not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections):
-        estimate = await gateway.loop.run_in_executor(None, count_prompt, gateway.tokenizer(), request)
+    poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
+    if poor and available(book.lease, book.meter) > 0:  # who has nothing may not make us count 20 MB, either
+        estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = int(estimate * COUNTED_MARGIN) + 1 + media
         plan = _plan(gateway, request, estimate, bound, book)
     if not plan.candidates:
@@ -51,6 +52,7 @@ async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: B
             prompt_bound=bound,
             choices=max(request.n or 1, request.best_of or 1),
             available=available(book.lease, book.meter),
+            of_key=book.meter.available is not None and book.meter.available < book.lease.available,
         )
     return plan, estimate
 

@@ -58,8 +58,7 @@ BYTES_PER_TOKEN_LIKELY = 3
 async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
     """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
     loop = gateway.loop
-    run.on_left = lambda: _caller_left(gateway, run, loop)
-    sink.on_left(run.on_left)
+    sink.on_left(lambda: _caller_left(gateway, run, loop))
     failures: list[tuple[Candidate, Failure]] = []
     index = 0
     while _is_awaited(run):
@@ -103,6 +102,10 @@ async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink)
         try:
             await call.start()
             failure = await _read(gateway, run, candidate, call, sink)
+            if failure is not None:
+                # Not in the provider's words, which may quote the prompt: prompts never reach the log.
+                said = f"{failure.outcome}, status {failure.status or call.status}"
+                log.info("attempt failed", generation=run.id, endpoint=candidate.endpoint.id, fault=said)
         except UpstreamFault as fault:
             if run.cancelled:
                 failure = None

@@ -5,7 +5,6 @@ import base64
 import itertools
 import os
 import string
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tollway.domain.chat import ChatRequest
@@ -76,7 +75,6 @@ class Run:
         "left",
         "market",
         "native_finish_reason",
-        "on_left",
         "origin",
         "plan",
         "prompt_tokens",
@@ -141,7 +139,6 @@ class Run:
         """The caller disconnected."""
         self.cancelled = False
         """The provider was told to stop because of it."""
-        self.on_left: Callable[[], None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         """When the present call is given up for a reason of ours."""
 
@@ -149,6 +146,7 @@ class Run:
         """Forgets what a failed candidate left behind."""
         self.candidate = candidate
         self.accepted = False
+        self.first_event_s = None
         self.usage = None
         self.upstream_id = None
         self.choices_left = self.request.n or 1

@@ -46,8 +46,12 @@ class Settlement:
             run.finish_reason = "error"  # a mistake of ours ends the answer, and nobody pays for that
         # Only what was held for this very candidate may be captured: the hold is the worst bound among all.
         amount = min(self._hold.amount, run.candidate.bound) if run.candidate else 0
-        self.charge = charge(ending_of(run, self._gateway), run.candidate.price if run.candidate else None, amount)
-        self._hold.resolve(self.charge.cost.total)
+        cost = 0
+        try:
+            self.charge = charge(ending_of(run, self._gateway), run.candidate.price if run.candidate else None, amount)
+            cost = self.charge.cost.total
+        finally:
+            self._hold.resolve(cost)  # whatever fails here: a hold that stayed would lock the caller's money for good
         if self.charge.alarm:
             self._gateway.metrics.alarms += 1
             log.error("billing alarm", generation=run.id, alarm=self.charge.alarm)

@@ -50,6 +50,8 @@ class Supply:
         self._database = database
         self._client = client
         self._simulator_url = simulator_url
+        self._listed: dict[str, int] = {}
+        """How many models each own server listed last: said in the log when it changes."""
 
     async def load(self) -> tuple[Market, dict[str, str]]:
         """The market of this moment, and the live providers' credentials by slug."""
@@ -78,9 +80,12 @@ class Supply:
         """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
         own = [each for each in self._config.providers if each.base_url and each.models is None]
         while own:
-            found = [await self.list_server(provider) for provider in own]
-            if any(found):
-                await reload()
+            try:
+                found = [await self.list_server(provider) for provider in own]
+                if any(found):
+                    await reload()
+            except StorageError as error:
+                log.warning("could not take over what own servers list", error=str(error))
             await asyncio.sleep(LIST_EVERY_S)
 
     async def watch_prices(self, reload: Callable[[], Awaitable[Market]]) -> None:
@@ -118,6 +123,9 @@ class Supply:
         models, endpoints = rows_for(info, listing, catalog.models, catalog.aliases, day)
         free = {endpoint.id for endpoint in endpoints if provider.free and endpoint.price is None}
         await self._take_over(info, models, endpoints, free, now_ms)
+        if self._listed.get(info.slug) != len(endpoints):
+            self._listed[info.slug] = len(endpoints)
+            log.info("models listed", provider=info.slug, models=len(endpoints))
         return len(endpoints)
 
     async def _take_over(

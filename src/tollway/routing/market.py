@@ -10,6 +10,9 @@ from tollway.domain.money import Attodollars
 from tollway.domain.routing import Rejection
 from tollway.providers.base import Provider
 
+OFF_RULES = frozenset({"disabled", "unpriced", "not_live", "wire_format"})
+"""Why an endpoint is off for everybody, whatever a request asks for: only the operator can change it."""
+
 
 class Stall(Struct, frozen=True):
     """A live endpoint with what every plan asks about it, worked out once for each market."""

@@ -15,12 +15,14 @@ from tollway.domain.errors import (
 )
 from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.domain.routing import Candidate, Plan, Rejection
-from tollway.routing.market import Market, Offer, Stall
+from tollway.routing.market import OFF_RULES, Market, Offer, Stall
 from tollway.routing.order import Dice, Place, order_stalls
 from tollway.routing.rules import RULES, Ask, Rule, ask_of
 
 NOT_AFFORDABLE = "not_affordable"
 FALLBACKS_OFF = "fallbacks_off"
+REASONS_SHOWN = 8
+PROVIDERS_SHOWN = 4
 
 WhyDown = Callable[[str], str | None]
 """An endpoint's id -> why it is to be avoided just now, or None."""
@@ -60,26 +62,55 @@ def make_plan(
     return Plan(tuple(models), tuple(candidates), tuple(rejections))
 
 
-def refuse(plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollars) -> TollwayError:
-    """The error that explains a plan without candidates: no money, or no endpoint that fits."""
-    names = ", ".join(model.id for model in plan.models)
+def refuse(
+    plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollars, of_key: bool = False
+) -> TollwayError:
+    """The error that explains a plan without candidates: no money, or no endpoint that fits.
+
+    `of_key`: what is `available` is bounded by the key's limit, so that credits would not help.
+    """
     poor = [each for each in plan.rejections if each.rule == NOT_AFFORDABLE]
     if poor:
         prices = [each.endpoint.price for each in poor if each.endpoint.price]
         tokens = max(max_tokens_for(price, prompt_bound, choices, available) for price in prices)
+        usd = nanodollars_to_text(max(0, available))
+        left = f"${usd} that is left of this key's limit" if of_key else f"${usd} that is available"
+        more = "Raise the key's limit" if of_key else "Add credits"
         return PaymentRequired(
-            f"This request could cost more than the ${nanodollars_to_text(max(0, available))} that is available. "
-            + (f"Add credits, or set max_tokens to {tokens} or less." if tokens > 0 else "Add credits."),
+            f"This request could cost more than the {left}. {more}"
+            + (f", or set max_tokens to {tokens} or less." if tokens > 0 else "."),
             metadata={"affordable_max_tokens": tokens},
         )
-    reasons = "; ".join(f"{each.endpoint.provider}: {each.reason}" for each in plan.rejections[:8])
-    more = f"; and {len(plan.rejections) - 8} more" if len(plan.rejections) > 8 else ""
+    names = ", ".join(model.id for model in plan.models)
     if not plan.rejections:
         return NoEndpoints(f"No endpoints found for {names}.")
+    wishes = [each for each in plan.rejections if each.rule not in OFF_RULES]
+    fitting = "that fit this request" if wishes else "that can be called"
     return NoEndpoints(
-        f"No endpoints found for {names} that fit this request; {len(plan.rejections)} left out: {reasons}{more}",
-        metadata={"availability": {"code": "constraint_filtered", "requested_models": [m.id for m in plan.models]}},
+        f"No endpoints found for {names} {fitting}; {len(plan.rejections)} left out: {_reasons(plan, wishes)}",
+        metadata={
+            "availability": {
+                "code": "constraint_filtered" if wishes else "no_endpoints",
+                "requested_models": [model.id for model in plan.models],
+            }
+        },
     )
+
+
+def _reasons(plan: Plan, wishes: Sequence[Rejection]) -> str:
+    """Every reason once, with the providers that it concerns: first those that the caller's own wishes made."""
+    off = [each for each in plan.rejections if each.rule in OFF_RULES]
+    providers: dict[str, list[str]] = {}
+    for each in (*wishes, *off):
+        providers.setdefault(each.reason, []).append(each.endpoint.provider)
+    said = []
+    for reason, names in list(providers.items())[:REASONS_SHOWN]:
+        more = f" and {len(names) - PROVIDERS_SHOWN} more" if len(names) > PROVIDERS_SHOWN else ""
+        said.append(f"{', '.join(names[:PROVIDERS_SHOWN])}{more}: {reason}")
+    unsaid = list(providers.values())[REASONS_SHOWN:]
+    if unsaid:
+        said.append(f"and {sum(map(len, unsaid))} more")
+    return "; ".join(said)
 
 
 def _offers(request: ChatRequest, market: Market) -> list[Offer]:

@@ -11,6 +11,7 @@ from tollway.domain.catalog import Endpoint
 from tollway.domain.chat import (
     AudioPart,
     ChatRequest,
+    DocumentPart,
     FilePart,
     ImagePart,
     LegacyVideoPart,
@@ -208,6 +209,7 @@ _MODALITY: dict[type, str] = {
     VideoPart: "video",
     LegacyVideoPart: "video",
     FilePart: "file",
+    DocumentPart: "file",
 }
 
 

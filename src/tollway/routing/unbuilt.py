@@ -3,9 +3,16 @@
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import NotBuiltYet
 
+DEARER_TIERS = frozenset({"priority", "fast", "ultrafast"})
+"""Providers bill these at up to twice the price that we know; what was served is what must be billed
+(OPENROUTER.md 9.3)."""
+
 
 def refuse_unbuilt(request: ChatRequest) -> None:
-    """NotBuiltYet: plugins, server tools, presets, CPEN's caps. Left out quietly they would change the answer."""
+    """NotBuiltYet: plugins, server tools, dearer tiers, presets, CPEN's caps.
+
+    Left out quietly they would change the answer, or what it costs.
+    """
     for index, plugin in enumerate(request.plugins or ()):
         if plugin.get("enabled") is not False:
             name = str(plugin.get("id", "?"))[:40]
@@ -20,6 +27,11 @@ def refuse_unbuilt(request: ChatRequest) -> None:
             )
     if request.best_of is not None and request.best_of > (request.n or 1):
         raise NotBuiltYet("`best_of` above `n` is not built yet; ask for n answers and choose.", param="best_of")
+    if request.service_tier in DEARER_TIERS:
+        raise NotBuiltYet(
+            f'The service tier "{request.service_tier}" is not built yet: its prices are not in the catalog.',
+            param="service_tier",
+        )
     if request.preset is not None:
         raise NotBuiltYet("Presets are not built yet; send the parameters themselves.", param="preset")
     if request.routing is not None:

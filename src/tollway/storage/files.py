@@ -24,17 +24,26 @@ class Control(Struct):
 
 
 class ServerLock:
-    """Held while a server runs: its lease is the whole balance, so there may be one only (MONEY.md, Leases)."""
+    """Held while a server runs: its lease is the whole balance, so there may be one only (MONEY.md, Leases).
+
+    StorageError: the data directory can't be made, or not written to.
+    """
 
     def __init__(self, data_dir: Path) -> None:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise unusable(data_dir, error) from None
         self._path = data_dir / "server.lock"
         self._file: IO[str] | None = None
 
     def acquire(self, wait_s: float = 0.0) -> bool:
         """False: another process holds it. `wait_s`: a command holds it for a moment only, so that waiting may help."""
         end_s = time.monotonic() + wait_s
-        file = self._path.open("a")
+        try:
+            file = self._path.open("a")
+        except OSError as error:
+            raise unusable(self._path.parent, error) from None
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,6 +61,14 @@ class ServerLock:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def unusable(data_dir: Path, error: OSError) -> StorageError:
+    """A data directory that the system refuses us, and what to do about it."""
+    return StorageError(
+        f"The data directory {data_dir} can't be written to: {error.strerror}. Give it to the user that runs Tollway, "
+        "or set storage.data_dir (TOLLWAY_STORAGE__DATA_DIR) to another place"
+    )
 
 
 def is_locked(data_dir: Path) -> bool:

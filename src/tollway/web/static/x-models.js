@@ -27,6 +27,8 @@ class XModels extends HTMLElement {
   /** @type {AbortController | undefined} */ #request;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
   #listening = new AbortController();
+  /** The query of the table that is shown, or asked for. */
+  #search = location.search;
 
   connectedCallback() {
     const { signal } = (this.#listening = new AbortController());
@@ -34,7 +36,7 @@ class XModels extends HTMLElement {
     this.addEventListener("input", () => this.#soon(), { signal });
     this.addEventListener("submit", (event) => (event.preventDefault(), this.#typed()), { signal });
     this.addEventListener("click", (event) => this.#clicked(event), { signal });
-    addEventListener("popstate", () => this.#load(new URL(location.href), "none", true), { signal });
+    addEventListener("popstate", () => this.#moved(), { signal });
     addEventListener("keydown", (event) => this.#key(event), { signal });
   }
 
@@ -46,6 +48,12 @@ class XModels extends HTMLElement {
 
   get #form() {
     return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+  }
+
+  #moved() {
+    // A link to a place on this page (#models) comes by here too; to fetch for it would take the form away under
+    // somebody who types.
+    if (location.search !== this.#search) this.#load(new URL(location.href), "none", true);
   }
 
   #soon() {
@@ -87,6 +95,7 @@ class XModels extends HTMLElement {
    */
   async #load(url, history_, andForm) {
     this.#request?.abort();
+    this.#search = url.search;
     const request = (this.#request = new AbortController());
     try {
       const page = await fetchPage(url, request.signal);

@@ -69,7 +69,8 @@ def encode_request(
     if quirks.rename:
         _rename(request, quirks.rename, changes, added)
     if request.extra and same_format:
-        added.update((name, value) for name, value in request.extra.items() if _may_leave(name, quirks))
+        # What we say stands: a caller who knows the provider's own word for max_tokens may not pass the bound with it.
+        added = {name: value for name, value in request.extra.items() if _may_leave(name, quirks)} | added
     messages = changes.get("messages", request.messages)
     if (plain := _plain_messages(messages, quirks)) is not None:
         changes["messages"] = plain
