@@ -36,7 +36,7 @@ entry points   api/  web/  cli/  simulator/          speak HTTP, HTML, terminal;
      |                                               (app.py builds everything once; config.py reads the world once)
 shell          gateway/  identity/                   what happens, in order; awaits things
      |
-core | I/O     routing/ limits/ providers/ billing/ catalog/  |  upstream/ storage/ telemetry/
+core | I/O     routing/ providers/ billing/ catalog/          |  upstream/ storage/ telemetry/
      |         decides, never waits                           |  does, never decides
 wire/          bytes <-> domain, both roles of each format
      |

@@ -144,7 +144,7 @@ def test_free_only_by_declaration(tmp_path: Path) -> None:
     async def test(database: Database) -> None:
         await put(database, rows(endpoint()))
         assert (await one(database, NOW)).price is None
-        with pytest.raises(ValueError, match="declare_free"):
+        with pytest.raises(ValueError, match="tollway catalog free acme:one"):
             await set_price(database, "acme:one", RatesText("0", "0"), NOW)
         await declare_free(database, "acme:one", NOW)
         free = (await one(database, NOW)).price

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -146,3 +147,25 @@ def test_config_show(tmp_path: Path) -> None:
     table = command(tmp_path, "config", "show", MY_KEY="sk-mine").stdout
     for secret in ("sk-mine", "0123456789abcdef", "user:pass"):
         assert secret not in done.stdout + table
+
+
+def test_serve_says_what_does_not_work(tmp_path: Path) -> None:
+    """A misspelt provider is named at the start; so is a port in use, and a place that can't hold the data."""
+    file = tmp_path / "tollway.toml"
+    file.write_text('[server]\nport = 0\n[[providers]]\nslug = "opanai"\nkey = "k"\n')
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tollway", "serve"],
+        cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stderr is not None
+        assert any("Not live: opanai" in line for line in iter(server.stderr.readline, ""))
+    finally:
+        server.kill()
+        server.communicate()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = command(tmp_path, "serve", TOLLWAY_SERVER__PORT=str(port))
+    assert refused.stderr.startswith(f"error: Cannot listen on 127.0.0.1:{port}: Address already in use. Set another")
+    refused = command(tmp_path, "serve", TOLLWAY_STORAGE__DATA_DIR=str(file))
+    assert refused.stderr.startswith(f"error: The data directory {file} can't be written to: File exists. Give it to")

@@ -72,10 +72,10 @@ def test_a_reason_is_said_once() -> None:
 
 def test_many_reasons_are_counted() -> None:
     """Eight reasons are given, those that the caller's wishes made before the operator's; the rest are counted."""
-    off = tuple(Rejection(endpoint(f"p{n}"), "not_live", f"no key for p{n}") for n in range(11))
+    off = tuple(Rejection(endpoint(f"p{n}"), "not_live", f"no key for p{n}") for n in (0, *range(11)))
     wish = Rejection(endpoint("q"), "only", "not in provider.only")
     error = refusal(Plan((Model(MODEL, "", "test"),), (), (*off, wish)))
-    assert "12 left out: q: not in provider.only; p0: no key for p0; " in error.message
+    assert "13 left out: q: not in provider.only; p0: no key for p0; " in error.message
     assert error.message.endswith("; p6: no key for p6; and 4 more")
 
 

@@ -172,7 +172,7 @@ def test_what_keeps_it_from_starting() -> None:
             port = taken.getsockname()[1]
             with pytest.raises(OSError, match="in use") as refused:
                 await serve(House(echo), port=port)
-        assert f"127.0.0.1:{port}: Address already in use. Set another server.host or " in refused.value.strerror
+        assert f"127.0.0.1:{port}: Address already in use. Set another server.host or " in str(refused.value)
         house = House(echo)
         house.broken = True
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -130,11 +130,12 @@ async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, si
         outcome = outcome_of_status(call.status)
         told = scrub(rejection.message, _credential(gateway, candidate))
         return Failure(outcome, told, call.status, rejection.code, rejection.retry_after_s)
-    content_type = call.header("content-type") or ""
+    content_type = (call.header("content-type") or "").lower()
     if content_type.startswith("text/html"):
         return Failure(Outcome.PROVIDER_ERROR, "it answered with a web page", call.status)
     run.accepted = True
-    if run.streamed and content_type.startswith(wire.STREAM_TYPE):
+    # Some servers stream as text/plain, or say nothing; only who says JSON has not heard that a stream was asked for.
+    if run.streamed and (content_type.startswith(wire.STREAM_TYPE) or not content_type.startswith("application/json")):
         return await _read_stream(gateway, run, candidate, call, sink)
     whole = wire.decode_answer(await call.read())
     if isinstance(whole, Failed):

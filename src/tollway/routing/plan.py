@@ -100,16 +100,18 @@ def refuse(
 def _reasons(plan: Plan, wishes: Sequence[Rejection]) -> str:
     """Every reason once, with the providers that it concerns: first those that the caller's own wishes made."""
     off = [each for each in plan.rejections if each.rule in OFF_RULES]
-    providers: dict[str, list[str]] = {}
+    providers: dict[str, dict[str, int]] = {}
     for each in (*wishes, *off):
-        providers.setdefault(each.reason, []).append(each.endpoint.provider)
+        counts = providers.setdefault(each.reason, {})
+        counts[each.endpoint.provider] = counts.get(each.endpoint.provider, 0) + 1
     said = []
-    for reason, names in list(providers.items())[:REASONS_SHOWN]:
+    for reason, counts in list(providers.items())[:REASONS_SHOWN]:
+        names = list(counts)
         more = f" and {len(names) - PROVIDERS_SHOWN} more" if len(names) > PROVIDERS_SHOWN else ""
         said.append(f"{', '.join(names[:PROVIDERS_SHOWN])}{more}: {reason}")
     unsaid = list(providers.values())[REASONS_SHOWN:]
     if unsaid:
-        said.append(f"and {sum(map(len, unsaid))} more")
+        said.append(f"and {sum(sum(counts.values()) for counts in unsaid)} more")
     return "; ".join(said)
 
 

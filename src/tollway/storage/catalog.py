@@ -167,7 +167,7 @@ async def set_price(
     rates_from_text(rates)
     tiers_from_text(tiers)
     if rates.is_zero:
-        raise ValueError(f"a price of zero must be declared: `tollway catalog free {endpoint_id}` (declare_free)")
+        raise ValueError(f"a price of zero must be declared: `tollway catalog free {endpoint_id}`")
     price = PriceRow(rates, tiers, source=OPERATOR)
     await _add_price(database, endpoint_id, price, now_ms if effective_ms is None else effective_ms, now_ms, free=False)
 

@@ -1,0 +1,57 @@
+"""A stream is read as one, whatever its provider calls it; one body in its place is taken apart."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from tests.gateway.clients import chat, generations, run, settled
+from tests.support import offer, staged
+
+STREAM = (
+    b'data: {"id":"x","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
+    b'data: {"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    b'data: {"id":"x","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}}\n\n'
+    b"data: [DONE]\n\n"
+)
+WHOLE = (
+    b'{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],'
+    b'"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "body"),
+    [
+        (b"content-type: text/event-stream\r\n", STREAM),
+        (b"content-type: Text/Event-Stream; charset=utf-8\r\n", STREAM),
+        (b"content-type: text/plain\r\n", STREAM),
+        (b"", STREAM),
+        (b"content-type: application/json\r\n", WHOLE),
+        (b"", WHOLE),
+    ],
+)
+def test_a_stream_by_any_name(said: bytes, body: bytes) -> None:
+    """Media types are matched without case (RFC 9110, 8.3.1); a missing one was taken for JSON, and answered 502."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n%bconnection: close\r\n\r\n%b" % (said, body))
+        await writer.drain()
+        writer.close()
+
+    async def scene() -> None:
+        async with staged(offer("test/model", "m")) as stage:
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            market = stage.house.gateway.market
+            there = replace(market.providers["a"], base_url=f"http://127.0.0.1:{port}")
+            stage.house.gateway.market = replace(market, providers={"a": there})
+            seen = await chat(stage, stream=True, max_tokens=20)
+            await settled(stage)
+            server.close()
+            assert (seen.status, seen.ended) == (200, True)
+            [record] = await generations(stage)
+            assert (record.usage.prompt, record.usage.completion, record.cost) == (9, 1, 11_000)
+
+    run(scene)
