@@ -371,9 +371,10 @@ def test_the_readme_begins_with_the_commands() -> None:
     assert first.startswith("# ")
     assert lines[0].startswith("```")
     assert [line.split("#")[0].strip() for line in lines[1:3]] == ["make run", "make test"]
-    assert len(text.splitlines()) <= 100
-    assert "<!-- bench:start -->" in text
-    assert "<!-- bench:end -->" in text
+    head, _, rest = text.partition("<!-- bench:start -->")
+    table, _, tail = rest.partition("<!-- bench:end -->")
+    assert table
+    assert len((head + tail).splitlines()) <= 100
 
 
 @cache

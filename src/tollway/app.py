@@ -36,6 +36,7 @@ from tollway.storage.files import (
     remove_control,
     write_control,
 )
+from tollway.storage.keys import has_keys
 from tollway.storage.ledger import open_accounts
 from tollway.storage.migrate import migrate
 from tollway.storage.sqlite import SqliteDatabase
@@ -81,7 +82,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         gateway.market, gateway.credentials = await supply.load()
         return gateway.market
 
-    pepper = load_secret(config.data_dir, config.security.secret_key)
+    pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
     house = House(
         config=config,
         database=database,

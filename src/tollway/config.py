@@ -15,7 +15,7 @@ from tollway.domain.money import price_from_text
 
 ENV_PREFIX = "TOLLWAY_"
 CONFIG_FILE = "tollway.toml"
-SECRETS = ("security.secret_key",)
+SECRETS = ("security.secret_key", "security.metrics_token")
 """Values that may also come from a file: TOLLWAY_SECURITY__SECRET_KEY_FILE (Docker's and Kubernetes' secrets)."""
 
 EXAMPLE_SECRETS = frozenset({"changeme", "secret", "password", "tollway", "your-secret-key"})
@@ -70,12 +70,16 @@ class Storage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Security(Struct, frozen=True, forbid_unknown_fields=True):
-    """`secret_key` peppers the digests of keys; by default a file of mode 0600 in the data directory."""
+    """`secret_key` peppers the digests of keys; by default a file of mode 0600 in the data directory.
+
+    `metrics_token` is the bearer token of /metrics; without one, only programs on the same machine may read it.
+    """
 
     secret_key: str | None = None
+    metrics_token: str | None = None
 
     def __repr__(self) -> str:
-        return f"Security(secret_key={_masked(self.secret_key)})"
+        return f"Security(secret_key={_masked(self.secret_key)}, metrics_token={_masked(self.metrics_token)})"
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -329,9 +333,10 @@ def _expand(node: Any, env: Mapping[str, str], place: str) -> None:
 
 def _odd(config: Config) -> Iterator[str]:
     """What is of the right type and still can't be meant."""
-    secret = config.security.secret_key
-    if secret is not None and secret.strip().lower() in EXAMPLE_SECRETS | {""}:
-        yield "security.secret_key is empty or a known example; make one: openssl rand -hex 32"
+    for name in ("secret_key", "metrics_token"):
+        secret = getattr(config.security, name)
+        if secret is not None and secret.strip().lower() in EXAMPLE_SECRETS | {""}:
+            yield f"security.{name} is empty or a known example; make one: openssl rand -hex 32"
     seen: set[str] = set()
     for number, provider in enumerate(config.providers):
         place = f"providers[{number}]"
@@ -358,6 +363,9 @@ def _odd_model(model: ModelConfig, place: str) -> Iterator[str]:
                 price_from_text(text)
         except ValueError as error:
             yield f"{place}.{name}: {error}"
+    if (model.price_prompt is None) is not (model.price_completion is None):
+        # A price that is left out would be zero, and zero must be said (MONEY.md, Units).
+        yield f'{place}: price_prompt and price_completion go together; a price of 0 is written as "0"'
     if model.free and any(text is not None for text in prices.values()):
         yield f"{place} has a price and is declared free; it can be one of the two"
 

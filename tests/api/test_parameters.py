@@ -76,7 +76,7 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "audio": (({"voice": "alloy", "format": "wav"}, SAME),),
     "image_config": (({"aspect_ratio": "1:1"}, GONE),),
     "plugins": (([], GONE), ([{"id": "web"}], NOT_BUILT)),
-    "web_search_options": (({"search_context_size": "low"}, SAME),),
+    "web_search_options": (({"search_context_size": "low"}, NOT_BUILT),),
     "x_search_filter": (({"from_date": "2026-01-01"}, GONE),),
     "provider": (({"order": ["a"]}, GONE),),
     "route": (("fallback", GONE), (None, GONE)),

@@ -69,7 +69,7 @@ class ServerProcess:
         database = await open_database(config)
         try:
             now_ms = int(time.time() * 1000)
-            pepper = load_secret(self.data_dir, None)
+            pepper = load_secret(self.data_dir, None, has_keys=False)
             key, secret = await create_key(database, pepper, workspace_id=WORKSPACE, name="chaos", now_ms=now_ms)
             await Books(database).grant(WORKSPACE, nanodollars_from_text(usd), "first", "", now_ms)
             self.key = Secret(key, secret)

@@ -167,3 +167,14 @@ def test_variables_without_a_section_are_noticed() -> None:
 def test_where_the_command_line_finds_the_server(host: str, url: str) -> None:
     """A wildcard address can't be connected to, and an IPv6 address needs brackets."""
     assert load_without_file({"TOLLWAY_SERVER__HOST": host}).server.local_url(5) == url
+
+
+def test_half_a_price_is_no_price(tmp_path: Path) -> None:
+    """A price that is left out would be zero, and zero has to be said."""
+    file = tmp_path / "tollway.toml"
+    file.write_text(
+        '[[providers]]\nslug = "mine"\nbase_url = "http://127.0.0.1:9"\n'
+        'models = [{ id = "a/b", price_completion = "0.000001" }]\n'
+    )
+    with pytest.raises(ConfigError, match="price_prompt and price_completion go together"):
+        load(file, {})

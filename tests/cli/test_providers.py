@@ -129,8 +129,8 @@ def test_prices_of_the_configuration_are_followed(desk: Desk) -> None:
         block = f'[[providers]]\nslug = "own"\nbase_url = "{simulator.url}/v1"\n[[providers.models]]\nid = "me/m"\n'
         for rest, wanted in (
             ("free = true\n", (0, True)),
-            ('price_prompt = "0.000001"\n', (10**12, False)),
-            ('price_prompt = "0.000002"\n', (2 * 10**12, False)),
+            ('price_prompt = "0.000001"\nprice_completion = "0"\n', (10**12, False)),
+            ('price_prompt = "0.000002"\nprice_completion = "0"\n', (2 * 10**12, False)),
             ("free = true\n", (0, True)),
             ("", None),
         ):

@@ -55,3 +55,34 @@ def test_a_stream_by_any_name(said: bytes, body: bytes) -> None:
             assert (record.usage.prompt, record.usage.completion, record.cost) == (9, 1, 11_000)
 
     run(scene)
+
+
+def test_usage_that_comes_behind_the_end_counts() -> None:
+    """FAULTS.md U-18: after `[DONE]` nothing is read but usage, and for that we wait a little."""
+    late = STREAM.partition(b"data: [DONE]")[0].rpartition(b'data: {"id":"x","choices":[],')[0] + b"data: [DONE]\n\n"
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":1,"total_tokens":1001}}\n\n'
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + late)
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.write(usage)
+        await writer.drain()
+        writer.close()
+
+    async def scene() -> None:
+        async with staged(offer("test/model", "m")) as stage:
+            server = await asyncio.start_server(answer, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            market = stage.house.gateway.market
+            there = replace(market.providers["a"], base_url=f"http://127.0.0.1:{port}")
+            stage.house.gateway.market = replace(market, providers={"a": there})
+            seen = await chat(stage, stream=True, max_tokens=20)
+            await settled(stage)
+            server.close()
+            assert (seen.status, seen.ended) == (200, True)
+            [record] = await generations(stage)
+            assert (record.usage.prompt, record.usage.completion, record.usage.estimated) == (1000, 1, False)
+
+    run(scene)

@@ -10,7 +10,7 @@ from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, order_of, p
 from tollway.billing.estimate import bound, dearest
 from tollway.domain.catalog import Endpoint, Rates, Tier, WireFormat
 from tollway.domain.chat import ChatRequest, ImagePart, ImageUrl, MaxPrice, TextPart, Tool, ToolFunction, UserMessage
-from tollway.domain.errors import InvalidRequest, ModelNotFound
+from tollway.domain.errors import InvalidRequest, ModelNotFound, NotBuiltYet
 from tollway.domain.money import NANO
 from tollway.routing.market import Market, blended_price
 
@@ -262,3 +262,18 @@ def test_the_market_sorts_by_price() -> None:
     assert [blended_price(each) for each in offer.live] == [4 * MICRO, 5 * MICRO, 16 * MICRO]
     assert [stall.endpoint for stall in offer.stalls] == list(offer.live)
     assert blended_price(endpoint("a", price=None)) == 0
+
+
+@pytest.mark.parametrize("name", ["test/model:nitro", "test/model:online", "openrouter/auto", "@preset/mine"])
+def test_routers_and_variants_say_that_they_are_not_built(name: str) -> None:
+    """501, not "no such model": OpenRouter's users try these first."""
+    with pytest.raises(NotBuiltYet, match="not built yet"):
+        plan(ask(model=name), market(endpoint("a")))
+
+
+def test_an_unknown_model_names_its_neighbours() -> None:
+    """A typing error is answered with what was probably meant."""
+    with pytest.raises(ModelNotFound, match=f"did you mean {MODEL}"):
+        plan(ask(model=MODEL[:-1]), market(endpoint("a")))
+    with pytest.raises(ModelNotFound, match="GET /api/v1/models lists them"):
+        plan(ask(model="nothing/like-it"), market(endpoint("a")))

@@ -100,7 +100,7 @@ def test_asking_makes_no_file(tmp_path: Path) -> None:
 def test_the_folder_is_its_owners(tmp_path: Path) -> None:
     """A data directory that is made has mode 0700, whoever makes it."""
     ServerLock(tmp_path / "a")
-    load_secret(tmp_path / "b", None)
+    load_secret(tmp_path / "b", None, has_keys=False)
     for name in "ab":
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
 
@@ -141,26 +141,26 @@ def test_what_a_crash_left_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_the_secret_is_made_once(tmp_path: Path) -> None:
     """256 random bits at the first start, the same at every other, in a file of mode 0600."""
-    first = load_secret(tmp_path, None)
+    first = load_secret(tmp_path, None, has_keys=False)
     assert len(bytes.fromhex(first.decode())) == 32
-    assert load_secret(tmp_path, None) == first
-    assert load_secret(tmp_path / "another", None) != first
+    assert load_secret(tmp_path, None, has_keys=False) == first
+    assert load_secret(tmp_path / "another", None, has_keys=False) != first
     assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
 
 
 def test_a_configured_secret_makes_no_file(tmp_path: Path) -> None:
     """What is configured counts, also over a file that is there."""
-    assert load_secret(tmp_path, "configured") == b"configured"
+    assert load_secret(tmp_path, "configured", has_keys=False) == b"configured"
     assert list(tmp_path.iterdir()) == []
-    load_secret(tmp_path, None)
-    assert load_secret(tmp_path, "configured") == b"configured"
+    load_secret(tmp_path, None, has_keys=False)
+    assert load_secret(tmp_path, "configured", has_keys=False) == b"configured"
 
 
 @pytest.mark.parametrize("configured", ["", " ", "\n\t"])
 def test_an_empty_configured_secret_is_refused(configured: str, tmp_path: Path) -> None:
     """With an empty pepper anyone could forge keys (FAULTS.md, finding 11)."""
     with pytest.raises(StorageError, match="secret_key is empty"):
-        load_secret(tmp_path, configured)
+        load_secret(tmp_path, configured, has_keys=False)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n"])
@@ -168,5 +168,13 @@ def test_an_empty_secret_file_is_refused(content: bytes, tmp_path: Path) -> None
     """A file that lost its content is not made anew: every key would stop working, without a word."""
     (tmp_path / "secret_key").write_bytes(content)
     with pytest.raises(StorageError, match="restore it from a backup"):
-        load_secret(tmp_path, None)
+        load_secret(tmp_path, None, has_keys=False)
     assert (tmp_path / "secret_key").read_bytes() == content
+
+
+def test_a_lost_secret_is_not_made_anew(tmp_path: Path) -> None:
+    """A new pepper beside old keys would silently make every one of them invalid."""
+    with pytest.raises(StorageError, match="restore it from a backup"):
+        load_secret(tmp_path, None, has_keys=True)
+    assert not (tmp_path / "secret_key").exists()
+    assert load_secret(tmp_path, "configured", has_keys=True) == b"configured"

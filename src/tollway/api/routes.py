@@ -132,7 +132,7 @@ def no_such_route(method: str, path: str, allowed: bool) -> TollwayError:
     """What an unknown URL answers: 501 where a later release brings it, 405 for a wrong method, else 404."""
     parts = path.removeprefix("/api").split("/")
     if allowed:
-        return MethodNotAllowed(f"{path} does not take {method}.")
+        return MethodNotAllowed(f"{path} does not take {method}; the `Allow` header says what it takes.")
     if len(parts) > 2 and parts[1] in {"v1", "v1beta"} and (what := NOT_BUILT.get(parts[2])):
         return NotBuiltYet(
             f"Tollway does not offer {what} yet; "

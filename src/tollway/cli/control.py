@@ -28,6 +28,7 @@ from tollway.gateway.office import (
 from tollway.gateway.supply import first_catalog
 from tollway.storage.database import Database
 from tollway.storage.files import DATABASE_FILE, Control, ServerLock, is_locked, load_secret, read_control
+from tollway.storage.keys import has_keys
 from tollway.storage.migrate import pending
 from tollway.storage.sqlite import SqliteReader
 from tollway.upstream.client import UpstreamClient
@@ -157,7 +158,7 @@ async def office(config: Config) -> AsyncIterator[Operator]:
         database = await open_database(config)
         try:
             await first_catalog(database, Gateway.now_ms())
-            pepper = load_secret(config.data_dir, config.security.secret_key)
+            pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
             yield Office(database, Books(database), pepper, forget=_nobody_knows, reload=_nothing_to_reload)
         finally:
             await database.close()

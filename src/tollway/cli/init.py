@@ -31,6 +31,10 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
         "peppers the digests of keys; by default made at first start, in the data directory. Without it no key works",
         '"${TOLLWAY_SECRET}"',
     ),
+    "security.metrics_token": (
+        "bearer token of /metrics; by default only programs on this machine may read it",
+        '"${TOLLWAY_METRICS_TOKEN}"',
+    ),
     "upstream.connections_per_origin": ("open connections to one provider, at most", ""),
     "upstream.proxies": ("HTTP proxies by scheme or host", '{ https = "http://proxy.example.org:3128" }'),
     "upstream.attempts_max": ("endpoints that one request tries, at most, before it fails", ""),

@@ -39,11 +39,15 @@ def version() -> None:
 
 
 @app.command()
-def serve(config: ConfigFile = None) -> None:
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen, over [server] host")] = None,
+    port: Annotated[int | None, typer.Option(help="Where to listen, over [server] port")] = None,
+) -> None:
     """Run the server. Where it listens: [server] in tollway.toml, or TOLLWAY_SERVER__HOST and TOLLWAY_SERVER__PORT."""
     from tollway.cli.serve import serve as run
 
-    run(config)
+    run(config, host, port)
 
 
 @app.command()

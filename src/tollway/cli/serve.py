@@ -4,6 +4,7 @@ import asyncio
 import gc
 from pathlib import Path
 
+from msgspec import structs
 from rich.console import Console
 from rich.panel import Panel
 
@@ -13,9 +14,11 @@ from tollway.config import Config, load
 from tollway.telemetry.logs import set_up_logs
 
 
-def serve(config_file: Path | None) -> None:
+def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
     """Reads the configuration, starts, prints where, and returns when the server has stopped."""
     config = load(config_file)
+    asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    config = structs.replace(config, server=structs.replace(config.server, **asked))
     set_up_logs(config.environment.get("LOG_LEVEL", "info"))
     run_loop(_serve(config))
 

@@ -52,7 +52,7 @@ class Generation(Struct, frozen=True, omit_defaults=True):
     native_finish_reason: str | None
     endpoint_id: str | None
     provider: str | None
-    """Display name of the provider that answered."""
+    """The slug of the provider that answered."""
     price_id: int | None
     usage: Usage
     cost: Nanodollars

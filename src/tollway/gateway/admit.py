@@ -12,6 +12,8 @@ from tollway.gateway.books import Book
 from tollway.routing.plan import NOT_AFFORDABLE, make_plan, refuse
 
 BYTES_PER_TOKEN = 4
+TOOL_PROMPT_TOKENS = 512
+"""What a provider itself says to a model about tools, and bills: up to 346 tokens (Anthropic, "Pricing", tool use)."""
 COUNTED_MARGIN = 1.3
 """Other tokenizers need up to this many times the tokens of ours (MONEY.md, How much is held)."""
 
@@ -39,12 +41,13 @@ async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: B
     """
     media = media_tokens(request)
     estimate = body_bytes // BYTES_PER_TOKEN if not media else 0
-    bound = body_bytes + media
+    own = TOOL_PROMPT_TOKENS if request.tools or request.functions else 0
+    bound = body_bytes + media + own
     plan = _plan(gateway, request, estimate, bound, book)
     poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
     if poor and available(book.lease, book.meter) > 0:  # who has nothing may not make us count 20 MB, either
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
-        bound = int(estimate * COUNTED_MARGIN) + 1 + media
+        bound = int(estimate * COUNTED_MARGIN) + 1 + media + own
         plan = _plan(gateway, request, estimate, bound, book)
     if not plan.candidates:
         raise refuse(

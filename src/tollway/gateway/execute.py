@@ -89,7 +89,7 @@ async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
 
 
 def _is_awaited(run: Run) -> bool:
-    """Who left before anything was sent, or between two candidates, has nothing more sent for him."""
+    """Who left before anything was sent has nothing sent for him. (Asked here, as others change it while we wait.)"""
     return not run.left
 
 
@@ -198,10 +198,10 @@ async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: C
         return Failure(Outcome.PROVIDER_ERROR, "its answer broke off without a finish reason")
     run.finished = True
     if decoder.saw_done and not call.complete:
-        # Only the end of the body is missing: with it, the connection can be used again.
-        _abort_after(AFTER_DONE_S, run, call, loop)
-        while await call.chunk():
-            pass
+        # The end of the body is missing, with which the connection can be used again; and maybe usage (FAULTS.md U-18).
+        _abort_after(AFTER_FINISH_S if run.usage is None else AFTER_DONE_S, run, call, loop)
+        while data := await call.chunk():
+            _take(run, [event for event in decoder.feed(data) if isinstance(event, UsageReported)])
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
 
 from tollway.billing.estimate import bound, dearest, max_tokens_for
 from tollway.domain.catalog import Model
@@ -10,6 +11,7 @@ from tollway.domain.errors import (
     InvalidRequest,
     ModelNotFound,
     NoEndpoints,
+    NotBuiltYet,
     PaymentRequired,
     TollwayError,
 )
@@ -125,9 +127,23 @@ def _offers(request: ChatRequest, market: Market) -> list[Offer]:
     for name in names:
         offer = market.offer(name)
         if offer is None:
-            raise ModelNotFound(f"{name} is not a valid model ID", param="model")
+            raise unknown_model(name, market)
         offers[offer.model.id] = offer
     return list(offers.values())
+
+
+def unknown_model(name: str, market: Market) -> TollwayError:
+    """NotBuiltYet for the names of OpenRouter's routers and variants, else ModelNotFound with the nearest ids."""
+    base, _, variant = name.partition(":")
+    if name.startswith(ROUTERS) or (variant and market.offer(base) is not None):
+        what = "Routers and presets as models are" if name.startswith(ROUTERS) else f'The variant ":{variant[:20]}" is'
+        return NotBuiltYet(f"{what} not built yet; name the model itself: {name[:80]}", param="model")
+    near = get_close_matches(name[:80].lower(), [each.model.id for each in market.offers.values() if each.live], 3, 0.8)
+    hint = f"; did you mean {', '.join(near)}?" if near else "; GET /api/v1/models lists them"
+    return ModelNotFound(f"{name} is not a valid model ID{hint}", param="model")
+
+
+ROUTERS = ("openrouter/", "tollway/", "@preset/", "~", "cpen/")
 
 
 def _sift(

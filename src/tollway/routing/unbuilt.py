@@ -9,7 +9,7 @@ DEARER_TIERS = frozenset({"priority", "fast", "ultrafast"})
 
 
 def refuse_unbuilt(request: ChatRequest) -> None:
-    """NotBuiltYet: plugins, server tools, dearer tiers, presets, CPEN's caps.
+    """NotBuiltYet: plugins, server tools, web search, dearer tiers, presets, CPEN's caps.
 
     Left out quietly they would change the answer, or what it costs.
     """
@@ -31,6 +31,11 @@ def refuse_unbuilt(request: ChatRequest) -> None:
         raise NotBuiltYet(
             f'The service tier "{request.service_tier}" is not built yet: its prices are not in the catalog.',
             param="service_tier",
+        )
+    if request.web_search_options is not None:
+        raise NotBuiltYet(
+            "Web search is not built yet: what providers take for each search is not in the catalog.",
+            param="web_search_options",
         )
     if request.preset is not None:
         raise NotBuiltYet("Presets are not built yet; send the parameters themselves.", param="preset")

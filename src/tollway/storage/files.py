@@ -101,14 +101,19 @@ def remove_control(data_dir: Path) -> None:
     (data_dir / "control.json").unlink(missing_ok=True)
 
 
-def load_secret(data_dir: Path, configured: str | None) -> bytes:
-    """The pepper of key digests: configured, or a file made at first start. StorageError: an empty one."""
+def load_secret(data_dir: Path, configured: str | None, *, has_keys: bool) -> bytes:
+    """The pepper of key digests: configured, or a file made at first start.
+
+    StorageError: an empty one, or one that is lost although there are keys: with another, no key would work.
+    """
     if configured is not None:
         if not configured.strip():
             raise StorageError("security.secret_key is empty: anyone could forge keys")
         return configured.encode()
     path = data_dir / "secret_key"
     if not path.exists():
+        if has_keys:
+            raise StorageError(f"{path} is missing, and no key works without it: restore it from a backup")
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write_private(path, secrets.token_hex(32).encode())
     secret = path.read_bytes().strip()

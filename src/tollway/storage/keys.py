@@ -64,6 +64,11 @@ async def list_keys(database: Database) -> list[Key]:
     return [_key(row) for row in await database.read(f"SELECT {COLUMNS} FROM keys ORDER BY created_ms, id")]  # noqa: S608 (constants)
 
 
+async def has_keys(database: Database) -> bool:
+    """Whether any key was ever made."""
+    return bool(await database.read("SELECT 1 FROM keys LIMIT 1"))
+
+
 async def set_disabled(database: Database, key_id: str, disabled: bool) -> bytes | None:
     """Disables or enables a key; its digest, or None if there is no such key."""
     sql = "UPDATE keys SET disabled = :disabled WHERE id = :id RETURNING digest"

@@ -67,6 +67,9 @@ LISTED = frozenset(
 
 NEVER = frozenset(
     {
+        # What providers bill beside tokens, at prices that the catalog does not have.
+        "search_parameters",
+        "speed",
         "api_base",
         "base_url",
         "api_key",
