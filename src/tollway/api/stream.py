@@ -11,7 +11,6 @@ from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event
 from tollway.domain.generation import Usage
 from tollway.domain.routing import Candidate
-from tollway.wire.openai_chat.usage import usage_json
 
 FIRST_COMMENT_S = 8.0
 """Until then an answer that has not begun may still become an HTTP error (FAULTS.md section 2, late commit)."""
@@ -46,6 +45,8 @@ class Format(Protocol):
     def EventEncoder(self) -> Callable[..., Encoder]: ...  # noqa: N802 (a class of the module)
     @property
     def encode_answer(self) -> Callable[..., bytes]: ...
+    @property
+    def usage_json(self) -> Callable[..., bytes]: ...
 
 
 class _Base:
@@ -79,6 +80,9 @@ class _Base:
     def _provider(self, candidate: Candidate) -> str:
         return self._names(candidate.endpoint.provider)
 
+    def _usage(self, usage: Usage, cost: Cost) -> bytes:
+        return self._wire.usage_json(usage, cost=cost.total, prompt_cost=cost.prompt, completion_cost=cost.completion)
+
     def _headers(self, base: Headers, candidate: Candidate | None) -> Headers:
         headers = [*base, (b"x-generation-id", self._id.encode())]
         if candidate is not None:
@@ -108,7 +112,7 @@ class WholeSink(_Base):
             created=self._created_s,
             model=candidate.endpoint.model_id,
             provider=self._provider(candidate),
-            usage_json=_usage(usage, cost),
+            usage_json=self._usage(usage, cost),
             **self._also,
         )
         await self._exchange.respond(200, self._headers(JSON, candidate), body)
@@ -148,7 +152,7 @@ class StreamSink(_Base):
         encoder = self._encoder or self._open(candidate)
         if not self._exchange.started:
             await self._exchange.start(200, self._headers(SSE, candidate))
-        await self._exchange.end(encoder.finish(_usage(usage, cost)))
+        await self._exchange.end(encoder.finish(self._usage(usage, cost)))
 
     async def fail(self, error: TollwayError) -> None:
         self._stop_timer()
@@ -193,7 +197,3 @@ class StreamSink(_Base):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _usage(usage: Usage, cost: Cost) -> bytes:
-    return usage_json(usage, cost=cost.total, prompt_cost=cost.prompt, completion_cost=cost.completion)

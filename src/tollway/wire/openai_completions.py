@@ -11,6 +11,9 @@ from tollway.domain.chat import ChatRequest, UserMessage
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.events import Answer, Event, Finished, ReasoningDelta, TextDelta
 from tollway.wire.json_body import decode_body, unknown_fields
+from tollway.wire.openai_chat.usage import usage_json
+
+__all__ = ["EventEncoder", "decode_request", "encode_answer", "usage_json"]
 
 _ENCODER = msgspec.json.Encoder()
 _DONE = b"data: [DONE]\n\n"
