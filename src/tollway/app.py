@@ -16,7 +16,6 @@ from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
 from tollway.api.house import House
 from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
 from tollway.api.server import ServerLimits, serve
-from tollway.billing.tokens import SharedTokenizer
 from tollway.config import Config
 from tollway.domain.catalog import EMPTY
 from tollway.domain.errors import TollwayError
@@ -25,6 +24,7 @@ from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
 from tollway.gateway.commit import Committer
 from tollway.gateway.supply import Supply
+from tollway.gateway.tokenizer import SharedTokenizer
 from tollway.identity.authenticate import Authenticator
 from tollway.routing.market import Market, build_market
 from tollway.storage.database import Database, StorageError

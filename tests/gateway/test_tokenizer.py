@@ -6,7 +6,8 @@ from threading import Barrier
 import pytest
 
 from tollway.billing import tokens
-from tollway.billing.tokens import SharedTokenizer, Tokenizer
+from tollway.billing.tokens import Tokenizer
+from tollway.gateway.tokenizer import SharedTokenizer
 
 THREADS = 8
 

@@ -4,7 +4,6 @@ import base64
 import gzip
 from collections.abc import Iterable
 from importlib.resources import files
-from threading import Lock
 
 from tiktoken._tiktoken import CoreBPE  # type: ignore[import-not-found]  # compiled, and without a stub
 
@@ -66,24 +65,6 @@ class Tokenizer:
             return len(self._engine.encode_ordinary(text))
         pieces = (text[start : start + COUNTED_AT_ONCE] for start in range(0, len(text), COUNTED_AT_ONCE))
         return sum(len(self._engine.encode_ordinary(piece)) for piece in pieces)
-
-
-class SharedTokenizer:
-    """Call it for the one Tokenizer of a process: loaded at the first call, once, however many threads ask meanwhile.
-
-    `functools.cache` would load one for each thread that asks before the first is there: 12 took 6 s and 360 MB.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._tokenizer: Tokenizer | None = None
-
-    def __call__(self) -> Tokenizer:
-        if self._tokenizer is None:
-            with self._lock:
-                if self._tokenizer is None:
-                    self._tokenizer = Tokenizer()
-        return self._tokenizer
 
 
 def prompt_text(request: ChatRequest) -> Iterable[str]:
