@@ -5,8 +5,8 @@ from threading import Barrier
 
 import pytest
 
-from tollway.billing import tokens
 from tollway.billing.tokens import Tokenizer
+from tollway.gateway import tokenizer
 from tollway.gateway.tokenizer import SharedTokenizer
 
 THREADS = 8
@@ -21,7 +21,7 @@ def test_many_threads_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
             super().__init__()
             loaded.append(self)
 
-    monkeypatch.setattr(tokens, "Tokenizer", Counted)
+    monkeypatch.setattr(tokenizer, "Tokenizer", Counted)
     shared, together = SharedTokenizer(), Barrier(THREADS)
 
     def ask(_: int) -> Tokenizer:
