@@ -55,6 +55,7 @@ async def answering(status: int, body: str = "{}") -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     finally:
         server.close()
+        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
 
 
 def test_before_the_first_start_nothing_is_broken_and_nothing_is_made(bare_desk: Desk) -> None:
@@ -276,6 +277,7 @@ def test_a_provider_that_is_not_there(desk: Desk, monkeypatch: pytest.MonkeyPatc
         assert "0.3 s" in found["provider silent"].detail
         assert found["prices"].detail == "2 endpoints of live providers are off for want of a price"
         server.close()
+        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
 
     run(scene())
 

@@ -119,6 +119,7 @@ def test_our_own_server_is_not_taken_for_another(bare_desk: Desk) -> None:
         ports = {port: ("llamacpp", "llama.cpp")}
         await asyncio.to_thread(init, bare_desk.file, force=True, environment=environment, ports=ports)
         server.close()
+        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
         await server.wait_closed()
         assert load(bare_desk.file, {}).providers == ()
 

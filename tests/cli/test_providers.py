@@ -238,6 +238,7 @@ def test_a_server_that_lists_nothing(desk: Desk, status: int, body: str, error: 
         with pytest.raises(ValueError, match=error):
             await add(desk, f"127.0.0.1:{port}/v1")
         server.close()
+        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
 
     run(scene())
 

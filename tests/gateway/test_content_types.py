@@ -50,6 +50,7 @@ def test_a_stream_by_any_name(said: bytes, body: bytes) -> None:
             seen = await chat(stage, stream=True, max_tokens=20)
             await settled(stage)
             server.close()
+            await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
             assert (seen.status, seen.ended) == (200, True)
             [record] = await generations(stage)
             assert (record.usage.prompt, record.usage.completion, record.cost) == (9, 1, 11_000)
@@ -81,6 +82,7 @@ def test_usage_that_comes_behind_the_end_counts() -> None:
             seen = await chat(stage, stream=True, max_tokens=20)
             await settled(stage)
             server.close()
+            await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
             assert (seen.status, seen.ended) == (200, True)
             [record] = await generations(stage)
             assert (record.usage.prompt, record.usage.completion, record.usage.estimated) == (1000, 1, False)
