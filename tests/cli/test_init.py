@@ -99,6 +99,7 @@ def test_local_servers_become_blocks(bare_desk: Desk) -> None:
         ports = {port: ("ollama", "Ollama"), closed: ("vllm", "vLLM")}
         await asyncio.to_thread(init, bare_desk.file, force=True, environment={}, ports=ports)
         there.close()
+        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
         await there.wait_closed()
         [block] = load(bare_desk.file, {}).providers
         assert (block.slug, block.base_url, block.free) == ("ollama", f"http://127.0.0.1:{port}/v1", True)
