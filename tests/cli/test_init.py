@@ -1,7 +1,7 @@
 """`tollway init`: the file that it writes is complete, loads, and offers what is there already."""
 
-import asyncio
 import re
+import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.cli.desk import Desk, run
+from tests.cli.desk import Desk
 from tollway.cli.init import EXPLAINED, init
 from tollway.config import Config, ConfigError, ModelConfig, ProviderConfig, load
 from tollway.storage.files import Control, write_control
@@ -85,53 +85,28 @@ def test_keys_in_the_environment_become_blocks(bare_desk: Desk) -> None:
     assert said.endswith(f"Next: tollway serve --config {bare_desk.file}")
 
 
-async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """After the client has: Python 3.11.2 loses a connection that is closed while it is being accepted."""
-    await reader.read()
-    writer.close()
-    await writer.wait_closed()
-
-
 def test_local_servers_become_blocks(bare_desk: Desk) -> None:
     """What listens on a known port is offered, and nothing else; where it has our port, we take the next one."""
-
-    async def listen() -> tuple[asyncio.Server, int]:
-        server = await asyncio.start_server(_hang_up, "127.0.0.1", 0)
-        return server, server.sockets[0].getsockname()[1]
-
-    async def scene() -> None:
-        (there, port), (gone, closed) = await listen(), await listen()
-        gone.close()
-        await gone.wait_closed()
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            closed = gone.getsockname()[1]
         ports = {port: ("ollama", "Ollama"), closed: ("vllm", "vLLM")}
-        await asyncio.to_thread(init, bare_desk.file, force=True, environment={}, ports=ports)
-        there.close()
-        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
-        await there.wait_closed()
-        [block] = load(bare_desk.file, {}).providers
-        assert (block.slug, block.base_url, block.free) == ("ollama", f"http://127.0.0.1:{port}/v1", True)
-        assert load(bare_desk.file, {}).server.port == 8080
-
-    run(scene())
+        init(bare_desk.file, force=True, environment={}, ports=ports)
+    [block] = load(bare_desk.file, {}).providers
+    assert (block.slug, block.base_url, block.free) == ("ollama", f"http://127.0.0.1:{port}/v1", True)
+    assert load(bare_desk.file, {}).server.port == 8080
 
 
 def test_our_own_server_is_not_taken_for_another(bare_desk: Desk) -> None:
     """The note in the data directory tells that it is we who listen there."""
-
-    async def scene() -> None:
-        server = await asyncio.start_server(_hang_up, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        port = there.getsockname()[1]
         bare_desk.data.mkdir()
         write_control(bare_desk.data, Control(f"http://127.0.0.1:{port}", "token", 1))
         environment = {"TOLLWAY_STORAGE__DATA_DIR": str(bare_desk.data)}
-        ports = {port: ("llamacpp", "llama.cpp")}
-        await asyncio.to_thread(init, bare_desk.file, force=True, environment=environment, ports=ports)
-        server.close()
-        await asyncio.sleep(0.05)  # what was accepted closes in the next turns of the loop
-        await server.wait_closed()
-        assert load(bare_desk.file, {}).providers == ()
-
-    run(scene())
+        init(bare_desk.file, force=True, environment=environment, ports={port: ("llamacpp", "llama.cpp")})
+    assert load(bare_desk.file, {}).providers == ()
 
 
 def test_a_file_is_not_overwritten(bare_desk: Desk, tmp_path: Path) -> None:
