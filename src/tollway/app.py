@@ -11,8 +11,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
 
 from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
+from tollway.api.gemini import PATH as GEMINI_PATH
+from tollway.api.gemini import GeminiCalls
 from tollway.api.house import House
 from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
 from tollway.api.server import ServerLimits, serve
@@ -137,7 +140,7 @@ def create_app(house: House) -> App:
         return error_answer(request.url.path, TollwayError("Something went wrong on our side; it has been logged."))
 
     starlette = Starlette(
-        routes=[*starlette_routes(house), *pages],
+        routes=[*starlette_routes(house), StarletteRoute(GEMINI_PATH, GeminiCalls(house), methods=["POST"]), *pages],
         exception_handlers={404: unknown, 405: unknown, Exception: failed},
     )
     # A path with a slash more is another path. Starlette would redirect to the Host header's word, whoever sent it.

@@ -26,6 +26,12 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/v1/chat/completions"): Row("/v1/chat/completions", CHAT),
     ("POST", "/api/v1/completions"): Row("/api/v1/completions", TEXT),
     ("POST", "/v1/completions"): Row("/v1/completions", TEXT),
+    ("POST", "/api/v1/messages"): Row("/api/v1/messages", {**CHAT, "max_tokens": 20}),
+    ("POST", "/v1/messages"): Row("/v1/messages", {**CHAT, "max_tokens": 20}),
+    ("POST", "/api/v1/messages/count_tokens"): Row("/api/v1/messages/count_tokens", CHAT),
+    ("POST", "/v1/messages/count_tokens"): Row("/v1/messages/count_tokens", CHAT),
+    ("POST", "/api/v1/responses"): Row("/api/v1/responses", {"model": "test/model", "input": "One two."}),
+    ("POST", "/v1/responses"): Row("/v1/responses", {"model": "test/model", "input": "One two."}),
     ("GET", "/api/v1/models"): Row("/api/v1/models?limit=1"),
     ("GET", "/v1/models"): Row("/v1/models"),
     ("GET", "/api/v1/models/{author}/{slug}/endpoints"): Row("/api/v1/models/test/model/endpoints"),
@@ -106,7 +112,8 @@ def test_the_table_is_covered(well: World) -> None:
 def test_credentials(well: World, own: str, keys: dict[str, dict[str, str]], key: tuple[str, str]) -> None:
     """Who is let in, who is refused and how. A refusal says nothing of what is there, and is the same for everybody."""
     auth, row = table(well)[key], ROWS[key]
-    openai = key[1].startswith("/v1/")
+    messages, counts = "/messages" in key[1], key[1].endswith("count_tokens")  # to count costs nothing
+    openai = key[1].startswith("/v1/") and not messages
     best = "control" if auth is Auth.CONTROL else "good"
     answer = ask_row(well, key, row, own, keys[best])
     assert answer.status == row.status, answer.text
@@ -121,7 +128,10 @@ def test_credentials(well: World, own: str, keys: dict[str, dict[str, str]], key
         refused = ask_row(well, key, row, own, keys[name])
         assert refused.status == 401, name
         assert refused.headers["www-authenticate"] == "Bearer"
-        assert refused.error["code"] == ("invalid_api_key" if openai or auth is Auth.CONTROL else 401)
+        if messages:
+            assert refused.error["type"] == "authentication_error"
+        else:
+            assert refused.error["code"] == ("invalid_api_key" if openai or auth is Auth.CONTROL else 401)
         if name != "none":
             refusals.add(refused.text)
     assert len(refusals) == 1
@@ -130,8 +140,8 @@ def test_credentials(well: World, own: str, keys: dict[str, dict[str, str]], key
         Auth.INFERENCE: {
             "x-api-key": 200,
             "provisioning": 403,
-            "spent": 403 if openai else 402,
-            "poor": 403 if openai else 402,
+            "spent": 200 if counts else 403 if openai else 402,
+            "poor": 200 if counts else 403 if openai else 402,
         },
         Auth.CONTROL: {"good": 401, "provisioning": 401, "x-api-key": 401},
     }[auth]
@@ -182,8 +192,8 @@ def test_unknown_paths(well: World) -> None:
         ("/v1/nothing", 404),
         ("/api/v2/models", 404),
         ("/api/v1", 404),
-        ("/v1/responses", 501),
-        ("/api/v1/messages", 501),
+        ("/v1/embeddings", 501),
+        ("/api/v1/rerank", 501),
         ("/api/v1/embeddings", 501),
         ("/v1/images/generations", 501),
         ("/v1beta/models", 404),
@@ -192,7 +202,7 @@ def test_unknown_paths(well: World) -> None:
             answer = request(well.url, method, path, headers=well.key.headers)
             assert answer.status == status, path
             assert answer.error["code"] == status or isinstance(answer.error["code"], str)
-            assert type(answer.error["code"]) is (int if path.startswith("/api/") else str)
+            assert type(answer.error["code"]) is (int if path.startswith(("/api/", "/v1beta")) else str)
 
 
 def test_another_tenant_sees_nothing(well: World, own: str) -> None:

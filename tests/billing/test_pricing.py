@@ -34,6 +34,9 @@ def oracle(usage: Usage, price: Price) -> tuple[Decimal, Decimal]:
         taken = min(count, left)
         left -= taken
         classes.append((taken, rate))
+    hour = min(usage.cache_write_1h, classes[1][0])
+    hourly = rates.cache_write if rates.cache_write_1h is None else rates.cache_write_1h
+    classes[1:] = [(classes[1][0] - hour, rates.cache_write), (hour, hourly)]
     audio = min(usage.audio_prompt, left)
     cached = sum(count for count, _ in classes)
     prompt = sum((usd(count, rate, rates.prompt) for count, rate in classes), Decimal(0))
@@ -138,12 +141,21 @@ def test_cache_discount(usage: Usage, discount: int) -> None:
         (Usage(prompt=10, completion=10, reasoning=4), 10 * 1000 + 6 * 2000 + 4 * 3000 + 7),
         (Usage(prompt=10, completion=10, reasoning=99), 10 * 1000 + 10 * 3000 + 7),
         (Usage(prompt=10, completion=10, audio_prompt=3, audio_completion=5), 7_000 + 12_000 + 10_000 + 20_000 + 7),
+        (Usage(prompt=10, cache_write=8, cache_write_1h=3), 2 * 1000 + 5 * 1250 + 3 * 2000 + 7),
+        (Usage(prompt=10, cache_write=2, cache_write_1h=9), 8 * 1000 + 2 * 2000 + 7),
         (Usage(), 7),
     ],
 )
 def test_each_class_of_tokens_has_its_price(usage: Usage, total: int) -> None:
-    """Reasoning, audio and the request's own price, by hand; parts that exceed the whole count once."""
+    """Reasoning, audio, caches of both ages, the request's own price, by hand; what exceeds the whole counts once."""
     rates = Rates(
-        10**12, 2 * 10**12, request=7 * 10**9, reasoning=3 * 10**12, audio=4 * 10**12, audio_output=4 * 10**12
+        10**12,
+        2 * 10**12,
+        request=7 * 10**9,
+        cache_write=125 * 10**10,
+        cache_write_1h=2 * 10**12,
+        reasoning=3 * 10**12,
+        audio=4 * 10**12,
+        audio_output=4 * 10**12,
     )
     assert cost(usage, Price(1, rates)).total == total

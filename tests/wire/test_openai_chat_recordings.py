@@ -1,6 +1,7 @@
 """Every recorded exchange in the chat format: what we read equals what the recording's own JSON says."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -127,6 +128,18 @@ def decoded(stream: bytes, piece: int) -> tuple[list[Event], EventDecoder]:
     return events + decoder.end(), decoder
 
 
+def _whole_details(pieces: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Items of `reasoning_details` from pieces: those of one index are one item, its text and its signature joined."""
+    items: list[dict[str, Any]] = []
+    for piece in pieces:
+        if items and piece["type"] == "reasoning.text" and items[-1].get("index") == piece["index"]:
+            text = items[-1].get("text", "") + piece.get("text", "")
+            items[-1] = {**items[-1], **{name: value for name, value in piece.items() if value}, "text": text}
+        else:
+            items.append(piece)
+    return items
+
+
 def test_streams_decode() -> None:
     """Every stream: the pieces joined, calls, the first finish, the last usage, and how it ended."""
     count = 0
@@ -139,7 +152,7 @@ def test_streams_decode() -> None:
         choice = answer.choices[0]
         assert (choice.text or "") == "".join(delta.get("content") or "" for delta in deltas), name
         assert (choice.reasoning or "") == "".join(delta.get("reasoning") or "" for delta in deltas), name
-        details = [detail for delta in deltas for detail in delta.get("reasoning_details") or ()]
+        details = _whole_details(detail for delta in deltas for detail in delta.get("reasoning_details") or ())
         assert [json.loads(bytes(raw)) for raw in choice.reasoning_details] == details, name
         pieces = [piece for delta in deltas for piece in delta.get("tool_calls") or ()]
         calls = {piece["index"]: piece for piece in reversed(pieces) if piece.get("id")}

@@ -1,6 +1,7 @@
 """`POST .../chat/completions` and `.../completions`: HTTP in, a ChatRequest to the gateway, an answer out."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
 from msgspec import structs
@@ -9,8 +10,10 @@ from tollway.api.exchange import ClientGone, Exchange
 from tollway.api.house import House
 from tollway.api.storefronts.base import Storefront, error_response
 from tollway.api.stream import Format, StreamSink, WholeSink
+from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import InvalidRequest, TollwayError
+from tollway.domain.identity import Caller
 from tollway.gateway.chat import complete
 from tollway.gateway.run import Origin
 
@@ -28,15 +31,23 @@ class Server(Format, Protocol):
 class Inference:
     """One inference URL: a storefront's manners and a wire format. Called with each request.
 
-    `echoes`: the format can send the prompt back before the answer, where the request asks for it.
+    `also`: what the format's encoders want to know of a request.
     """
 
-    def __init__(self, house: House, storefront: Storefront, wire: Server, path: str, *, echoes: bool = False) -> None:
+    def __init__(
+        self,
+        house: House,
+        storefront: Storefront,
+        wire: Server,
+        path: str,
+        wire_format: WireFormat = WireFormat.OPENAI_CHAT,
+        also: Callable[[ChatRequest], dict[str, Any]] = lambda request: {},
+    ) -> None:
         self._house = house
         self._storefront = storefront
         self._wire = wire
-        self._origin = Origin(path)
-        self._echoes = echoes
+        self._origin = Origin(path, wire_format)
+        self._also = also
 
     async def __call__(self, exchange: Exchange) -> None:
         try:
@@ -57,10 +68,14 @@ class Inference:
         house = self._house
         caller = await house.authenticator.authenticate_inference(exchange.header)
         body = await exchange.body(house.config.server.request_max_bytes)
-        request = self._wire.decode_request(body)
+        await self.answer(exchange, caller, self._wire.decode_request(body), len(body))
+
+    async def answer(self, exchange: Exchange, caller: Caller, request: ChatRequest, body_bytes: int) -> None:
+        """A decoded request of an authenticated caller -> its answer."""
+        house = self._house
         if request.session_id is None and (session := exchange.header(b"x-session-id")):
             request = with_session(request, session)
-        also = {"echo": request.prompt} if self._echoes and request.echo else {}
+        also = self._also(request)
         if request.stream:
             sink: StreamSink | WholeSink = StreamSink(
                 exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn, also
@@ -68,7 +83,7 @@ class Inference:
         else:
             sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name, also)
         try:
-            await complete(house.gateway, caller, request, len(body), self._origin, sink)
+            await complete(house.gateway, caller, request, body_bytes, self._origin, sink)
         finally:
             sink.close()
 

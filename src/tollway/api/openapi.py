@@ -55,6 +55,9 @@ def _document() -> dict[str, Any]:
     for prefix in ("/api/v1", "/v1"):
         paths[f"{prefix}/chat/completions"] = {"post": _inference("Chat completion, whole or streamed")}
         paths[f"{prefix}/completions"] = {"post": _inference("Text completion (legacy), whole or streamed")}
+        paths[f"{prefix}/messages"] = {"post": _foreign("Anthropic's Messages, whole or streamed")}
+        paths[f"{prefix}/messages/count_tokens"] = {"post": _foreign("A prompt's tokens, by our tokenizer")}
+        paths[f"{prefix}/responses"] = {"post": _foreign("OpenAI's Responses, whole or streamed")}
         paths[f"{prefix}/models"] = {
             "get": _read("Models on offer", ("offset", "integer"), ("limit", "integer"), ("q", "string"), key=False)
         }
@@ -102,6 +105,13 @@ def _inference(text: str) -> dict[str, Any]:
             **{status: _error(told) for status, told in _ERRORS.items()},
         },
     }
+
+
+def _foreign(text: str) -> dict[str, Any]:
+    """An inference URL in another company's format, whose own documentation describes the body."""
+    described = _inference(text)
+    described["requestBody"]["content"] = {"application/json": {"schema": {"type": "object"}}}
+    return described
 
 
 def _read(text: str, *query: tuple[str, str], path: str = "", key: bool = True) -> dict[str, Any]:

@@ -13,16 +13,23 @@ from starlette.routing import Route as StarletteRoute
 
 from tollway.api import account, control, generations, health, openapi
 from tollway.api.chat import Inference
+from tollway.api.count_tokens import count_tokens
 from tollway.api.exchange import Exchange
 from tollway.api.house import House
 from tollway.api.models import ModelPages
+from tollway.api.storefronts.anthropic import ANTHROPIC
 from tollway.api.storefronts.base import Storefront, error_response
+from tollway.api.storefronts.google import GOOGLE
 from tollway.api.storefronts.openai import OPENAI
 from tollway.api.storefronts.openrouter import OPENROUTER
+from tollway.domain.catalog import WireFormat
+from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import MethodNotAllowed, NotBuiltYet, NotFound, TollwayError, Unavailable
 from tollway.storage.database import StorageError
 from tollway.wire import openai_completions
+from tollway.wire.anthropic_messages import server as anthropic_messages
 from tollway.wire.openai_chat import server as openai_chat
+from tollway.wire.openai_responses import server as openai_responses
 
 log = structlog.get_logger(__name__)
 
@@ -51,16 +58,42 @@ class Route(Struct, frozen=True):
 
 def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
     """Inference URLs: bare, without Starlette. Every one wants a key that may call models (`Auth.INFERENCE`)."""
-    lines: tuple[tuple[str, Storefront, Any], ...] = (
-        ("/api/v1/chat/completions", OPENROUTER, openai_chat),
-        ("/v1/chat/completions", OPENAI, openai_chat),
-        ("/api/v1/completions", OPENROUTER, openai_completions),
-        ("/v1/completions", OPENAI, openai_completions),
+    chat, messages, responses = WireFormat.OPENAI_CHAT, WireFormat.ANTHROPIC_MESSAGES, WireFormat.OPENAI_RESPONSES
+    lines: tuple[tuple[str, Storefront, Any, WireFormat, Also], ...] = (
+        ("/api/v1/chat/completions", OPENROUTER, openai_chat, chat, nothing),
+        ("/v1/chat/completions", OPENAI, openai_chat, chat, nothing),
+        ("/api/v1/completions", OPENROUTER, openai_completions, chat, the_echo),
+        ("/v1/completions", OPENAI, openai_completions, chat, the_echo),
+        ("/api/v1/messages", ANTHROPIC, anthropic_messages, messages, nothing),
+        ("/v1/messages", ANTHROPIC, anthropic_messages, messages, nothing),
+        ("/api/v1/responses", OPENROUTER, openai_responses, responses, the_request),
+        ("/v1/responses", OPENAI, openai_responses, responses, the_request),
     )
-    return {
-        ("POST", path): Inference(house, storefront, wire, path, echoes=wire is openai_completions)
-        for path, storefront, wire in lines
-    }
+    return {("POST", path): Inference(house, front, wire, path, form, also) for path, front, wire, form, also in lines}
+
+
+async def count_message_tokens(house: House, request: Request) -> Response:
+    """`POST .../messages/count_tokens`: an estimate by our tokenizer; nothing is charged."""
+    tokens = await count_tokens(house, anthropic_messages.decode_count_request, await request.body())
+    return Response(anthropic_messages.encode_count_answer(tokens), media_type="application/json")
+
+
+Also = Callable[[ChatRequest], dict[str, Any]]
+"""What a format's encoders want to know of a request."""
+
+
+def nothing(request: ChatRequest) -> dict[str, Any]:
+    return {}
+
+
+def the_echo(request: ChatRequest) -> dict[str, Any]:
+    """Legacy completions can send the prompt back before the answer."""
+    return {"echo": request.prompt} if request.echo else {}
+
+
+def the_request(request: ChatRequest) -> dict[str, Any]:
+    """A response repeats what was asked."""
+    return {"request": request}
 
 
 def routes(house: House) -> list[Route]:
@@ -80,6 +113,8 @@ def routes(house: House) -> list[Route]:
         Route("GET", "/api/v1/credits", Auth.KEY, account.get_credits),
         Route("GET", "/api/v1/key", Auth.KEY, account.get_key),
         Route("GET", "/api/v1/auth/key", Auth.KEY, account.get_key),
+        Route("POST", "/api/v1/messages/count_tokens", Auth.INFERENCE, count_message_tokens),
+        Route("POST", "/v1/messages/count_tokens", Auth.INFERENCE, count_message_tokens),
         Route("GET", "/health", Auth.NONE, health.get_health),
         Route("GET", "/livez", Auth.NONE, health.get_health),
         Route("GET", "/readyz", Auth.NONE, health.get_ready),
@@ -96,8 +131,6 @@ def routes(house: House) -> list[Route]:
 
 
 NOT_BUILT: Mapping[str, str] = {
-    "responses": "the Responses API",
-    "messages": "the Messages API",
     "embeddings": "embeddings",
     "rerank": "reranking",
     "moderations": "moderation",
@@ -118,7 +151,11 @@ def starlette_routes(house: House) -> list[BaseRoute]:
 
 
 def storefront_of(path: str) -> Storefront:
-    """Whose manners a path has: OpenRouter's below /api, OpenAI's elsewhere."""
+    """Whose manners a path has: its format's, else OpenRouter's below /api and OpenAI's elsewhere."""
+    if path.startswith("/v1beta"):
+        return GOOGLE
+    if path.removeprefix("/api").startswith("/v1/messages"):
+        return ANTHROPIC
     return OPENROUTER if path.startswith("/api/") else OPENAI
 
 
@@ -146,6 +183,8 @@ def _guarded(house: House, route: Route) -> Callable[[Request], Awaitable[Respon
         try:
             if route.auth is Auth.CONTROL:
                 house.check_control(request)
+            elif route.auth is Auth.INFERENCE:
+                await house.authenticator.authenticate_inference(_header_of(request))
             elif route.auth is Auth.KEY:
                 request.state.caller = await house.authenticator.authenticate(_header_of(request))
             response = await route.handle(house, request)

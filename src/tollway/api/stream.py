@@ -187,7 +187,8 @@ class StreamSink(_Base):
             return
         if not self._exchange.started:
             await self._exchange.start(200, self._headers(SSE, None))
-        await self._exchange.write(f": {self._storefront.processing}\n\n".encode())
+        said = self._storefront.processing
+        await self._exchange.write(f": {said}\n\n".encode() if said else b"\n")
 
     def close(self) -> None:
         """Whatever happened: nothing of it may go on."""

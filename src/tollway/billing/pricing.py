@@ -28,12 +28,14 @@ def cost(usage: Usage, price: Price) -> Cost:
         return Cost(round_cost(read + written + rates.request), round_cost(read), round_cost(written), 0)
     cached = min(usage.cache_read, usage.prompt)
     written = min(usage.cache_write, usage.prompt - cached)
+    written_1h = min(usage.cache_write_1h, written)
     audio = min(usage.audio_prompt, usage.prompt - cached - written)
     plain = usage.prompt - cached - written - audio
     prompt: Attodollars = (
         plain * rates.prompt
         + cached * _or(rates.cache_read, rates.prompt)
-        + written * _or(rates.cache_write, rates.prompt)
+        + (written - written_1h) * _or(rates.cache_write, rates.prompt)
+        + written_1h * _or(rates.cache_write_1h, _or(rates.cache_write, rates.prompt))
         + audio * _or(rates.audio, rates.prompt)
     )
     reasoning = min(usage.reasoning, usage.completion)

@@ -14,6 +14,11 @@ Text = str
 Effort = Literal["max", "xhigh", "high", "medium", "low", "minimal", "none"]
 
 
+Native = dict[str, Any]
+"""Fields that a request's own format has beyond ours, as they came. They are written again only where the request
+goes out in the format that it came in; whatever changes the value that they belong to takes them off."""
+
+
 class Part(Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """A piece of a message's content."""
 
@@ -36,6 +41,7 @@ class TextPart(Part, frozen=True, omit_defaults=True, tag="text"):
     text: str
     cache_control: CacheControl | None = None
     prompt_cache_breakpoint: dict[str, Any] | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class ImageUrl(Struct, frozen=True, omit_defaults=True):
@@ -46,6 +52,7 @@ class ImageUrl(Struct, frozen=True, omit_defaults=True):
 class ImagePart(Part, frozen=True, omit_defaults=True, tag="image_url"):
     image_url: ImageUrl
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class InputAudio(Struct, frozen=True, omit_defaults=True):
@@ -83,6 +90,7 @@ class FileData(Struct, frozen=True, omit_defaults=True):
 class FilePart(Part, frozen=True, omit_defaults=True, tag="file"):
     file: FileData
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class DocumentPart(Part, frozen=True, omit_defaults=True, tag="document_url"):
@@ -98,7 +106,17 @@ class RefusalPart(Part, frozen=True, omit_defaults=True, tag="refusal"):
     refusal: str
 
 
-AnyPart = TextPart | ImagePart | AudioPart | VideoPart | LegacyVideoPart | FilePart | DocumentPart | RefusalPart
+class NativePart(Part, frozen=True, omit_defaults=True, tag="tollway:native"):
+    """A piece that only its own format can say, such as a server tool's call or result, where it stood."""
+
+    native: Native
+    text: str = ""
+    """What other formats say in its place; empty: nothing."""
+
+
+AnyPart = (
+    TextPart | ImagePart | AudioPart | VideoPart | LegacyVideoPart | FilePart | DocumentPart | RefusalPart | NativePart
+)
 Content = str | tuple[AnyPart, ...]
 
 
@@ -115,23 +133,27 @@ class MessageToolCall(Struct, frozen=True, omit_defaults=True):
     type: Literal["function"] = field(default_factory=_function)
     extra_content: dict[str, Any] | None = None
     """Google's thought signature travels here; its Gemini 3 models refuse a call that comes back without it."""
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class SystemMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="system"):
     content: Content
     name: str | None = None
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class DeveloperMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="developer"):
     content: Content
     name: str | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class UserMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="user"):
     content: Content
     name: str | None = None
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class AssistantMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="assistant"):
@@ -149,6 +171,7 @@ class AssistantMessage(Struct, frozen=True, omit_defaults=True, tag_field="role"
     model: str | None = None
     prefix: bool | None = None
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class ToolMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="tool"):
@@ -156,6 +179,7 @@ class ToolMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag
     tool_call_id: str
     name: str | None = None
     cache_control: CacheControl | None = None
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 class FunctionMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="function"):
@@ -187,6 +211,8 @@ class Tool(Struct, frozen=True, omit_defaults=True):
     """OpenAI's tools with free text as input."""
     cache_control: CacheControl | None = None
     eager_input_streaming: bool | None = None
+    native: Native | None = field(default=None, name="tollway:native")
+    """All of a tool that is neither a `function` nor `custom`, where it came in another format than OpenAI's."""
 
 
 class ToolChoiceFunction(Struct, frozen=True):

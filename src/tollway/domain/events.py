@@ -48,6 +48,8 @@ class ToolCallDelta(Struct, frozen=True, tag=True):
     arguments: str = ""
     extra_content: Raw | None = None
     """What the provider hung on the call (Google: its thought signature), as it came."""
+    custom: bool = False
+    """A call of a tool with free text as input (OpenAI's `custom`): `arguments` is that text."""
 
 
 class ExtraDelta(Struct, frozen=True, tag=True):
@@ -59,12 +61,24 @@ class ExtraDelta(Struct, frozen=True, tag=True):
     annotations: Raw | None = None
 
 
+class NativeDelta(Struct, frozen=True, tag=True):
+    """A piece that only its own wire format can say, such as a server tool's call or result; others skip it."""
+
+    format: str
+    """The `WireFormat` that it came in, and that alone may write it."""
+    value: Raw | None = None
+    """As it came. None: nothing but a border, a new block of the answer begins here."""
+    choice: int = 0
+
+
 class Finished(Struct, frozen=True, tag=True):
     """A choice ended. `reason` is normalised: stop, length, tool_calls, content_filter, error; `native` as it came."""
 
     reason: str
     native: str | None = None
     choice: int = 0
+    details: Raw | None = None
+    """What else the provider said about the end, as an object (Anthropic: `stop_sequence`, `container`), as it came."""
 
 
 class UsageReported(Struct, frozen=True, tag=True):
@@ -84,9 +98,18 @@ class Failed(Struct, frozen=True, tag=True):
 
 
 Event = (
-    Started | TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | Finished | UsageReported | Failed
+    Started
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | ExtraDelta
+    | NativeDelta
+    | Finished
+    | UsageReported
+    | Failed
 )
-CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ExtraDelta)
+CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolCallDelta, ExtraDelta, NativeDelta)
 """Events that commit an answer to its provider: after one of these has gone out, nothing falls back."""
 
 
@@ -97,6 +120,20 @@ class ToolCall(Struct, frozen=True):
     name: str
     arguments: str
     extra_content: Raw | None = None
+    custom: bool = False
+
+
+class NativePiece(Struct, frozen=True):
+    """A NativeDelta in a whole answer, and where it stood: how much of the rest came before it."""
+
+    format: str
+    value: Raw | None
+    text_at: int
+    """Characters of text."""
+    details_at: int
+    """Items of `reasoning_details`."""
+    calls_at: int
+    """Tool calls."""
 
 
 class Choice(Struct, frozen=True):
@@ -114,6 +151,8 @@ class Choice(Struct, frozen=True):
     annotations: Raw | None = None
     finish_reason: str | None = None
     native_finish_reason: str | None = None
+    finish_details: Raw | None = None
+    natives: tuple[NativePiece, ...] = ()
 
 
 class Answer(Struct, frozen=True):

@@ -17,6 +17,14 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     audio_prompt: int = 0
     audio_completion: int = 0
     image_completion: int = 0
+    cache_write_1h: int = 0
+    """The part of `cache_write` that is kept for an hour, at a price of its own."""
+    web_searches: int = 0
+    """Requests that the provider's own search tool made; they are billed apart from tokens."""
+    tool_prompt: int = 0
+    """The part of `prompt` that the provider's own tools read (Google: toolUsePromptTokenCount)."""
+    image_prompt: int = 0
+    video_prompt: int = 0
     estimated: bool = False
     """Counted by our tokenizer: the provider sent none, or nonsense."""
 

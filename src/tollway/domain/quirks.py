@@ -23,5 +23,8 @@ class Quirks(Struct, frozen=True):
     `reasoning_content`, `reasoning_details`, `images`, `annotations`, `prefix`, `model`, `extra_content`,
     `prompt_cache_breakpoint`, `eager_input_streaming`. The others are taken out before sending:
     OpenAI, Groq and Mistral refuse what they do not know."""
+    structured_output: Literal["native", "tool"] = "native"
+    """How an Anthropic-speaking provider is given a JSON schema: as a format of the answer, or as a tool that it must
+    call (what older Claude models, and others that speak this format, know)."""
     developer_role: bool = False
     """Whether it knows messages of role `developer`; they go as `system` otherwise."""

@@ -305,6 +305,7 @@ def build_request(provider: Provider, candidate: Candidate, run: Run, credential
         parameters=endpoint.parameters,
         quirks=provider.quirks,
         user_id=_user_id(run) if request.user else None,
+        same_format=run.origin.wire_format is endpoint.wire_format,
     )
     headers = (("content-type", "application/json"), *wire.HEADERS, *provider.auth(credential))
     url = provider.base_url + wire.path(endpoint.upstream_model, run.streamed)

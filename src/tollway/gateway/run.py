@@ -7,6 +7,7 @@ import os
 import string
 from typing import TYPE_CHECKING
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer
@@ -44,10 +45,14 @@ def new_generation_id(now_ms: int) -> str:
 class Origin:
     """Where a request came from, as its record keeps it."""
 
-    __slots__ = ("api_type", "url")
+    __slots__ = ("api_type", "url", "wire_format")
 
-    def __init__(self, url: str, api_type: str = "completions") -> None:
+    def __init__(
+        self, url: str, wire_format: WireFormat = WireFormat.OPENAI_CHAT, api_type: str = "completions"
+    ) -> None:
         self.url = url
+        self.wire_format = wire_format
+        """The format that the caller speaks: what is unknown to us goes only to providers that speak it, too."""
         self.api_type = api_type
 
 

@@ -15,6 +15,8 @@ from tollway.domain.events import (
     ExtraDelta,
     Failed,
     Finished,
+    NativeDelta,
+    NativePiece,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -62,23 +64,25 @@ def collect(events: Iterable[Event]) -> Answer:
 class _Call:
     """A tool call in the making."""
 
-    __slots__ = ("arguments", "extra_content", "id", "name")
+    __slots__ = ("arguments", "custom", "extra_content", "id", "name")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
         self.extra_content: Raw | None = None
+        self.custom = False
 
     def add(self, piece: ToolCallDelta) -> None:
         self.id = self.id or piece.id or ""
         self.name = self.name or piece.name or ""
         self.arguments.append(piece.arguments)
+        self.custom = self.custom or piece.custom
         if piece.extra_content is not None:
             self.extra_content = piece.extra_content
 
     def whole(self) -> ToolCall:
-        return ToolCall(id=self.id, name=self.name, arguments="".join(self.arguments), extra_content=self.extra_content)
+        return ToolCall(self.id, self.name, "".join(self.arguments), self.extra_content, self.custom)
 
 
 class _Choice:
@@ -92,6 +96,7 @@ class _Choice:
         "finished",
         "images",
         "logprobs",
+        "natives",
         "reasoning",
         "refusal",
         "text",
@@ -100,16 +105,19 @@ class _Choice:
     def __init__(self) -> None:
         self.text: list[str] = []
         self.reasoning: list[str] = []
-        self.details: list[Raw] = []
+        self.details = _Details()
         self.refusal: list[str] = []
         self.calls: dict[int, _Call] = {}
         self.logprobs: list[Raw] = []
         self.images: list[Raw] = []
         self.audio: list[Raw] = []
         self.annotations: list[Raw] = []
+        self.natives: list[NativePiece] = []
         self.finished: Finished | None = None
 
-    def add(self, event: TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | Finished) -> None:
+    def add(
+        self, event: TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | NativeDelta | Finished
+    ) -> None:
         match event:
             case TextDelta():
                 self.text.append(event.text)
@@ -118,7 +126,8 @@ class _Choice:
             case ReasoningDelta():
                 if event.text is not None:
                     self.reasoning.append(event.text)
-                self.details.extend(event.details)
+                for detail in event.details:
+                    self.details.add(detail)
             case RefusalDelta():
                 self.refusal.append(event.text)
             case ToolCallDelta():
@@ -131,6 +140,9 @@ class _Choice:
                 ):
                     if piece is not None:
                         pieces.append(piece)
+            case NativeDelta(format=form, value=value):
+                said = sum(map(len, self.text))
+                self.natives.append(NativePiece(form, value, said, len(self.details.items), len(self.calls)))
             case Finished():
                 self.finished = self.finished or event
 
@@ -140,7 +152,7 @@ class _Choice:
             index=index,
             text="".join(self.text) if self.text else None,
             reasoning="".join(self.reasoning) if self.reasoning else None,
-            reasoning_details=tuple(self.details),
+            reasoning_details=self.details.whole(),
             refusal="".join(self.refusal) if self.refusal else None,
             tool_calls=tuple(self.calls[position].whole() for position in sorted(self.calls)),
             logprobs=_joined(self.logprobs, _join_objects_of_lists),
@@ -149,7 +161,57 @@ class _Choice:
             annotations=_joined(self.annotations, _join_lists),
             finish_reason=finished.reason if finished else ("error" if failed else None),
             native_finish_reason=finished.native if finished else None,
+            finish_details=finished.details if finished else None,
+            natives=tuple(self.natives),
         )
+
+
+class _Details:
+    """`reasoning_details` in the making: the pieces of one item, which share its `index`, become that item again."""
+
+    __slots__ = ("_last", "items")
+
+    def __init__(self) -> None:
+        self.items: list[Raw | dict[str, Any]] = []
+        """As it came, or put together from pieces."""
+        self._last: dict[str, Any] | None = None
+
+    def add(self, detail: Raw) -> None:
+        value = msgspec.json.decode(detail)
+        if self._last is not None and _continues(self._last, value):
+            self._last = self.items[-1] = _grown(self._last, value)
+            return
+        self.items.append(detail)
+        self._last = value if isinstance(value, dict) else None
+
+    def whole(self) -> tuple[Raw, ...]:
+        return tuple(item if isinstance(item, Raw) else Raw(msgspec.json.encode(item)) for item in self.items)
+
+
+_GROWING = {"reasoning.text": "text", "reasoning.summary": "summary"}
+"""The types whose pieces are text that grows."""
+
+
+def _continues(first: dict[str, Any], later: Any) -> bool:
+    return (
+        isinstance(later, dict)
+        and first.get("type") in _GROWING
+        and all(later.get(name) == first.get(name) for name in ("type", "format"))
+        and first.get("index") is not None
+        and first["index"] == later.get("index")
+        and later.get("id") in (None, first.get("id"))
+        and not (first.get("signature") and later.get("text"))
+    )
+
+
+def _grown(first: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Text, then signature, then the rest, so that an item reads the same however it was cut."""
+    name = _GROWING[first["type"]]
+    whole: dict[str, Any] = {"type": first["type"], name: (first.get(name) or "") + (later.get(name) or "")}
+    if signature := later.get("signature") or first.get("signature"):
+        whole["signature"] = signature
+    rest = {**first, **{key: value for key, value in later.items() if value is not None}}
+    return {**whole, **{key: value for key, value in rest.items() if key not in (name, "signature")}}
 
 
 def _merged(first: Started, later: Started) -> Started:

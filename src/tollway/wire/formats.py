@@ -7,7 +7,10 @@ from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.events import Answer, Event, Failed
 from tollway.domain.quirks import Quirks
+from tollway.wire.anthropic_messages import client as anthropic_messages
+from tollway.wire.gemini import client as gemini
 from tollway.wire.openai_chat import client as openai_chat
+from tollway.wire.openai_responses import client as openai_responses
 
 
 class StreamDecoder(Protocol):
@@ -43,6 +46,7 @@ class Client(Protocol):
         parameters: frozenset[str],
         quirks: Quirks,
         user_id: str | None,
+        same_format: bool,
     ) -> bytes: ...
     def decode_answer(self, body: bytes) -> Answer | Failed: ...
     def decode_error(
@@ -50,4 +54,9 @@ class Client(Protocol):
     ) -> Failed: ...
 
 
-CLIENTS: dict[WireFormat, Client] = {WireFormat.OPENAI_CHAT: openai_chat}
+CLIENTS: dict[WireFormat, Client] = {
+    WireFormat.OPENAI_CHAT: openai_chat,
+    WireFormat.ANTHROPIC_MESSAGES: anthropic_messages,
+    WireFormat.GEMINI: gemini,
+    WireFormat.OPENAI_RESPONSES: openai_responses,
+}

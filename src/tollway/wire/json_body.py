@@ -65,6 +65,12 @@ def unknown_fields(body: bytes, known: frozenset[str]) -> dict[str, Raw]:
         raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
 
 
+def check_printable(name: str, text: str | None) -> None:
+    """Ids go into headers, logs and keys of caches: NUL and its like have no place there (FAULTS.md C-5)."""
+    if text is not None and not text.isprintable() and any(letter < " " or letter == "\x7f" for letter in text):
+        raise InvalidRequest(f"{name}: holds control characters", param=name)
+
+
 def invalid(message: str) -> InvalidRequest:
     """msgspec's error text -> a sentence that starts with the field's path, and `param` set to it."""
     path = ""

@@ -35,6 +35,7 @@ _STATUS_BY_WORD = {
     "invalid_argument": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "permission_denied": 403,
     "not_found_error": 404,

@@ -17,7 +17,7 @@ class Storefront(Struct, frozen=True):
 
     name: str
     processing: str
-    """The comment that a stream carries while nothing has come yet."""
+    """The comment that a stream carries while nothing has come yet; "" is an empty line."""
     show_id: Callable[[str], str]
     """A generation's id -> how this storefront writes it."""
     status_of: Callable[[TollwayError], int]

@@ -80,6 +80,13 @@ def _call(index: int, call: Any) -> dict[str, Any]:
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
     }
+    if call.custom:
+        value = {
+            "index": index,
+            "id": call.id,
+            "type": "custom",
+            "custom": {"name": call.name, "input": call.arguments},
+        }
     if call.extra_content is not None:
         value["extra_content"] = call.extra_content
     return value

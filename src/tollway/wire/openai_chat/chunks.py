@@ -142,12 +142,12 @@ def _delta(event: ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta) ->
             value = {"content": None, "refusal": event.text}
         case ToolCallDelta():
             call: dict[str, Any] = {"index": event.index}
-            function: dict[str, Any] = {"arguments": event.arguments}
+            function: dict[str, Any] = {"input" if event.custom else "arguments": event.arguments}
             if event.id is not None:
-                call |= {"id": event.id, "type": "function"}
+                call |= {"id": event.id, "type": "custom" if event.custom else "function"}
             if event.name is not None:
                 function = {"name": event.name, **function}
-            call["function"] = function
+            call["custom" if event.custom else "function"] = function
             if event.extra_content is not None:
                 call["extra_content"] = event.extra_content
             value = {"content": None, "tool_calls": [call]}

@@ -15,15 +15,19 @@ from tollway.domain.chat import (
     FunctionMessage,
     LegacyVideoPart,
     Message,
+    NativePart,
     Reasoning,
     StreamOptions,
     SystemMessage,
+    TextPart,
     Tool,
     UserMessage,
     VideoPart,
 )
 from tollway.domain.quirks import Quirks
-from tollway.wire.openai_chat.parameters import LISTED, NEVER, OPENROUTER_ONLY, OURS
+from tollway.wire.never_forwarded import NEVER
+from tollway.wire.openai_chat.parameters import LISTED, OPENROUTER_ONLY, OURS
+from tollway.wire.reasoning_budget import effort_of
 
 _WITH_USAGE = StreamOptions(include_usage=True)
 _ENCODER = msgspec.json.Encoder()
@@ -75,7 +79,10 @@ def encode_request(
     if (plain := _plain_messages(messages, quirks)) is not None:
         changes["messages"] = plain
     if request.tools is not None and changes.get("tools", ()) is not None:
-        changes["tools"] = tuple([_plain_tool(tool, quirks.keeps) for tool in request.tools])
+        tools = tuple([_plain_tool(tool, quirks.keeps) for tool in request.tools if not _is_foreign(tool)])
+        changes["tools"] = tools
+        if request.tools and not tools:
+            changes |= _NO_TOOLS
     body = _ENCODER.encode(replace(request, **changes))
     return _with(body, added) if added else body
 
@@ -83,6 +90,7 @@ def encode_request(
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _EMPTY: dict[str, Raw] = {}
+_NO_TOOLS = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +119,10 @@ def _ask_to_reason(request: ChatRequest, parameters: frozenset[str], quirks: Qui
             exclude = True if request.include_reasoning is False else asked.exclude
             changes["reasoning"] = replace(asked, effort=effort, exclude=exclude)
         return
-    if effort is None and asked.enabled is not None:
+    if effort is None and asked.max_tokens is not None and request.output_limit is not None:
+        # Effort-only models get an effort derived from the budget (OPENROUTER.md 9.1).
+        effort = effort_of(asked.max_tokens, request.output_limit)
+    elif effort is None and asked.enabled is not None:
         effort = "medium" if asked.enabled else "none"
     if effort is not None and "reasoning_effort" not in quirks.drop:
         changes["reasoning_effort"] = effort
@@ -133,6 +144,11 @@ def _may_leave(name: str, quirks: Quirks) -> bool:
     return name not in NEVER and name not in quirks.drop and name not in _FIELDS
 
 
+def _is_foreign(tool: Tool) -> bool:
+    """A tool of another format, which has no counterpart in this one (Anthropic's `memory_20250818`)."""
+    return tool.native is not None and tool.function is None
+
+
 def _plain_tool(tool: Tool, keeps: frozenset[str]) -> Tool:
     changes = {name: None for name in _TOOL_EXTRAS if getattr(tool, name) is not None and name not in keeps}
     return replace(tool, **changes) if changes else tool
@@ -140,11 +156,22 @@ def _plain_tool(tool: Tool, keeps: frozenset[str]) -> Tool:
 
 def _plain_messages(messages: tuple[Message, ...], quirks: Quirks) -> tuple[Message, ...] | None:
     """Messages without what the provider does not take (Quirks.keeps), or None where they are fine as they are."""
-    plain = [_plain_message(message, quirks) for message in messages]
-    for before, after in zip(messages, plain, strict=True):
-        if after is not before:
-            return tuple(plain)
-    return None
+    said = [message for message in messages if not _is_foreign_turn(message)]
+    plain = [_plain_message(message, quirks) for message in said]
+    if len(said) == len(messages) and all(after is before for before, after in zip(messages, plain, strict=True)):
+        return None
+    return tuple(plain)
+
+
+def _is_foreign_turn(message: Message) -> bool:
+    """A turn of nothing but pieces that only another format can say: an empty message would be refused."""
+    return (
+        isinstance(message, AssistantMessage)
+        and type(message.content) is tuple
+        and len(message.content) > 0
+        and all(type(part) is NativePart and not part.text for part in message.content)
+        and not (message.tool_calls or message.function_call or message.refusal)
+    )
 
 
 def _plain_message(message: Message, quirks: Quirks) -> Message:
@@ -156,8 +183,13 @@ def _plain_message(message: Message, quirks: Quirks) -> Message:
     keeps = quirks.keeps
     if "cache_control" not in keeps and getattr(message, "cache_control", None) is not None:
         changes["cache_control"] = None
+    if getattr(message, "native", None) is not None:
+        changes["native"] = None
     if type(message.content) is tuple:
-        changes["content"] = tuple([_plain_part(part, keeps) for part in message.content])
+        kept = [part for part in message.content if type(part) is not NativePart or part.text]
+        parts = tuple([_plain_part(part, keeps) for part in kept])
+        # Where all of it was of another format, there is nothing left to say, but the field is needed.
+        changes["content"] = parts or ("" if message.content else parts)
     if isinstance(message, AssistantMessage):
         _plain_assistant(message, keeps, changes)
     return replace(message, **changes) if changes else message
@@ -173,18 +205,23 @@ def _plain_assistant(message: AssistantMessage, keeps: frozenset[str], changes: 
             changes[theirs] = getattr(message, other)
     if "extra_content" not in keeps and any(call.extra_content is not None for call in message.tool_calls or ()):
         changes["tool_calls"] = tuple(replace(call, extra_content=None) for call in message.tool_calls or ())
+    if any(call.native is not None for call in message.tool_calls or ()):
+        calls = changes.get("tool_calls", message.tool_calls or ())
+        changes["tool_calls"] = tuple(replace(call, native=None) for call in calls)
 
 
 _ASSISTANT_EXTRAS = ("reasoning", "reasoning_content", "reasoning_details", "images", "annotations", "prefix", "model")
-_TOOL_EXTRAS = ("cache_control", "eager_input_streaming")
+_TOOL_EXTRAS = ("cache_control", "eager_input_streaming", "native")
 
 
 def _plain_part(part: Any, keeps: frozenset[str]) -> Any:
     if isinstance(part, LegacyVideoPart):
         part = VideoPart(video_url=part.video_url)
+    elif isinstance(part, NativePart):
+        return TextPart(part.text)
     changes = {
         name: None
-        for name in ("cache_control", "prompt_cache_breakpoint")
+        for name in ("cache_control", "prompt_cache_breakpoint", "native")
         if name not in keeps and getattr(part, name, None) is not None
     }
     return replace(part, **changes) if changes else part

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from tollway.domain.chat import ChatRequest, ToolChoice
 from tollway.domain.errors import InvalidRequest
-from tollway.wire.json_body import decode_body, unknown_fields
+from tollway.wire.json_body import check_printable, decode_body, unknown_fields
 from tollway.wire.openai_chat.answer import encode_answer
 from tollway.wire.openai_chat.chunks import EventEncoder
 from tollway.wire.openai_chat.usage import usage_json
@@ -57,17 +57,11 @@ def check(request: ChatRequest) -> None:
                 )
     if isinstance(request.tool_choice, ToolChoice):
         _check_tool_choice(request, request.tool_choice)
-    _check_printable("model", request.model)
-    _check_printable("session_id", request.session_id)
-    _check_printable("user", request.user)
+    check_printable("model", request.model)
+    check_printable("session_id", request.session_id)
+    check_printable("user", request.user)
     for index, model in enumerate(request.models or ()):
-        _check_printable(f"models[{index}]", model)
-
-
-def _check_printable(name: str, text: str | None) -> None:
-    """Ids go into headers, logs and keys of caches: NUL and its like have no place there (FAULTS.md C-5)."""
-    if text is not None and not text.isprintable() and any(letter < " " or letter == "\x7f" for letter in text):
-        raise InvalidRequest(f"{name}: holds control characters", param=name)
+        check_printable(f"models[{index}]", model)
 
 
 def _check_reasoning(request: ChatRequest) -> None:
