@@ -23,6 +23,8 @@ OFFERED = (
     "models.get",
     "models.list",
     "api_keys.get_current_key_metadata",
+    "responses.send",
+    "responses.send(stream)",
 )
 """The methods of the package that this release answers."""
 
