@@ -6,10 +6,17 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 ARGS ?=
 CYCLES ?= 20
+SECONDS ?= 60
+PLANS ?= 100000
+# Files of tests are spread over processes (tests/conftest.py says how many); ARGS="-n0" keeps all in one.
+PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
 
+# The tests start hundreds of processes, and none of them is to compile anew what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix golden docs lock chaos test-clients clean
+.PHONY: help run test check fix golden docs lock chaos plans test-clients score fuzz clean
 
 # A checkout that was moved or copied together with its .venv makes it anew: scripts have absolute paths inside.
 ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(realpath .))
@@ -24,7 +31,9 @@ run: $(VENV)/.stamp-run ## start Tollway with simulated providers: a page and an
 
 test: check ## everything that is checked on each change: `make check`, then all tests
 	@echo && echo "== pytest"
-	@$(PY) -m pytest $(ARGS)
+# How soon a provider's connection is closed is measured with the machine to itself.
+	@$(PYTEST) $(or $(ARGS),--ignore=tests/gateway/test_disconnects.py)
+	@$(if $(ARGS),,$(PY) -m pytest -n0 tests/gateway/test_disconnects.py)
 
 check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, floors, the map
 	@echo "== ruff format --check"
@@ -39,6 +48,12 @@ check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, f
 	@$(PY) scripts/architecture.py --check
 	@echo && echo "== docs/providers.md"
 	@$(PY) scripts/providers_table.py --check
+	@echo && echo "== docs/images/balancing.svg"
+	@$(PY) scripts/balancing_plot.py --check
+	@echo && echo "== docs/clients.md"
+	@$(PY) scripts/clients_page.py --check
+	@echo && echo "== docs/auto.md"
+	@$(PY) scripts/train_tagger.py --check
 
 fix: $(VENV)/.stamp-dev ## format, and mend what ruff can mend by itself
 	@$(BIN)/ruff check --fix .
@@ -47,9 +62,13 @@ fix: $(VENV)/.stamp-dev ## format, and mend what ruff can mend by itself
 golden: $(VENV)/.stamp-dev ## write the golden files anew from what the code says now; read the diff before you commit it
 	@GOLDEN=write $(PY) -m pytest $(ARGS)
 
-docs: $(VENV)/.stamp-dev ## print docs/architecture.md from the modules' docstrings
+docs: $(VENV)/.stamp-dev ## print what the pages take from the code: the map, the providers, the clients' setups
 	@$(PY) scripts/architecture.py
 	@$(PY) scripts/providers_table.py
+	@$(PY) scripts/balancing_plot.py
+	@$(PY) -m scripts.balancing_table
+	@$(PY) scripts/clients_page.py
+	@$(PY) scripts/train_tagger.py --score
 
 lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
 	@sh scripts/lock.sh $(ARGS)
@@ -57,8 +76,17 @@ lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
 chaos: $(VENV)/.stamp-dev ## kill and restart the server under load, CYCLES times (default 20), and check the ledger each time
 	@CYCLES=$(CYCLES) $(PY) -m pytest tests/chaos $(ARGS)
 
-test-clients: $(VENV)/.stamp-run ## drive the official clients, each in an environment of its own (ARGS="openai-0.28" for one)
+plans: $(VENV)/.stamp-dev ## 100,000 random plans (PLANS for more), each checked against its request; `make test` makes a tenth of them
+	@PLANS=$(PLANS) $(PY) -m pytest tests/routing/test_random_plans.py $(ARGS)
+
+test-clients: $(VENV)/.stamp-run ## drive real clients, each in an environment of its own (ARGS="openai" for one, "--write" for the page)
 	@$(PY) scripts/test_clients.py $(ARGS)
+
+score: $(VENV)/.stamp-dev ## what of the recorded exchanges survives translation, per provider and format, and what is dropped and why
+	@$(PY) scripts/score.py $(ARGS)
+
+fuzz: $(VENV)/.stamp-dev ## mutate recordings for SECONDS (default 60) and read them with every decoder: only errors of our own may come out
+	@$(PY) scripts/fuzz.py --seconds $(SECONDS) $(ARGS)
 
 clean: ## remove environments and caches; data (.tollway/) stays
 	rm -rf $(VENV) .venv-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
@@ -67,6 +95,7 @@ clean: ## remove environments and caches; data (.tollway/) stays
 bench: $(VENV)/.stamp-dev ## measure Tollway beside nginx, and beside each peer that is installed
 bench-peers: $(VENV)/.stamp-dev ## install the gateways that it is compared with, in environments of their own
 bench-quick: $(VENV)/.stamp-dev ## the same in short: that it works, not how fast
+bench-scale: $(VENV)/.stamp-dev ## fill a database with five million generations, and time the activity page and the lists
 -include bench/bench.mk
 
 $(VENV)/.stamp-run: requirements.lock $(MAKES_ENVIRONMENT)

@@ -1,13 +1,16 @@
 # The benchmark: `make bench` measures, `make bench-peers` installs what it compares with (into .bench/, ignored by git).
 PY ?= .venv/bin/python
 
-.PHONY: bench bench-quick bench-peers
+.PHONY: bench bench-quick bench-scale bench-peers
 
 bench:
 	$(PY) -m bench $(ARGS)
 
 bench-quick:
 	$(PY) -m bench --quick $(ARGS)
+
+bench-scale:
+	$(PY) -m bench.scale $(ARGS)
 
 # Each peer in an environment of its own, from the registry it is published on; each is optional to the benchmark.
 bench-peers:

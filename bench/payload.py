@@ -4,6 +4,8 @@ import msgspec
 
 MODEL = "bench/model"
 """What callers ask for."""
+TRANSLATED_MODEL = "bench/translated"
+"""The same, from the provider that speaks Anthropic's format."""
 UPSTREAM_MODEL = "mock"
 """What the mock upstream calls it."""
 
@@ -89,3 +91,43 @@ def tail() -> bytes:
     """What ends a stream: the finish reason, the usage, [DONE]."""
     finish = _event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
     return finish + _event([], usage=_USAGE) + b"data: [DONE]\n\n"
+
+
+def _message_event(kind: str, **more: object) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode({"type": kind, **more}))
+
+
+def message_head() -> bytes:
+    """What begins a stream of Anthropic's Messages."""
+    message: dict[str, object] = {
+        "id": "msg_bench00000000",
+        "type": "message",
+        "role": "assistant",
+        "model": UPSTREAM_MODEL,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": PROMPT_TOKENS, "output_tokens": 1},
+    }
+    block = {"type": "text", "text": ""}
+    return _message_event("message_start", message=message) + _message_event(
+        "content_block_start", index=0, content_block=block
+    )
+
+
+def message_events(count: int) -> list[bytes]:
+    """The words of `content_events`, in Anthropic's format."""
+    return [
+        _message_event("content_block_delta", index=0, delta={"type": "text_delta", "text": word(number)})
+        for number in range(count)
+    ]
+
+
+def message_tail() -> bytes:
+    """What ends a stream of Anthropic's Messages; three events, as many as `tail`."""
+    delta = {"stop_reason": "end_turn", "stop_sequence": None}
+    return (
+        _message_event("content_block_stop", index=0)
+        + _message_event("message_delta", delta=delta, usage={"output_tokens": ANSWER_TOKENS})
+        + _message_event("message_stop")
+    )

@@ -6,12 +6,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-from tollway.domain.catalog import Catalog, Endpoint, Model, Price, ProviderInfo, Rates, WireFormat
+from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, ProviderInfo, Rates, WireFormat
 from tollway.domain.chat import ChatRequest, UserMessage
 from tollway.domain.money import NANO
 from tollway.domain.routing import Plan
 from tollway.providers.base import Provider
-from tollway.routing.health import HealthBoard
+from tollway.routing.health import HealthBoard, Sight
 from tollway.routing.market import Market, build_market
 from tollway.routing.plan import make_plan
 
@@ -48,7 +48,7 @@ def market() -> Market:
         aliases={},
     )
     providers = {slug: Provider(slug, slug, "http://127.0.0.1") for slug in slugs}
-    return build_market(catalog, providers, frozenset({WireFormat.OPENAI_CHAT}))
+    return build_market(catalog, providers, {Operation.CHAT: frozenset({WireFormat.OPENAI_CHAT})})
 
 
 def planner(on_offer: Market, model: str) -> Callable[[], Plan]:
@@ -63,7 +63,8 @@ def planner(on_offer: Market, model: str) -> Callable[[], Plan]:
             prompt_tokens=25,
             prompt_bound=100,
             available=100 * NANO,
-            why_down=lambda endpoint_id: health.down(endpoint_id, 1.0),
+            sight=Sight(health, 1.0),
+            policy="traffic",
             dice=dice,
         )
 

@@ -55,6 +55,16 @@ class Figures:
 
         return self._over_rounds(one)
 
+    def between(self, scenario: str, other: str, gateway: str, figure: str) -> float | None:
+        """The median of one gateway's ratios of two scenarios."""
+
+        def one(number: int) -> float | None:
+            mine = self._values.get((scenario, gateway, figure, number))
+            its = self._values.get((other, gateway, figure, number))
+            return None if mine is None or not its else mine / its
+
+        return self._over_rounds(one)
+
     def ratio(self, scenario: str, gateway: str, other: str, figure: str) -> float | None:
         return self.against(lambda mine, its: mine / its if its else float("inf"), scenario, gateway, other, figure)
 
@@ -107,6 +117,9 @@ def budget(run: Run, options: Options) -> list[tuple[str, str, str, str, str]]:
     # The budget is for events that come one by one; a burst is cheap for everyone, and nginx does not look inside.
     whole = _shown(figures.ratio("whole", ours, nginx.NAME, event), "x")
     rows.append(("streamed, whole body at once: the same", _NONE, _NONE, whole, ""))
+    for name, same in (("translated", "paced"), ("translated-whole", "whole")):
+        translated = figures.between(name, same, ours, event)
+        row(f"Anthropic upstream, OpenAI caller ({same}): times the same format's", translated, 2.5, 2.5, "x")
     at = f"added latency at {options.rate:g} requests/s"
     row(f"{at}: p50", figures.added("latency", ours, "latency_ms_p50"), 3, 1.5, " ms")
     row(f"{at}: p99", figures.added("latency", ours, "latency_ms_p99"), 15, 8, " ms")

@@ -124,7 +124,7 @@ def _in_turn(bench: Bench, scenario: Scenario, direct: Gateway, gateways: list[G
     if not scenario.fresh:
         if scenario.direct:
             yield direct
-        yield from gateways
+        yield from (gateway for gateway in gateways if not scenario.of or gateway.name in scenario.of)
         return
     for name in scenario.of:
         if any(gateway.name == name for gateway in gateways):

@@ -105,6 +105,7 @@ class Bench:
         rate: float | None = None,
         stall_ms: float = 0.0,
         watch_memory: bool = False,
+        model: str | None = None,
     ) -> load.Outcome:
         """Run the load. Raises Failed if nothing succeeded, or if answers did not come from the upstream."""
         address = gateway.address
@@ -112,7 +113,7 @@ class Bench:
             port=address.port,
             path=address.path,
             headers=address.headers,
-            model=address.model,
+            model=model or address.model,
             stream=stream,
             events=events,
             connections=connections,
@@ -156,7 +157,9 @@ def chat(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
     }, outcome
 
 
-def _streamed(bench: Bench, gateway: Gateway, streams: int, pace_ms: float) -> tuple[Figures, load.Outcome]:
+def _streamed(
+    bench: Bench, gateway: Gateway, streams: int, pace_ms: float, model: str | None = None
+) -> tuple[Figures, load.Outcome]:
     options = bench.options
     bench.streams(options.events, pace_ms)
     requests = _part(streams, gateway, options.connections)
@@ -167,6 +170,7 @@ def _streamed(bench: Bench, gateway: Gateway, streams: int, pace_ms: float) -> t
         warmup=options.connections,
         stream=True,
         events=options.events,
+        model=model,
     )
     # Events are those that the upstream sent: a gateway that joins several into one has still relayed them all.
     # What a request costs once is in this figure, spread over its events.
@@ -182,6 +186,16 @@ def paced(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
 def whole(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
     """Streamed, the whole body at once: CPU per event."""
     return _streamed(bench, gateway, bench.options.whole_streams, 0.0)
+
+
+def translated(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
+    """As `paced`, from an upstream that speaks Anthropic's format."""
+    return _streamed(bench, gateway, bench.options.paced_streams, bench.options.pace_ms, payload.TRANSLATED_MODEL)
+
+
+def translated_whole(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
+    """As `whole`, from an upstream that speaks Anthropic's format."""
+    return _streamed(bench, gateway, bench.options.whole_streams, 0.0, payload.TRANSLATED_MODEL)
 
 
 def latency(bench: Bench, gateway: Gateway) -> tuple[Figures, load.Outcome]:
@@ -240,13 +254,15 @@ class Scenario(Struct, frozen=True, kw_only=True):
     fresh: bool = False
     """On gateways started for this alone."""
     of: tuple[str, ...] = ()
-    """Which ones, if fresh."""
+    """Which ones; all, if none is named."""
 
 
 SCENARIOS = {
     "chat": Scenario(run=chat),
     "paced": Scenario(run=paced),
     "whole": Scenario(run=whole),
+    "translated": Scenario(run=translated, of=("tollway",)),
+    "translated-whole": Scenario(run=translated_whole, of=("tollway",)),
     "latency": Scenario(run=latency, direct=True),
     "first-event": Scenario(run=first_event, direct=True),
     "held": Scenario(run=held, fresh=True, of=("tollway", "nginx")),

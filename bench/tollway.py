@@ -34,6 +34,14 @@ base_url = "http://127.0.0.1:{upstream}/v1"
 key = "sk-mock"
 models = [{{ id = "{model}", upstream = "{upstream_model}", price_prompt = "0.0000005", \
 price_completion = "0.0000015", context = 128000 }}]
+
+[[providers]]
+slug = "mock-anthropic"
+speaks = "anthropic_messages"
+base_url = "http://127.0.0.1:{upstream}/v1"
+key = "sk-mock"
+models = [{{ id = "{translated_model}", upstream = "{upstream_model}", price_prompt = "0.0000005", \
+price_completion = "0.0000015", context = 128000 }}]
 """
 _COUNT = """
     SELECT (SELECT COUNT(*) FROM generations) AS generations,
@@ -70,6 +78,7 @@ def start(processes: Processes, upstream_port: int, command: str) -> Gateway:
             data_dir=data_dir,
             upstream=upstream_port,
             model=payload.MODEL,
+            translated_model=payload.TRANSLATED_MODEL,
             upstream_model=payload.UPSTREAM_MODEL,
         )
     )

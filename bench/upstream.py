@@ -60,7 +60,23 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
 )
-STREAM_END = _chunk(payload.tail()) + b"0\r\n\r\n"
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A stream's bytes: its head with the first event, the other events, and its end."""
+
+    first: bytes
+    chunks: tuple[bytes, ...]
+    last: bytes
+
+    @property
+    def whole(self) -> bytes:
+        return self.first + b"".join(self.chunks) + self.last
+
+
+def _stream(head: bytes, events: list[bytes], tail: bytes) -> Stream:
+    first, *others = events
+    return Stream(STREAM_HEAD + _chunk(head + first), tuple(map(_chunk, others)), _chunk(tail) + b"0\r\n\r\n")
 
 
 class Script:
@@ -73,8 +89,8 @@ class Script:
     def follow(self, manners: Manners) -> None:
         """From now on streams come like this; those under way go on as they began."""
         self.pace_s = manners.pace_ms / 1000
-        self.chunks = tuple(_chunk(event) for event in payload.content_events(manners.events))
-        self.whole = STREAM_HEAD + b"".join(self.chunks) + STREAM_END
+        self.chat = _stream(b"", payload.content_events(manners.events), payload.tail())
+        self.messages = _stream(payload.message_head(), payload.message_events(manners.events), payload.message_tail())
         self.events = manners.events + payload.TAIL_EVENTS
 
 
@@ -122,31 +138,38 @@ class Connection(asyncio.Protocol):
 
     def chat(self, body: bytes) -> None:
         """POST /v1/chat/completions."""
-        script = self._script
-        if not msgspec.json.decode(body, type=_Asked).stream:
-            script.counts.answers += 1
+        if msgspec.json.decode(body, type=_Asked).stream:
+            self._play(self._script.chat)
+        else:
+            self._script.counts.answers += 1
             self._transport.write(ANSWER)
-            return
+
+    def messages(self, body: bytes) -> None:
+        """POST /v1/messages: streams only."""
+        self._play(self._script.messages)
+
+    def _play(self, stream: Stream) -> None:
+        script = self._script
         script.counts.streams += 1
         script.counts.events += script.events
         if not script.pace_s:
-            self._transport.write(script.whole)
+            self._transport.write(stream.whole)
             return
-        self._transport.write(STREAM_HEAD + script.chunks[0])
-        self._next(script.chunks, 1, self._loop.time(), script.pace_s)
+        self._transport.write(stream.first)
+        self._next(stream, 0, self._loop.time(), script.pace_s)
 
-    def _next(self, chunks: tuple[bytes, ...], position: int, started: float, pace_s: float) -> None:
+    def _next(self, stream: Stream, position: int, started: float, pace_s: float) -> None:
         # Each event is due at a time counted from the first, so that lateness does not add up.
-        due = started + position * pace_s
-        self._timer = self._loop.call_at(due, self._write, chunks, position, started, pace_s)
+        due = started + (position + 1) * pace_s
+        self._timer = self._loop.call_at(due, self._write, stream, position, started, pace_s)
 
-    def _write(self, chunks: tuple[bytes, ...], position: int, started: float, pace_s: float) -> None:
+    def _write(self, stream: Stream, position: int, started: float, pace_s: float) -> None:
         self._timer = None
-        if position == len(chunks):
-            self._transport.write(STREAM_END)
+        if position == len(stream.chunks):
+            self._transport.write(stream.last)
             return
-        self._transport.write(chunks[position])
-        self._next(chunks, position + 1, started, pace_s)
+        self._transport.write(stream.chunks[position])
+        self._next(stream, position + 1, started, pace_s)
 
     def models(self, body: bytes) -> None:
         """GET /v1/models."""
@@ -164,6 +187,7 @@ class Connection(asyncio.Protocol):
 
 _URLS: dict[tuple[bytes, bytes], Callable[[Connection, bytes], None]] = {
     (b"POST", b"/v1/chat/completions"): Connection.chat,
+    (b"POST", b"/v1/messages"): Connection.messages,
     (b"GET", b"/v1/models"): Connection.models,
     (b"PUT", b"/control"): Connection.control,
     (b"GET", b"/count"): Connection.count,

@@ -34,7 +34,7 @@ Imports point down only, and import-linter checks it (the contracts stand in `.i
 ```
 entry points   api/  web/  cli/  simulator/          speak HTTP, HTML, terminal; decide nothing
      |                                               (app.py builds everything once; config.py reads the world once)
-shell          gateway/  identity/                   what happens, in order; awaits things
+shell          gateway/  identity/  payments/        what happens, in order; awaits things
      |
 core | I/O     routing/ providers/ billing/ catalog/          |  upstream/ storage/ telemetry/
      |         decides, never waits                           |  does, never decides

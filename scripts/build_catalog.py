@@ -17,11 +17,13 @@ from msgspec.structs import replace
 
 from catalog_describe import describe, tokenizer_of
 from catalog_facts import (
+    PLAIN,
     Source,
     created_s,
     makes_no_tokens,
     modalities_of,
     parameters_of,
+    plain_rows,
     rates_of,
     read_models_dev,
     read_providers,
@@ -60,6 +62,10 @@ def build(table: dict[str, Any]) -> tuple[Shipped, dict[str, object]]:
     data = read_models_dev()
     opinion = SecondOpinion(table["sources"]["genai-prices"]["as_of"])
     providers, rows = read_providers(data, table)
+    more_providers, more_rows = plain_rows(table)
+    providers |= more_providers
+    known = {(row.provider, row.upstream) for row in rows}
+    rows += [row for row in more_rows if (row.provider, row.upstream) not in known]
     successors = _successors(rows, opinion, table)
     rows += successors
     joiner = Joiner(rows, _anchors(data, opinion), table)
@@ -143,14 +149,21 @@ def _endpoint(row: Source, model_id: str, opinion: SecondOpinion, table: dict[st
         wire_format=row.wire_format,
         context_tokens=facts["limit"]["context"] or facts["limit"].get("input") or 0,
         output_tokens_max=facts["limit"]["output"] or None,
-        parameters=parameters_of(facts, row.wire_format),
+        # They are parameters of chat.
+        parameters=parameters_of(facts, row.wire_format) if PLAIN.isdisjoint(made) else (),
         input_modalities=given,
         output_modalities=made,
         quantization=read_name(row.upstream).quantization,
-        source=f"{theirs}; abilities as of {before}" if before else ours,
+        source=_source(facts, ours, theirs),
         as_of=table["sources"]["genai-prices"]["as_of"] if before else facts["last_updated"],
         price=_price(row, opinion, table),
     )
+
+
+def _source(facts: dict[str, Any], ours: str, theirs: str) -> str:
+    if before := facts.get("successor_of"):
+        return f"{theirs}; abilities as of {before}"
+    return "provider's documentation" if facts.get("from_table") else ours
 
 
 def _price(row: Source, opinion: SecondOpinion, table: dict[str, Any]) -> PriceRow | None:
@@ -163,7 +176,11 @@ def _price(row: Source, opinion: SecondOpinion, table: dict[str, Any]) -> PriceR
     stale = f"{row.provider}:{row.upstream}" in table["stale"]["names"]
     # genai-prices finds "x:free" by its prefix "x"; what one of them calls free is not what the other one prices.
     asks = provider and not stale and read_name(row.upstream).variant != "free"
-    found: Found | None = opinion.find(str(provider), row.upstream, embeds=embeds) if asks else None
+    found: Found | None = None
+    if asks:
+        # Of embeddings we know what goes in; of chat models the dearer counts, whatever models-dev says that they read.
+        reads = modalities_of(row.facts)[0] if embeds else ("text", "image")
+        found = opinion.find(str(provider), row.upstream, embeds=embeds, reads=reads)
     mine = f"models-dev {old['version']}"
     theirs = f"genai-prices {new['version']}"
     if rates is None:

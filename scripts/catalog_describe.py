@@ -65,6 +65,7 @@ def _kind(model: Model) -> str:
     special = {
         "embeddings": "embedding model",
         "rerank": "reranking model",
+        "moderation": "moderation model",
         "transcription": "transcription model",
         "speech": "speech model",
     }

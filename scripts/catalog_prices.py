@@ -38,22 +38,28 @@ class SecondOpinion:
         found: list[genai.ModelInfo] = self._providers[provider].models
         return found
 
-    def find(self, provider: str, upstream: str, *, embeds: bool = False) -> Found | None:
+    def find(
+        self, provider: str, upstream: str, *, embeds: bool = False, reads: tuple[str, ...] = ("text", "image")
+    ) -> Found | None:
         """Its rates for what `provider` calls `upstream`; None: not known, or not priced by the token."""
         models = self._providers[provider].models
         name = upstream.lower()
         exact = [model for model in models if model.id.lower() == name]
         for model in exact or [model for model in models if model.is_match(name)]:
-            return self.rates(model, embeds=embeds)
+            return self.rates(model, embeds=embeds, reads=reads)
         return None
 
-    def rates(self, model: genai.ModelInfo, *, embeds: bool = False) -> Found | None:
-        """A model's rates and tiers at the day. `embeds`: no price of output is needed."""
+    def rates(
+        self, model: genai.ModelInfo, *, embeds: bool = False, reads: tuple[str, ...] = ("text", "image")
+    ) -> Found | None:
+        """A model's rates and tiers at the day. `embeds`: no price of output is needed. `reads`: what goes in."""
         hours = [datetime.combine(self._day, time(hour), UTC) for hour in range(24)]
         prices = max((model.get_prices(hour) for hour in hours), key=_dearness)
         values = {ours: value for theirs, ours in _PRICES.items() if (value := getattr(prices, theirs, None))}
         for theirs, ours in _DEARER.items():
             # A picture's tokens have a price of their own; we have one for each direction, so that the dearer counts.
+            if theirs == "input_image_mtok" and "image" not in reads:
+                continue
             if (value := getattr(prices, theirs, None)) and _base(value) > _base(values.get(ours, 0)):
                 values[ours] = value
         base = _rates({name: _base(value) for name, value in values.items()}, embeds)

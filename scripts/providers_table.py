@@ -1,4 +1,4 @@
-"""Writes the table of docs/providers.md: the shipped catalog, and which providers are recorded; `--check` compares."""
+"""Writes the table of docs/providers.md: the shipped catalog and the registry of providers; `--check` compares."""
 
 import sys
 from collections import Counter
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tollway.catalog.address import placeholders
 from tollway.catalog.shipped import Shipped, shipped
-from tollway.domain.catalog import ProviderInfo
+from tollway.providers import PROVIDERS, Provider, provider_for
+from tollway.providers.base import Facts
 from tollway.wire.formats import CLIENTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,10 +15,16 @@ PAGE = ROOT / "docs" / "providers.md"
 START, END = "<!-- providers:start -->", "<!-- providers:end -->"
 
 RECORDED = (
+    "amazon-bedrock",
+    "anthropic",
+    "azure",
+    "bedrock-mantle",
     "cerebras",
+    "cohere",
     "crusoe",
     "deepseek",
     "google",
+    "google-vertex",
     "groq",
     "heroku",
     "huggingface",
@@ -27,7 +34,7 @@ RECORDED = (
     "snowflake",
     "zai",
 )
-"""Providers of whose chat format tests/wire replays recorded exchanges. Not all of them are in the catalog."""
+"""Providers of which tests/wire replays recorded exchanges, in any format that is built. Not all are in the catalog."""
 
 
 def main(arguments: list[str]) -> int:
@@ -59,34 +66,45 @@ def table(catalog: Shipped) -> str:
     """The sums, and a row for each provider of the catalog."""
     endpoints = Counter(endpoint.provider for endpoint in catalog.endpoints)
     priced = Counter(endpoint.provider for endpoint in catalog.endpoints if endpoint.price is not None)
-    states = Counter(status(info).partition(" ")[0] for info in catalog.providers)
+    known = {**{info.slug: provider_for(info) for info in catalog.providers}, **PROVIDERS}
+    states = Counter(status(provider).partition(" ")[0] for provider in known.values())
     sums = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     rows = [
-        f"{len(catalog.providers)} providers: {sums}.",
+        f"{len(known)} providers: {sums}.",
         "",
-        "| Slug | Name | Set | Endpoints | Priced | Status |",
-        "|---|---|---|---|---|---|",
+        "| Slug | Name | Set | Endpoints | Priced | Trains | Keeps | Cancels | Status |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for info in sorted(catalog.providers, key=lambda info: info.slug):
-        counts = f"{endpoints[info.slug]} | {priced[info.slug]}"
-        rows.append(f"| `{info.slug}` | {info.name} | {wants(info)} | {counts} | {status(info)} |")
+    for slug, provider in sorted(known.items()):
+        sold = f"{endpoints[slug]} | {priced[slug]}" if slug in endpoints else "listed | "
+        rows.append(
+            f"| `{slug}` | {provider.name} | {wants(provider)} | {sold} | {policy(provider.facts)} | "
+            f"{'' if provider.quirks.cancels else 'no'} | {status(provider)} |"
+        )
     return "\n".join(rows)
 
 
-def wants(info: ProviderInfo) -> str:
+def wants(provider: Provider) -> str:
     """The variables that make it live: what its address needs, and one of those that may hold its key."""
-    parts = [f"`{name}`" for name in placeholders(info.base_url)]
-    parts.append(" or ".join(f"`{name}`" for name in info.key_env))
+    parts = [f"`{name}`" for name in placeholders(provider.base_url) if name not in provider.inferred]
+    parts.append(" or ".join(f"`{name}`" for name in provider.key_env) or "no key")
     return ", ".join(parts)
 
 
-def status(info: ProviderInfo) -> str:
+def policy(facts: Facts) -> str:
+    """Two cells: whether it trains on prompts, and for how long it keeps them; empty where that is not known."""
+    trains = {None: "", True: "may", False: "no"}[facts.trains]
+    days = f"{facts.retention_days} days" if facts.retention_days else "yes"
+    return f"{trains} | " + {None: "", True: days, False: "no"}[facts.retains]
+
+
+def status(provider: Provider) -> str:
     """How sure we are that it works."""
-    if info.wire_format not in CLIENTS:
-        return f"unbuilt ({info.wire_format.value})"
-    if not info.base_url:
+    if provider.speaks not in CLIENTS:
+        return f"unbuilt ({provider.speaks.value})"
+    if not provider.base_url:
         return "unaddressed"
-    return "recorded" if info.slug in RECORDED else "unverified"
+    return "recorded" if provider.slug in RECORDED else "unverified"
 
 
 if __name__ == "__main__":

@@ -21,18 +21,25 @@ import pytest
 import uvloop
 from msgspec import Struct
 
+from tests.first_start import TOKENIZER, copy_first_data
+from tollway.api.browser import cookie_name, csrf_token
 from tollway.api.house import House
 from tollway.app import running
-from tollway.config import Config, ModelConfig, ProviderConfig, Server, Storage, Upstream
-from tollway.domain.catalog import Endpoint
+from tollway.billing.settings import Payments
+from tollway.config import Config, Guest, ModelConfig, ProviderConfig, Routing, Server, Storage, Upstream
+from tollway.domain.catalog import Endpoint, WireFormat
 from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import nanodollars_from_text
+from tollway.domain.people import Member, Role, User
+from tollway.gateway.supply import SPEAKS
+from tollway.identity.ids import new_id
 from tollway.identity.keys import issue_key
 from tollway.routing.market import build_market
 from tollway.simulator import Simulator
 from tollway.simulator.connection import Request as SimulatorRequest
 from tollway.storage.keys import create_workspace, insert_key, set_disabled
-from tollway.wire.formats import CLIENTS
+from tollway.storage.members import set_member
+from tollway.storage.users import new_user
 
 T = TypeVar("T")
 
@@ -46,6 +53,8 @@ class Offer(Struct, frozen=True):
 
     model: ModelConfig
     at: tuple[str, ...] = ("a",)
+    speaks: WireFormat = WireFormat.OPENAI_CHAT
+    """The format of its providers: each provider has one."""
 
 
 def offer(
@@ -55,9 +64,13 @@ def offer(
     at: Sequence[str] = ("a",),
     prompt: str | None = PROMPT,
     completion: str | None = COMPLETION,
+    speaks: WireFormat = WireFormat.OPENAI_CHAT,
     **fields: Any,
 ) -> Offer:
-    """`upstream` may carry a behaviour: "m@fail=503,hint=retry-after" (simulator/behaviour.py)."""
+    """`upstream` may carry a behaviour: "m@fail=503,hint=retry-after" (simulator/behaviour.py).
+
+    `speaks`: the wire format of its providers; the simulator knows formats by their URLs.
+    """
     model = ModelConfig(
         id=id_,
         upstream=upstream,
@@ -65,7 +78,7 @@ def offer(
         price_completion=None if fields.get("free") else completion,
         **fields,
     )
-    return Offer(model, tuple(at))
+    return Offer(model, tuple(at), speaks)
 
 
 class Secret(Struct, frozen=True):
@@ -104,7 +117,9 @@ class Stage:
         limit_reset: LimitReset | None = None,
         expires_in_ms: int | None = None,
         disabled: bool = False,
+        rpm: int | None = None,
         prefix: str = "sk-or-v1-",
+        creator: User | None = None,
     ) -> Secret:
         """A key of a workspace, which is made if it is not there; with credits if they are said."""
         house, now_ms = self.house, self.house.gateway.now_ms()
@@ -118,7 +133,9 @@ class Stage:
             limit_reset=limit_reset,
             expires_ms=None if expires_in_ms is None else now_ms + expires_in_ms,
             kind=kind,
+            rpm=rpm,
             prefix=prefix,
+            creator_user_id=creator.id if creator else None,
         )
         await insert_key(house.database, key)
         if disabled:
@@ -126,6 +143,33 @@ class Stage:
         if credits_usd is not None:
             await self.grant(workspace, credits_usd)
         return Secret(key, secret)
+
+    async def new_user(
+        self, name: str, role: Role | None = None, workspace: str = "home", *, admin: bool = False
+    ) -> User:
+        """A user, in a workspace if a role is said; without a password."""
+        house, now_ms = self.house, self.house.gateway.now_ms()
+        user = User(new_id(now_ms), f"{name}@example.com", name, now_ms, email_verified=True, admin=admin)
+        await house.database.write(new_user(user, None))
+        if role is not None:
+            await self.join(user, role, workspace)
+        return user
+
+    async def join(self, user: User, role: Role, workspace: str) -> None:
+        """A user's place in a workspace, which is made if it is not there."""
+        house, now_ms = self.house, self.house.gateway.now_ms()
+        await create_workspace(house.database, workspace, workspace, now_ms)
+        await house.database.write(set_member(Member(workspace, user.id, role, now_ms)))
+
+    async def signed_in(self, user: User) -> dict[str, str]:
+        """The headers of a page of a new session."""
+        token = await self.house.people.sessions.start(user, self.house.gateway.now_ms(), address=None, user_agent=None)
+        return {
+            "cookie": f"{cookie_name(self.house)}={token}",
+            "x-csrf-token": csrf_token(self.house, token),
+            "sec-fetch-site": "same-origin",
+            "content-type": "application/json",
+        }
 
     async def grant(self, workspace: str, usd: str) -> None:
         """Credits, spendable at once."""
@@ -139,7 +183,13 @@ class Stage:
         catalog = gateway.market.catalog
         endpoints = {id_: tuple(change(each) for each in found) for id_, found in catalog.endpoints.items()}
         changed = msgspec.structs.replace(catalog, endpoints=endpoints)
-        gateway.market = build_market(changed, gateway.market.providers, frozenset(CLIENTS))
+        gateway.market = build_market(
+            changed,
+            gateway.market.providers,
+            SPEAKS,
+            [level.alias for level in gateway.market.levels.values()],
+            gateway.market.known,
+        )
 
     def bodies(self) -> list[dict[str, Any]]:
         """The JSON of every POST that the simulator got."""
@@ -189,6 +239,14 @@ class World:
         """As Stage.new_key."""
         return self.run(self.stage.new_key(workspace, **fields))
 
+    def new_user(self, name: str, role: Role | None = None, workspace: str = "home", *, admin: bool = False) -> User:
+        """As Stage.new_user."""
+        return self.run(self.stage.new_user(name, role, workspace, admin=admin))
+
+    def signed_in(self, user: User) -> dict[str, str]:
+        """As Stage.signed_in."""
+        return self.run(self.stage.signed_in(user))
+
     def script(self, model_or_provider: str, *behaviours: str) -> None:
         """The next requests for this upstream model, or at this provider, meet these in turn."""
         self.call(self.simulator.script, model_or_provider, behaviours)
@@ -221,34 +279,49 @@ async def staged(
     *offers: Offer,
     server: Server | None = None,
     upstream: Upstream | None = None,
+    routing: Routing | None = None,
+    guest: Guest | None = None,
+    payments: Payments | None = None,
     whole_catalog: bool = False,
     provider: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Stage]:
     """A server inside the running loop, over a simulator, with one key.
 
     `whole_catalog`: all providers of the shipped catalog are played as well. `provider`: fields of every
-    ProviderConfig, such as `idle_s`.
+    ProviderConfig, such as `idle_s`. `settings`: other sections of the configuration.
     """
     received: list[SimulatorRequest] = []
     by_provider: dict[str, list[ModelConfig]] = {}
+    speaks: dict[str, WireFormat] = {}
     for each in offers or (offer(),):
         for slug in each.at:
             by_provider.setdefault(slug, []).append(each.model)
+            assert speaks.setdefault(slug, each.speaks) is each.speaks, f"{slug} speaks one format"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data_dir:
+        await copy_first_data(Path(data_dir))
         simulator = await Simulator.start(on_request=received.append)
         try:
             config = Config(
                 server=server or Server(port=0),
                 storage=Storage(data_dir=data_dir),
                 upstream=upstream or Upstream(),
+                routing=routing or Routing(),
+                guest=guest or Guest(),
+                payments=payments or Payments(),
+                **(settings or {}),
                 providers=tuple(
                     ProviderConfig(
-                        slug=slug, base_url=f"{simulator.url}/p/{slug}/v1", models=tuple(models), **(provider or {})
+                        slug=slug,
+                        base_url=f"{simulator.url}/p/{slug}/v1",
+                        models=tuple(models),
+                        **{"speaks": speaks[slug], **(provider or {})},
                     )
                     for slug, models in by_provider.items()
                 ),
             )
-            async with running(config, simulator_url=simulator.url if whole_catalog else None) as (house, _):
+            played = simulator.url if whole_catalog else None
+            async with running(config, simulator_url=played, tokenizer=TOKENIZER) as (house, _):
                 stage = Stage(house, simulator, received, key=None)  # type: ignore[arg-type]  # the next line makes it
                 stage.key = await stage.new_key("home", credits_usd="100")
                 yield stage

@@ -19,11 +19,12 @@ import typer
 from tests.support import shared
 from tollway import app
 from tollway.api.house import House
-from tollway.api.routes import NOT_BUILT, Auth, hot_routes, routes
+from tollway.api.routes import NOT_BUILT, hot_routes, routes
 from tollway.api.server_limits import ServerLimits
 from tollway.api.storefronts.openai import OPENAI
 from tollway.api.storefronts.openrouter import OPENROUTER
 from tollway.api.stream import FIRST_COMMENT_S, NEXT_COMMENT_S
+from tollway.api.table import Auth
 from tollway.billing.estimate import AFFORDABLE_TOKENS_MIN, UNASKED_TOKENS_MIN
 from tollway.billing.pricing import cost
 from tollway.billing.tokens import MEDIA_TOKENS
@@ -41,8 +42,9 @@ from tollway.domain.money import nanodollars_to_text, price_from_text, price_to_
 from tollway.gateway.commit import RETRY_FOR_S
 from tollway.gateway.execute import DRAIN_MAX_S
 from tollway.gateway.supply import LIST_EVERY_S
-from tollway.routing import health, market, plan
+from tollway.routing import breaker, caps, market, outliers, patience, plan
 from tollway.routing.rules import RULES
+from tollway.routing.rulings import RULINGS
 from tollway.simulator.behaviour import INSTEAD, PRESETS, THEN, Behaviour
 from tollway.storage.audit import _CHECKS as LEDGER_CHECKS
 from tollway.telemetry.metrics import Metrics, prometheus_text
@@ -104,11 +106,16 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 def test_configuration_has_every_key_and_its_default() -> None:
     """docs/configuration.md names every key of config.py, with its default, and no key that there is not."""
-    found = first_codes("configuration.md", r"(server|storage|security|upstream|providers)\.[a-z_.]+", cells=3)
+    found = first_codes(
+        "configuration.md",
+        r"(server|storage|security|upstream|routing|limits|billing|byok|payments|platform|guest|users|records|providers)"
+        r"\.[a-z_.]+",
+        cells=3,
+    )
     assert found.keys() == {place for place, _ in options()}
     for place, default in options():
         shown = "required" if default is msgspec.NODEFAULT else "not set" if default is None else ""
-        assert found[place][1] == (shown or f"`{json.dumps(default)}`"), place
+        assert found[place][1] == (shown or f"`{json.dumps(default, default=msgspec.to_builtins)}`"), place
 
 
 def test_configuration_files_load(tmp_path: Path) -> None:
@@ -127,11 +134,20 @@ def test_api_has_every_url() -> None:
     house = cast(House, None)
     wanted = {f"{route.method} {route.path.replace(':path', '')}": route.auth for route in routes(house)}
     wanted |= {f"{method} {path}": Auth.INFERENCE for method, path in hot_routes(house)}
+    managed = {url.replace(" /api/v1", " /account/v1") for url, auth in wanted.items() if auth is Auth.PROVISIONING}
+    wanted = {url: auth for url, auth in wanted.items() if url not in managed}  # one row says both, as the page says
     found = first_codes("api.md", r"(GET|POST|PUT|PATCH|DELETE) /.*")
     assert found.keys() == wanted.keys()
+    words = {
+        Auth.NONE: "no",
+        Auth.PROVISIONING: "provisioning",
+        Auth.BROWSER: "a page",
+        Auth.SESSION: "session",
+        Auth.ADMIN: "admin",
+    }
     for url, auth in wanted.items():
         if auth is not Auth.CONTROL:
-            assert found[url][1] == ("no" if auth is Auth.NONE else "yes"), url
+            assert found[url][1] == words.get(auth, "yes"), url
     for segment in NOT_BUILT:
         assert f"`{segment}`" in text_of("api.md"), segment
 
@@ -204,7 +220,8 @@ def test_commands_in_the_pages_exist() -> None:
 
 def test_routing_has_every_rule_and_its_words() -> None:
     """docs/routing.md has each rule that leaves an endpoint out, in order, with a reason that the code can give."""
-    reasons: dict[str, Callable[..., Any]] = {rule.name: rule.check for rule in RULES}
+    reasons: dict[str, Callable[..., Any]] = {rule.name: rule.check for rule in RULINGS}
+    reasons |= {rule.name: rule.check for rule in RULES}
     offs = {"disabled", "unpriced", "not_live", "wire_format"}
     found: dict[str, str] = {}
     for row in rows("routing.md"):
@@ -216,6 +233,7 @@ def test_routing_has_every_rule_and_its_words() -> None:
     assert names[4:] == [*reasons, plan.NOT_AFFORDABLE, plan.FALLBACKS_OFF]
     texts = dict.fromkeys(offs, pieces(market._why_off)) | {name: pieces(check) for name, check in reasons.items()}
     texts |= dict.fromkeys((plan.NOT_AFFORDABLE, plan.FALLBACKS_OFF), pieces(plan._admit) | pieces(plan.make_plan))
+    texts |= {"price_floor": pieces(caps.why_below), "price_cap": pieces(caps.why_over)}
     for name, said in texts.items():
         assert any(all(piece in found[name] for piece in reason) for reason in said), (name, said)
 
@@ -256,7 +274,7 @@ def test_simulator_has_every_key() -> None:
 def test_metrics_are_listed() -> None:
     """docs/operations.md lists every metric that /metrics shows."""
     shown = set(re.findall(r"# TYPE (tollway_\w+) ", prometheus_text(Metrics()).decode()))
-    gauges = re.findall(r'^        "(\w+)": \("', inspect.getsource(app.build), re.MULTILINE)
+    gauges = re.findall(r'^        "(\w+)": \("', inspect.getsource(app._add_gauges), re.MULTILINE)
     assert len(gauges) > 3
     wanted = shown | {f"tollway_{name}" for name in gauges}
     assert set(first_codes("operations.md", r"tollway_\w+")) == wanted
@@ -294,10 +312,18 @@ NUMBERS = (
     ("operations.md", f"| requests ahead on one connection | {LIMITS.pipelined_max} |"),
     ("providers.md", f"more than {BOUNDS.price_factor_max} times"),
     ("providers.md", f"${BOUNDS.price_per_million_usd_max:,} per million"),
-    ("routing.md", f"After {health.FAILURES_TO_OPEN} failures in a row"),
-    ("routing.md", f"unwell for {health.BACKOFF_MIN_S:g} s"),
-    ("routing.md", f"up to {health.BACKOFF_MAX_S:g} s"),
-    ("routing.md", f"at most {health.COOL_DOWN_MAX_S:g} s; without a hint {health.COOL_DOWN_S:g} s"),
+    ("routing.md", f"After {breaker.FAILURES_TO_OPEN} failures in a row"),
+    ("routing.md", f"or {breaker.FAILURES_TO_OPEN} within {breaker.BURST_S:g} s"),
+    ("routing.md", f"unwell for {breaker.BACKOFF_MIN_S:g} s"),
+    ("routing.md", f"After {breaker.REFUSALS_TO_SWITCH_OFF} answers of 404 or 403 in a row"),
+    ("routing.md", f"unwell for {breaker.SWITCHED_OFF_S:g} s, then one request"),
+    ("routing.md", f"{outliers.REQUESTS_MIN} requests, {100 * outliers.POINTS:g} points"),
+    ("routing.md", f"up to {breaker.BACKOFF_MAX_S:g} s"),
+    ("routing.md", f"at most {breaker.COOL_DOWN_MAX_S:g} s; without a hint {breaker.COOL_DOWN_S:g} s"),
+    ("routing.md", f"`upstream.first_content_s` ({Config().upstream.first_content_s:g} s)"),
+    ("routing.md", f"or for {FIRST_COMMENT_S:g} s, after which comments"),
+    ("routing.md", f"after {patience.TIMES_P99:g} times its own p99, at least {patience.LEAST_S:g} s"),
+    ("routing.md", f"prompts above {patience.LONG_PROMPT:,} tokens"),
     ("routing.md", f"`upstream.attempts_max` endpoints ({Config().upstream.attempts_max})"),
 )
 
@@ -394,11 +420,13 @@ def test_the_table_of_providers_is_fresh(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_recorded_providers_are_recorded() -> None:
-    """The checked-in list is the providers of whose chat format there are recordings: those that tests/wire replays."""
+    """The checked-in list is the providers of whose answers there are recordings: those that tests/wire replays."""
+    slugs = {"vertex": "google-vertex", "bedrock": "amazon-bedrock"}
+    answers = {"chat_completions", "responses", "messages", "generate_content", "converse", "cohere_chat"}
     found = {
-        record["provider"]
+        slugs.get(record["provider"], record["provider"])
         for path in shared("cassettes").glob("*.jsonl")
         for line in path.read_text(encoding="utf-8").splitlines()
-        if (record := json.loads(line))["api"] == "chat_completions"
+        if (record := json.loads(line))["api"] in answers
     }
     assert found == set(providers_table().RECORDED)

@@ -5,7 +5,7 @@ import io
 import re
 import tokenize
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def oversized() -> Iterator[tuple[str, int, int]]:
                     yield f"{short(path)}::{node.name}", length, FUNCTION_LINES_MAX
 
 
-def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sizes(tell: Callable[[str], None]) -> None:
     """Files have at most 500 lines and functions 70, save for exceptions with a reason; none of these is stale."""
     found = {place: f"{place}: {lines} lines, at most {allowed}" for place, lines, allowed in oversized()}
     none_of([text for place, text in found.items() if place not in EXCEPTIONS], "two thoughts become two files:")
@@ -103,8 +103,7 @@ def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     silenced = sum(bool(SUPPRESSION.search(text)) for path in python_files("src") for text in comments(path).values())
     ignored = (ROOT / ".importlinter").read_text(encoding="utf-8").count(" -> ")
     counts = f"{len(EXCEPTIONS)} sizes, {silenced} silenced checks, {ignored} ignored imports"
-    with capsys.disabled():
-        print(f"\ntidy: exceptions, each with its reason: {counts}")
+    tell(f"tidy: exceptions, each with its reason: {counts}")
 
 
 def test_every_module_has_its_line_on_the_map() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -11,24 +12,44 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
+from tollway.api.browser import BrowserDoor
+from tollway.api.engines import PATH as ENGINES_PATH
+from tollway.api.engines import EngineCalls
 from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
-from tollway.api.gemini import PATH as GEMINI_PATH
+from tollway.api.gemini import PATHS as GEMINI_PATHS
 from tollway.api.gemini import GeminiCalls
 from tollway.api.house import House
+from tollway.api.mounts import Mounts
 from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
 from tollway.api.server import ServerLimits, serve
 from tollway.config import Config
 from tollway.domain.catalog import EMPTY
 from tollway.domain.errors import TollwayError
+from tollway.domain.money import Nanodollars, nanodollars_from_text
+from tollway.gateway.access_tokens import AccessTokens
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
 from tollway.gateway.commit import Committer
+from tollway.gateway.figures import keep_figures, restore_figures, store_figures
+from tollway.gateway.key_desk import KeyDesk
+from tollway.gateway.oauth_desk import OAuthDesk
+from tollway.gateway.own_keys import OwnKeys
+from tollway.gateway.presets import Presets
+from tollway.gateway.retention import keep_records
 from tollway.gateway.supply import Supply
 from tollway.gateway.tokenizer import SharedTokenizer
+from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
+from tollway.identity.credentials import open_ring
+from tollway.identity.guest import open_door
+from tollway.identity.people import People
+from tollway.payments.jobs import keep_purchases
+from tollway.payments.providers import open_providers
+from tollway.payments.topup import Till
 from tollway.routing.market import Market, build_market
 from tollway.storage.database import Database, StorageError
 from tollway.storage.files import (
@@ -45,6 +66,11 @@ from tollway.storage.migrate import migrate
 from tollway.storage.sqlite import SqliteDatabase
 from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
+from tollway.upstream.fetch import Fetcher
+from tollway.web.account import AccountPages
+from tollway.web.assets import Assets
+from tollway.web.consent import ConsentPages
+from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
 
 log = structlog.get_logger(__name__)
@@ -61,35 +87,55 @@ async def open_database(config: Config) -> SqliteDatabase:
     return database
 
 
-async def build(config: Config, database: Database, *, simulator_url: str | None = None) -> House:
+async def build(config: Config, database: Database, *, simulator_url: str | None, tokenizer: SharedTokenizer) -> House:
     """Every object of the server. `simulator_url`: all providers of the catalog are played by the simulator there."""
-    jobs = Jobs()
+    jobs, upstream = Jobs(), config.upstream
     committer = Committer(database, jobs.spawn)
-    client = UpstreamClient(
-        connections_per_origin=config.upstream.connections_per_origin, proxies=config.upstream.proxies
-    )
+    client = UpstreamClient(connections_per_origin=upstream.connections_per_origin, proxies=upstream.proxies)
+    tokens = AccessTokens(client, jobs.spawn, time.time)
     gateway = Gateway(
         loop=asyncio.get_running_loop(),
-        market=build_market(EMPTY, {}, frozenset()),
+        market=build_market(EMPTY, {}, {}),
         credentials={},
         client=client,
+        fetcher=Fetcher(upstream.fetch_allow),
+        tokens=tokens,
         committer=committer,
         books=Books(database),
-        tokenizer=SharedTokenizer(),
+        presets=Presets(database),
+        own=OwnKeys(await open_ring(config, database), config.byok.fee_ppm, simulator_url),
+        tokenizer=tokenizer,
         metrics=Metrics(),
-        attempts_max=config.upstream.attempts_max,
+        attempts_max=upstream.attempts_max,
+        policy=config.routing.policy,
+        default_model=config.routing.default_model,
+        auto=config.routing.auto,
+        limits=config.limits,
+        groups=config.billing.groups,
+        hedge_extra=config.routing.hedge_extra,
+        hedge_extra_max=config.routing.hedge_extra_max,
+        recount_share=upstream.recount_share,
+        first_content_s=upstream.first_content_s,
     )
-    supply = Supply(config, database, client, simulator_url)
+    supply = Supply(config, database, client, tokens, simulator_url)
 
     async def reload() -> Market:
-        gateway.market, gateway.credentials = await supply.load()
+        gateway.market, live = await supply.load()
+        gateway.credentials, gateway.keyrings = live.credentials, live.keyrings
         return gateway.market
 
     pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
+    authenticator, audit = Authenticator(database, pepper), AuditLog(database)
+    keys = KeyDesk(database, gateway.books, audit, pepper, authenticator.forget)
     house = House(
         config=config,
         database=database,
-        authenticator=Authenticator(database, pepper),
+        authenticator=authenticator,
+        people=_people(config, database, pepper, audit, gateway),
+        audit=audit,
+        keys=keys,
+        oauth=OAuthDesk(database, keys, audit, pepper, config.users.challenges),
+        till=_till(config, database, audit, gateway),
         gateway=gateway,
         committer=committer,
         jobs=jobs,
@@ -98,17 +144,41 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         reload=reload,
         simulated=simulator_url is not None,
     )
-    gateway.metrics.gauges |= {
-        "upstream_connections": ("Open connections to providers", lambda: client.open_connections),
-        "commit_queue": ("Finished requests that wait for their commit", lambda: committer.waiting),
-        "jobs": ("Running jobs", lambda: len(jobs)),
-        "held_usd": ("Held for requests under way, in USD", lambda: gateway.books.held / 10**9),
-    }
+    _add_gauges(gateway, jobs)
+    await open_door(database, house.guests, gateway.now_ms())
     await supply.declare()
     await reload()
+    await restore_figures(gateway, database)
+    jobs.spawn(keep_figures(gateway, database), "keep figures")
     jobs.spawn(supply.list_servers(reload), "list models of own servers")
     jobs.spawn(supply.watch_prices(reload), "watch prices")
+    jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
     return house
+
+
+def _add_gauges(gateway: Gateway, jobs: Jobs) -> None:
+    gateway.metrics.gauges |= {
+        "upstream_connections": ("Open connections to providers", lambda: gateway.client.open_connections),
+        "commit_queue": ("Finished requests that wait for their commit", lambda: gateway.committer.waiting),
+        "jobs": ("Running jobs", lambda: len(jobs)),
+        "switched_off": ("Credentials and models that providers refuse", lambda: len(gateway.alarms)),
+        "drifting": ("Endpoints whose token counts drift from ours", lambda: len(gateway.drift.alarms)),
+        "held_usd": ("Held for requests under way, in USD", lambda: gateway.books.held / 10**9),
+    }
+
+
+def _people(config: Config, database: Database, pepper: bytes, audit: AuditLog, gateway: Gateway) -> People:
+    async def give(workspace_id: str, amount: Nanodollars, ref: str, reason: str) -> None:
+        await gateway.books.grant(workspace_id, amount, ref, reason, gateway.now_ms())
+
+    credit = nanodollars_from_text(config.users.launch_credit_usd)
+    return People(database, pepper, audit, sign_up=config.users.sign_up, launch_credit=credit, grant=give)
+
+
+def _till(config: Config, database: Database, audit: AuditLog, gateway: Gateway) -> Till:
+    providers = open_providers(config.payments, gateway.client)
+    back = f"{config.public_url}/credits"
+    return Till(database, gateway.books, audit, providers, config.payments, config.billing.packs, back)
 
 
 def create_app(house: House) -> App:
@@ -116,18 +186,11 @@ def create_app(house: House) -> App:
     hot = hot_routes(house)
     bare = {key: as_asgi(handler) for key, handler in hot.items()}
     hot_paths = {path for _, path in hot}
-    pages = web_routes(
-        market=lambda: house.gateway.market,
-        health=house.gateway.health,
-        public_url=house.config.public_url,
-        now_s=house.now_s,
-        provider_name=house.provider_name,
-        notice=DEMO_NOTICE if house.simulated else "",
-    )
+    pages = site_routes(house)
 
     async def unknown(request: Request, error: Exception) -> Response:
         path, status = request.url.path, error.status_code if isinstance(error, HTTPException) else 404
-        if request.method == "OPTIONS" and path.startswith(("/api/", "/v1")):
+        if request.method == "OPTIONS" and path.startswith(("/api/", "/v1", "/platform/")):
             return Response(status_code=204, headers=PREFLIGHT)
         answer = error_answer(path, no_such_route(request.method, path, status == 405 or path in hot_paths))
         if answer.status_code == 405:  # which methods there are instead (RFC 9110, 15.5.6)
@@ -139,8 +202,14 @@ def create_app(house: House) -> App:
         log.error("request failed", path=request.url.path, error=repr(error))
         return error_answer(request.url.path, TollwayError("Something went wrong on our side; it has been logged."))
 
+    gemini = GeminiCalls(house)
     starlette = Starlette(
-        routes=[*starlette_routes(house), StarletteRoute(GEMINI_PATH, GeminiCalls(house), methods=["POST"]), *pages],
+        routes=[
+            *starlette_routes(house),
+            *(StarletteRoute(path, gemini, methods=["POST"]) for path in GEMINI_PATHS),
+            StarletteRoute(ENGINES_PATH, EngineCalls(house), methods=["POST"]),
+            *pages,
+        ],
         exception_handlers={404: unknown, 405: unknown, Exception: failed},
     )
     # A path with a slash more is another path. Starlette would redirect to the Host header's word, whoever sent it.
@@ -153,11 +222,30 @@ def create_app(house: House) -> App:
     return app
 
 
+def site_routes(house: House) -> list[BaseRoute]:
+    """The site's pages: those of people first, because the last of the others answers where nothing else is."""
+    notice, now_ms = DEMO_NOTICE if house.simulated else "", house.gateway.now_ms
+    assets, door = Assets.of_package(), BrowserDoor(house)
+    renderer = Renderer(assets, notice)
+    return [
+        *AccountPages(renderer, door, house.people, house.config.users.sign_up, now_ms).routes(),
+        *ConsentPages(renderer, door, house.oauth, house.database, now_ms).routes(),
+        *web_routes(
+            market=lambda: house.gateway.market,
+            health=house.gateway.health,
+            public_url=house.config.public_url,
+            now_s=house.now_s,
+            provider_name=house.provider_name,
+            notice=notice,
+        ),
+    ]
+
+
 DEMO_NOTICE = "This is a demo: every provider is simulated, and its answers are made up."
 
 PREFLIGHT = {
     "access-control-allow-origin": "*",
-    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
     "access-control-allow-headers": "Authorization, Content-Type, HTTP-Referer, X-Title, X-OpenRouter-Title, "
     "X-OpenRouter-Categories, X-OpenRouter-Metadata, X-Session-Id, OpenAI-Beta, X-Stainless-OS, X-Stainless-Lang, "
     "X-Stainless-Package-Version, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Arch, "
@@ -168,9 +256,15 @@ PREFLIGHT = {
 
 @asynccontextmanager
 async def running(
-    config: Config, *, simulator_url: str | None = None, limits: ServerLimits | None = None
+    config: Config,
+    *,
+    simulator_url: str | None = None,
+    limits: ServerLimits | None = None,
+    tokenizer: SharedTokenizer | None = None,
 ) -> AsyncIterator[tuple[House, asyncio.Task[None]]]:
     """A server that runs inside the block. Gives the house and the task that ends when the server has stopped.
+
+    `tokenizer`: one that several servers of a process share.
 
     StorageError: another server holds this data directory, or the database can't be used.
     """
@@ -179,7 +273,9 @@ async def running(
         raise StorageError(f"Another Tollway server uses {config.data_dir}; stop it, or set storage.data_dir.")
     database = await open_database(config)
     try:
-        house = await build(config, database, simulator_url=simulator_url)
+        house = await build(config, database, simulator_url=simulator_url, tokenizer=tokenizer or SharedTokenizer())
+        if config.records.keep_days:
+            house.jobs.spawn(keep_records(database, config.records.keep_days, house.gateway.now_ms), "keep records")
         asyncio.get_running_loop().run_in_executor(None, house.gateway.tokenizer)
         started = asyncio.Event()
         task = asyncio.create_task(_serve(house, config, limits, started.set))
@@ -211,6 +307,7 @@ async def _serve(house: House, config: Config, limits: ServerLimits | None, star
         host=config.server.host,
         port=config.server.port,
         hot=hot_routes(house),
+        mounts=Mounts(config.server.mounts) if config.server.mounts else None,
         limits=limits or ServerLimits(body_bytes=config.server.request_max_bytes),
         ready=ready,
         shutdown_grace_s=config.server.shutdown_grace_s,
@@ -221,6 +318,9 @@ async def close(house: House) -> None:
     """Stops in the order in which nothing is lost: no new work, what is queued is committed, then the rest."""
     house.ready = house.gateway.accepting = False
     await house.committer.drain()
+    await store_figures(house.gateway, house.database)
     remove_control(house.config.data_dir)
     await house.gateway.client.close()
+    await house.gateway.fetcher.close()
+    await house.schemas.close()
     await house.jobs.close()

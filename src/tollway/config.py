@@ -1,50 +1,50 @@
 """The configuration: tollway.toml and TOLLWAY_* variables, decoded once; the one reader of the environment."""
 
+import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from tollway.billing.settings import EXAMPLE_SECRETS, SLUG, Billing, Payments, Usd, odd_payments
+from tollway.domain.aliases import Alias
+from tollway.domain.auto import AutoSettings
+from tollway.domain.byok import ByokSettings
+from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.money import price_from_text
+from tollway.domain.people import ChallengeMethod, SignUp
+from tollway.domain.storefronts import Mount, Platform
+from tollway.limits import Limits
+from tollway.providers import PROVIDERS
+from tollway.providers.keys import Secret, keys_in, odd_keys
+from tollway.providers.sigv4 import ACCESS_KEY_ENV, credential_from, read_keys
+from tollway.routing.hedge import EXTRA_MAX
 
 ENV_PREFIX = "TOLLWAY_"
 CONFIG_FILE = "tollway.toml"
-SECRETS = ("security.secret_key", "security.metrics_token")
+GOOGLE_ENV = "GOOGLE_APPLICATION_CREDENTIALS"
+SECRETS = (
+    "security.secret_key",
+    "security.metrics_token",
+    "payments.stripe_key",
+    "payments.stripe_webhook_secret",
+    "payments.coinbase_key",
+    "payments.coinbase_webhook_secret",
+)
 """Values that may also come from a file: TOLLWAY_SECURITY__SECRET_KEY_FILE (Docker's and Kubernetes' secrets)."""
 
-EXAMPLE_SECRETS = frozenset({"changeme", "secret", "password", "tollway", "your-secret-key"})
-
-SLUG = r"^[a-z0-9][a-z0-9._/-]{0,63}$"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 
 
 class ConfigError(Exception):
     """The configuration can't be used; the message says where and why."""
-
-
-class Secret:
-    """A string that no log, error or repr shows; `reveal()` gives it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
 
 
 class Server(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +56,11 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     """What the site and the samples show; by default http://host:port."""
     request_max_bytes: Annotated[int, Meta(ge=1024, le=2**30)] = 20 * 2**20
     shutdown_grace_s: Seconds = 30.0
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of reverse proxies that are believed when they name the client."""
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """Where they name it. Only one: proxies pass on what a stranger wrote into the other."""
+    mounts: tuple[Mount, ...] = ()
 
     def local_url(self, port: int) -> str:
         """Where a process on this machine reaches the server: a wildcard address is no address to connect to."""
@@ -93,6 +98,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     free: bool = False
     context: Annotated[int, Meta(ge=1)] = 128_000
     output_max: Annotated[int, Meta(ge=1)] | None = None
+    operation: Operation = Operation.CHAT
+    """What it is asked for: `chat`, `embeddings`, `rerank` or `moderation`."""
 
 
 class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,9 +111,23 @@ class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Where its models are listed, with prices if it has them; by default base_url + /models."""
     name: str | None = None
     key: str | None = None
+    keys: tuple[str, ...] = ()
+    """Several, in place of `key`: one that is refused or rate limited leaves the work to the others."""
     models: tuple[ModelConfig, ...] | None = None
     free: bool = False
-    cancels: bool = True
+    speaks: WireFormat | None = None
+    """The wire format of a server of one's own; not said: OpenAI's chat, or what is known of the provider."""
+    auth: Literal["authorization", "x-api-key", "x-goog-api-key", "api-key"] | None = None
+    """The header that carries the key; not said: as the format's own company wants it."""
+    variables: dict[str, str] = {}
+    """Values for the `${NAME}` of the catalog's address, in place of the environment's."""
+    deployments: dict[str, str] = {}
+    """Model id -> what the provider calls it; only these models are sold then."""
+    cancels: bool | None = None
+    trains: bool | None = None
+    """Whether it trains on prompts, by your contract or your own setup; not said: what is publicly known of it."""
+    retains: bool | None = None
+    """Whether it keeps prompts after the answer."""
     first_event_s: Seconds = 60.0
     idle_s: Seconds = 30.0
     whole_s: Seconds = 600.0
@@ -123,6 +144,55 @@ class Upstream(Struct, frozen=True, forbid_unknown_fields=True):
     connections_per_origin: Annotated[int, Meta(ge=1, le=65536)] = 2048
     proxies: dict[str, str] = {}
     attempts_max: Annotated[int, Meta(ge=1, le=16)] = 4
+    first_content_s: Seconds = 60.0
+    """What a request has until the first content of its answer, over all its attempts."""
+    recount_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.001
+    """The part of answers whose tokens are also counted by us, to see whether a provider's counts drift."""
+    fetch_allow: tuple[str, ...] = ()
+    """Host names and networks, private ones too, that images and files of requests may be fetched from."""
+
+
+class Routing(Struct, frozen=True, forbid_unknown_fields=True):
+    """How endpoints are chosen where the request does not say."""
+
+    policy: Literal["traffic", "price"] = "traffic"
+    """`traffic`: price, speed and reliability together; `price`: 1/price², OpenRouter's documented default."""
+    hedge_extra: Annotated[float, Meta(ge=0.0, le=EXTRA_MAX)] = 0.0
+    """The part of streamed chat requests that may be asked of a second endpoint when the first is slow to begin."""
+    hedge_extra_max: Annotated[float, Meta(ge=0.0, le=EXTRA_MAX)] = 0.0
+    """The same part, of the requests that ask for it by `provider.hedge`."""
+    default_model: str | None = None
+    """For chat requests that name no model."""
+    aliases: tuple[Alias, ...] = ()
+    """More names like `cpen/middle`; one with the name of a shipped one replaces it."""
+    auto: AutoSettings = AutoSettings()
+    """What `openrouter/auto` chooses from, and how."""
+
+
+class Guest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked without a key. Nothing, while no model is named."""
+
+    models: tuple[str, ...] = ()
+    output_max: Annotated[int, Meta(ge=1, le=10**6)] = 1024
+    """Tokens of an answer."""
+
+
+class Users(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may become a user, and what a new one gets."""
+
+    sign_up: SignUp = "off"
+    """`open` to everybody, by `invite`, or `off`."""
+    launch_credit_usd: Usd = "0"
+    """Credits of a new user's own workspace."""
+    challenges: tuple[ChallengeMethod, ...] = ("S256", "plain", "none")
+    """How apps that ask users for a key may protect the code they get for it."""
+
+
+class Records(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of finished requests."""
+
+    keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    """How long their records stay: user agents, sessions, attempts, errors. Amounts stay for ever. 0: for ever."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +202,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = Storage()
     security: Security = Security()
     upstream: Upstream = Upstream()
+    routing: Routing = Routing()
+    limits: Limits = Limits()
+    billing: Billing = Billing()
+    payments: Payments = Payments()
+    platform: Platform = Platform()
+    byok: ByokSettings = ByokSettings()
+    guest: Guest = Guest()
+    users: Users = Users()
+    records: Records = Records()
     providers: tuple[ProviderConfig, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """The process's variables: provider keys are looked up here by the names that the catalog gives."""
@@ -150,20 +229,32 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return (self.server.public_url or self.server.local_url(self.server.port)).rstrip("/")
 
     def provider_key(self, slug: str, names: tuple[str, ...]) -> Secret | None:
-        """A provider's key: from `[[providers]]`, else from the first of its environment variables that is set.
+        """The first of `provider_keys`, or None."""
+        return next(iter(self.provider_keys(slug, names)), None)
 
-        `NAME_FILE` serves as well: the file that it names holds the key. ConfigError: that file can't be read.
+    def provider_keys(self, slug: str, names: tuple[str, ...]) -> tuple[Secret, ...]:
+        """A provider's keys: from `[[providers]]`, else from the first of its environment variables that is set.
+
+        `NAME_FILE` serves as well: the file that it names holds them. ConfigError: that file can't be read.
         Without the line break that shells and secret stores like to add: no header could carry it.
         """
         for provider in self.providers:
-            if provider.slug == slug and provider.key:
-                return Secret(provider.key)
-        for name in names:
-            if value := self.environment.get(name, "").strip():
-                return Secret(value)
-            if file := self.environment.get(f"{name}_FILE"):
-                return Secret(_secret_of(Path(file), f"{name}_FILE"))
-        return None
+            if provider.slug == slug and (provider.key or provider.keys):
+                return tuple(Secret(key) for key in provider.keys or (provider.key,) if key)
+        if ACCESS_KEY_ENV in names and (found := credential_from(self._variable)):
+            return (Secret(found),)
+        text = "" if ACCESS_KEY_ENV in names else next((value for name in names if (value := self._variable(name))), "")
+        return tuple(map(Secret, keys_in(text)))
+
+    def _variable(self, name: str) -> str:
+        """A variable's value, or what is in the file that `NAME_FILE` names; "" where neither is set.
+
+        Google's own tools have the name of a file in GOOGLE_APPLICATION_CREDENTIALS; JSON is taken as well.
+        """
+        if value := self.environment.get(name, "").strip():
+            return _secret_of(Path(value), name) if name == GOOGLE_ENV and not value.startswith("{") else value
+        file = self.environment.get(f"{name}_FILE")
+        return _secret_of(Path(file), f"{name}_FILE") if file else ""
 
     def __repr__(self) -> str:
         """Without the environment, which holds every key."""
@@ -337,20 +428,34 @@ def _odd(config: Config) -> Iterator[str]:
         secret = getattr(config.security, name)
         if secret is not None and secret.strip().lower() in EXAMPLE_SECRETS | {""}:
             yield f"security.{name} is empty or a known example; make one: openssl rand -hex 32"
+    yield from odd_payments(config.payments, config.billing)
+    for number, network in enumerate(config.server.trusted_proxies):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield f"server.trusted_proxies[{number}]: {error}; write an address or a network, such as 10.0.0.0/8"
     seen: set[str] = set()
     for number, provider in enumerate(config.providers):
         place = f"providers[{number}]"
         if provider.slug in seen:
             yield f'{place}.slug: "{provider.slug}" is there twice; each provider has one block'
         seen.add(provider.slug)
-        if provider.key is not None and not provider.key.strip():
-            yield f"{place}.key is empty; leave it out where the server needs none"
+        yield from odd_keys(provider.key, provider.keys, place)
+        if provider.key and '"accessKeyId"' in provider.key:
+            try:
+                read_keys(provider.key)
+            except ValueError as error:
+                yield f"{place}.key: {error}"
         for name in ("base_url", "models_url"):
             url = getattr(provider, name)
             if url is not None and not re.match(r"https?://[^/\s]", url):
                 yield f'{place}.{name}: "{url}" does not start with http:// or https://'
-        if provider.base_url is None and (provider.models is not None or provider.models_url or provider.free):
+        known = PROVIDERS.get(provider.slug)
+        listed = provider.base_url is not None or (known is not None and known.listed)
+        if not listed and (provider.models is not None or provider.models_url or provider.free):
             yield f"{place}: models, models_url and free need a base_url; without one, the catalog says what is sold"
+        if provider.speaks is not None and provider.base_url is None:
+            yield f"{place}: speaks needs a base_url; without one, the catalog says which format is spoken"
         for index, model in enumerate(provider.models or ()):
             yield from _odd_model(model, f"{place}.models[{index}]")
 
@@ -359,8 +464,7 @@ def _odd_model(model: ModelConfig, place: str) -> Iterator[str]:
     prices = {name: getattr(model, name) for name in ("price_prompt", "price_completion", "price_request")}
     for name, text in prices.items():
         try:
-            if text is not None:
-                price_from_text(text)
+            price_from_text("0" if text is None else text)
         except ValueError as error:
             yield f"{place}.{name}: {error}"
     if (model.price_prompt is None) is not (model.price_completion is None):

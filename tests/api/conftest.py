@@ -5,7 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import World, offer, world
+from tollway.domain.catalog import Operation
+from tollway.domain.storefronts import Platform, PlatformModel
 from tollway.routing.health import HealthBoard
+
+PLAIN = (
+    offer("test/embed", "embed", prompt="0.00000002", completion=None, operation=Operation.EMBEDDINGS),
+    offer("test/rerank", "rerank", prompt=None, completion=None, price_request="0.002", operation=Operation.RERANK),
+    offer("test/moderate", "moderate", prompt="0.00000001", completion=None, operation=Operation.MODERATION),
+    offer("test/moderate-free", "moderate-free", free=True, operation=Operation.MODERATION),
+)
+"""Offers of everything but chat."""
 
 WELL = (
     offer("test/model", at=("a",)),
@@ -19,6 +29,7 @@ WELL = (
     offer("test/reasoning", "thinking@reasoning=6,tokens=8"),
     offer("test/echo", "echo@answer=echo"),
     offer("test/refusal", "refuse@answer=refusal"),
+    *PLAIN,
 )
 """Offers that answer, each in its own way; the upstream name says how (simulator/behaviour.py)."""
 
@@ -42,7 +53,8 @@ FAILING = (
 @pytest.fixture(scope="session")
 def well() -> Iterator[World]:
     """Everything works. Tests share it: what they change, they change for models and workspaces of their own."""
-    with world(*WELL) as it:
+    platform = Platform((PlatformModel("test/model", credit_cost=3),))
+    with world(*WELL, settings={"platform": platform}) as it:
         yield it
 
 
@@ -56,5 +68,8 @@ def failing_world() -> Iterator[World]:
 @pytest.fixture
 def failing(failing_world: World) -> World:
     """That world as it was at first: what failed in an earlier test is not held against it."""
-    failing_world.house.gateway.health = HealthBoard()
+    gateway = failing_world.house.gateway
+    gateway.health = HealthBoard()
+    gateway.refusals.clear()
+    gateway.alarms.clear()
     return failing_world

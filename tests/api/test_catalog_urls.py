@@ -180,3 +180,24 @@ def test_key_over_its_limit(well: World) -> None:
         assert answer.status == status
         assert "credits" in answer.error["message"] or "limit" in answer.error["message"]
     assert well.request("GET", "/api/v1/key", headers=key.headers).status == 200
+
+
+def test_providers() -> None:
+    """Who is live, by name: what is known of a provider of the registry, null for a server of one's own."""
+    with world(offer(at=("anthropic", "a"))) as here:
+        data = here.request("GET", "/api/v1/providers", headers={}).json["data"]
+    unknown = dict.fromkeys(
+        ("privacy_policy_url", "terms_of_service_url", "status_page_url", "headquarters", "datacenters")
+    )
+    assert data == [
+        {"name": "a", "slug": "a", **unknown},
+        {
+            "name": "Anthropic",
+            "slug": "anthropic",
+            "privacy_policy_url": "https://www.anthropic.com/legal/privacy",
+            "terms_of_service_url": "https://www.anthropic.com/legal/commercial-terms",
+            "status_page_url": "https://status.anthropic.com/",
+            "headquarters": "US",
+            "datacenters": None,
+        },
+    ]

@@ -66,6 +66,35 @@ def test_messages_tools(messages: anthropic.Anthropic) -> None:
     assert isinstance(call.input, dict)
 
 
+def test_messages_tool_runner(messages: anthropic.Anthropic) -> None:
+    """The SDK's own loop ends: it wants a thread that the server holds, and goes on without when that is refused."""
+    seen: list[str] = []
+
+    @anthropic.beta_tool
+    def look(where: str) -> str:
+        """Look somewhere."""
+        seen.append(where)
+        return "a river"
+
+    runner = messages.beta.messages.tool_runner(model="test/tools", max_tokens=100, messages=ASKED, tools=[look])
+    done = runner.until_done()
+    assert len(seen) == 1
+    assert [block.type for block in done.content] == ["text"]
+
+
+def test_messages_thinking(messages: anthropic.Anthropic) -> None:
+    """Thoughts are blocks, whole and streamed, and are taken back as they came."""
+    thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+    whole = messages.messages.create(model="test/reasoning", max_tokens=2000, messages=ASKED, thinking=thinking)
+    assert [block.type for block in whole.content] == ["thinking", "text"]
+    back: Any = [*ASKED, {"role": "assistant", "content": whole.content}, {"role": "user", "content": "Why?"}]
+    with messages.messages.stream(model="test/reasoning", max_tokens=2000, messages=back, thinking=thinking) as stream:
+        pieces = [event.thinking for event in stream if event.type == "thinking"]
+        last = stream.get_final_message()
+    assert last.content[0].type == "thinking"
+    assert last.content[0].thinking == "".join(pieces) != ""
+
+
 def test_messages_errors(well: World, messages: anthropic.Anthropic) -> None:
     """Errors are Anthropic's, and become its exceptions."""
     with pytest.raises(anthropic.BadRequestError) as wrong:
@@ -94,6 +123,50 @@ def test_responses(responses: openai.OpenAI) -> None:
         responses.responses.create(model="test/model", input="x", previous_response_id="resp_1")
 
 
+def test_custom_tools(responses: openai.OpenAI) -> None:
+    """A tool with free text as input, at a provider that knows functions only: called as what it is, in two formats."""
+    tool: Any = {"type": "custom", "custom": {"name": "sql", "description": "Ask the database."}}
+    chat = responses.chat.completions
+    whole = chat.create(model="test/tools", messages=ASKED, tools=[tool]).choices[0].message
+    assert whole.tool_calls is not None
+    (call,) = whole.tool_calls
+    assert call.type == "custom"
+    assert call.custom.name == "sql"
+    assert not call.custom.input.startswith("{")
+    history: Any = [
+        *ASKED,
+        whole.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.id, "content": "7"},
+    ]
+    assert chat.create(model="test/model", messages=history, tools=[tool]).choices[0].message.content
+    with responses.responses.stream(
+        model="test/tools", input="One two.", tools=[{"type": "custom", "name": "sql"}]
+    ) as stream:
+        text = "".join(event.delta for event in stream if event.type == "response.custom_tool_call_input.delta")
+        last = stream.get_final_response()
+    assert [item.input for item in last.output if item.type == "custom_tool_call"] == [text]
+    assert text
+
+
+def test_compaction(well: World, responses: openai.OpenAI) -> None:
+    """The SDK compacts, and sends what it got; it is charged like any request, and found by its id."""
+    spoken: Any = [*ASKED, {"role": "assistant", "content": "Three."}]
+    short = responses.responses.compact(model="test/model", input=spoken)
+    assert [item.type for item in short.output] == ["message", "compaction"]
+    assert short.usage.output_tokens > 0
+    found = well.request("GET", f"/v1/generation?id={short.id}").json["data"]
+    assert found["native_tokens_completion"] == short.usage.output_tokens
+    assert Decimal(str(found["total_cost"])) > 0
+    again: Any = [item.model_dump(exclude_none=True, warnings=False) for item in short.output]
+    assert responses.responses.create(model="test/model", input=[*again, *ASKED]).output_text
+    with pytest.raises(openai.NotFoundError, match="not stored"):
+        responses.responses.retrieve(short.id)
+    with pytest.raises(openai.NotFoundError, match="not stored"):
+        responses.responses.delete(short.id)
+    with pytest.raises(openai.BadRequestError, match="store"):
+        responses.responses.create(model="test/model", input="x", store=True)
+
+
 def test_gemini(gemini: genai.Client) -> None:
     """Whole, streamed, counted; an unknown model is Google's kind of error."""
     limits = types.GenerateContentConfig(max_output_tokens=30)
@@ -118,3 +191,14 @@ def test_gemini_credentials(well: World) -> None:
     assert request(well.url, "POST", f"{path}?key={well.key.secret}", body).status == 200
     refused = request(well.url, "POST", f"{path}?key=sk-wrong", body)
     assert (refused.status, refused.error["status"]) == (401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize("base", ["/v1beta", "/v1", "/api/v1beta", "/api/v1"])
+def test_gemini_addresses(well: World, base: str) -> None:
+    """Google's SDKs put their version behind the base URL, whichever it is; another method is Google's 404."""
+    body = {"contents": [{"parts": [{"text": "One two."}]}]}
+    path = f"{base}/models/test/model"
+    assert request(well.url, "POST", f"{path}:generateContent", body, headers=well.key.headers).status == 200
+    unknown = request(well.url, "POST", f"{path}:guess", body, headers=well.key.headers)
+    assert (unknown.status, unknown.error["status"]) == (404, "NOT_FOUND")
+    assert request(well.url, "POST", path, body, headers=well.key.headers).status in (404, 405)

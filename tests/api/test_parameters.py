@@ -79,9 +79,9 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "web_search_options": (({"search_context_size": "low"}, NOT_BUILT),),
     "x_search_filter": (({"from_date": "2026-01-01"}, GONE),),
     "provider": (({"order": ["a"]}, GONE),),
-    "route": (("fallback", GONE), (None, GONE)),
+    "route": (("fallback", GONE), ("sort", GONE), (None, GONE)),
     "transforms": (([], GONE),),
-    "preset": (("x", NOT_BUILT),),
+    "preset": (("parameters", GONE),),
     "cache_control": (({"type": "ephemeral"}, GONE),),
     "prompt_cache_key": (("k", SAME),),
     "prompt_cache_options": (({"mode": "explicit"}, SAME),),
@@ -98,7 +98,7 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "deferred_tools": (({"protocol": "v1"}, NOT_BUILT),),
     "debug": (({"echo_upstream_body": True}, GONE),),
     "usage": (({"include": True}, GONE),),
-    "routing": (({"strategy": "cheapest"}, NOT_BUILT),),
+    "routing": (({"strategy": "cheapest"}, GONE),),
     "functions": (([{"name": "f", "parameters": {}}], SAME),),
     "function_call": (("none", SAME),),
     "suffix": (("x", GONE),),
@@ -148,6 +148,7 @@ OUT_OF_BOUNDS: tuple[tuple[str, Any], ...] = (
     ("provider", {"max_price": {"prompt": "much"}}),
     ("provider", {"data_collection": "maybe"}),
     ("stop_server_tools_when", []),
+    ("route", "luck"),
 )
 
 
@@ -162,6 +163,8 @@ def test_every_parameter_has_a_row() -> None:
 def test_parameter(well: World, path: str, name: str, value: Any, expected: Any) -> None:
     """Accepted, and forwarded or kept back as the table says."""
     sent = {**ask("test/free"), **NEEDS.get(name, {}), name: value}
+    if name == "preset":
+        assert well.request("POST", "/api/v1/presets/parameters/chat/completions", ask()).status == 200
     before = len(well.received)
     answer = well.request("POST", path, sent)
     if expected is NOT_BUILT:

@@ -141,29 +141,29 @@ def test_a_refused_request_moves_on_to_another_model(three: World) -> None:
     assert taken.json["model"] == "test/model"
 
 
-PREFERENCES: tuple[tuple[dict[str, Any], set[str]], ...] = (
-    ({"only": ["b"]}, {"b"}),
-    ({"only": ["B"]}, {"b"}),
-    ({"ignore": ["a", "c"]}, {"b"}),
-    ({"only": ["a", "b"], "ignore": ["a"]}, {"b"}),
-    ({"order": ["c"]}, {"c"}),
-    ({"order": ["nobody", "b"]}, {"b"}),
-    ({"order": ["c"], "allow_fallbacks": False}, {"c"}),
-    ({"max_price": {"prompt": 1, "completion": "2"}}, {"a", "b", "c"}),
-    ({"require_parameters": True}, {"a", "b", "c"}),
-    ({"data_collection": "allow"}, {"a", "b", "c"}),
-    ({"sort": "price"}, {"a", "b", "c"}),
-    ({"sort": {"by": "price", "partition": "none"}}, {"a", "b", "c"}),
+PREFERENCES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"only": ["b"]}, "b"),
+    ({"only": ["B"]}, "b"),
+    ({"ignore": ["a", "c"]}, "b"),
+    ({"only": ["a", "b"], "ignore": ["a"]}, "b"),
+    ({"order": ["c"]}, "c"),
+    ({"order": ["nobody", "b"]}, "b"),
+    ({"order": ["c"], "allow_fallbacks": False}, "c"),
+    ({"max_price": {"prompt": 1, "completion": "2"}}, "a b c"),
+    ({"require_parameters": True}, "a b c"),
+    ({"data_collection": "allow"}, "a b c"),
+    ({"sort": "price"}, "a b c"),
+    ({"sort": {"by": "price", "partition": "none"}}, "a b c"),
 )
 
 
 @pytest.mark.parametrize(("preferences", "expected"), PREFERENCES, ids=lambda value: str(value)[:40])
-def test_preferences(three: World, preferences: dict[str, Any], expected: set[str]) -> None:
+def test_preferences(three: World, preferences: dict[str, Any], expected: str) -> None:
     """Who answers is one of those that the preferences leave, every time."""
     for _ in range(4):
         answer = three.chat(model="test/model", provider=preferences)
         assert answer.status == 200
-        assert answer.headers["x-provider-name"] in expected
+        assert answer.headers["x-provider-name"] in expected.split()
 
 
 NOTHING_FITS: tuple[tuple[dict[str, Any], str], ...] = (
@@ -189,6 +189,7 @@ NOTHING_FITS: tuple[tuple[dict[str, Any], str], ...] = (
         {
             "model": "test/plain",
             "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "object"}}},
+            "structured_outputs": True,
         },
         "structured output",
     ),

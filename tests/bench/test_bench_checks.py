@@ -52,7 +52,7 @@ def drive(cut: bool = False, closes: bool = False, **fields: object) -> load.Out
         script = Script()
         script.follow(Manners(events=5, pace_ms=2.0))
         if cut:
-            script.chunks = script.chunks[:-1]
+            script.chat = msgspec.structs.replace(script.chat, chunks=script.chat.chunks[:-1])
         served: list[Connection] = []
 
         def connected() -> Connection:

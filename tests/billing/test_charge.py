@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.billing import drawn
-from tollway.billing.charge import Charge, Ending, charge
+from tollway.billing.charge import Charge, Ending, charge, with_lost
 from tollway.billing.pricing import FREE, Cost, cost
 from tollway.domain.catalog import Price, Rates
 from tollway.domain.generation import Usage
@@ -85,6 +85,7 @@ def test_a_cost_above_the_hold_is_capped_and_alarms() -> None:
         (Rates(0, 0), Usage(prompt=5, completion=5), True, False),
         (Rates(1, 1), Usage(prompt=5, completion=5), False, False),
         (Rates(0, 10**12), Usage(), False, False),
+        (Rates(1, 0), Usage(prompt=5), False, False),  # an embedding: what was used has a price, too small to show
     ],
 )
 def test_zero_cost_for_tokens(rates: Rates, usage: Usage, free: bool, alarms: bool) -> None:
@@ -122,3 +123,13 @@ def test_whatever_happened(how: Ending, price: Price | None, hold: int) -> None:
         assert found.cost.total == 0
     elif found.alarm is None or "above the hold" in found.alarm:
         assert found.cost.total + found.absorbed == cost(found.usage, price).total
+
+
+@settings(max_examples=200, deadline=None)
+@given(endings, st.none() | drawn.prices, st.integers(0, 10**12), drawn.usages, drawn.prices)
+def test_a_lost_race_is_ours_to_pay(how: Ending, price: Price | None, hold: int, usage: Usage, lost: Price) -> None:
+    """What the loser cost is absorbed, to the nanodollar; the caller's charge, usage and alarm stay what they were."""
+    alone = charge(how, price, hold)
+    found = with_lost(alone, usage, lost)
+    assert (found.cost, found.usage, found.alarm) == (alone.cost, alone.usage, alone.alarm)
+    assert found.absorbed - alone.absorbed == cost(usage, lost).total >= 0

@@ -159,3 +159,22 @@ def test_each_class_of_tokens_has_its_price(usage: Usage, total: int) -> None:
         audio_output=4 * 10**12,
     )
     assert cost(usage, Price(1, rates)).total == total
+
+
+def test_what_a_provider_bills_is_what_counts() -> None:
+    """Cohere counts what it writes around a prompt, and bills less; no class of tokens has its own price then."""
+    price = Price(1, Rates(prompt=2_000, completion=3_000, request=0, cache_read=1), (Tier(50, Rates(9_999, 9_999)),))
+    usage = Usage(prompt=1_533, completion=36, cache_read=1_440, billed=(50, 13))
+    bill = cost(structs.replace(usage, prompt=10**9), price)
+    assert bill == cost(Usage(prompt=50, completion=13), price)
+    assert bill.cache_discount == 0
+
+
+def test_search_units_are_so_many_requests() -> None:
+    """A rerank's price per request is due for each of its search units, once for everything else."""
+    price = Price(1, Rates(prompt=0, completion=0, request=2 * 10**15))
+    assert cost(Usage(), price).total == 2 * 10**6
+    assert cost(Usage(requests=3), price).total == 6 * 10**6
+    assert cost(Usage(prompt=7, requests=0), price).total == 0, "a provider that bills nothing"
+    cached = Usage(prompt=10, cache_read=10, requests=2)
+    assert cost(cached, price).total == 4 * 10**6, "on the longer way through the arithmetic, too"

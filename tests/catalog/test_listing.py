@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.catalog.rows import ACME
 from tollway.catalog.listing import CONTEXT_UNKNOWN_TOKENS, Listed, read_listing, rows_for
-from tollway.domain.catalog import Model
+from tollway.domain.catalog import Model, WireFormat
 from tollway.domain.rates import RatesText, TierText
 
 OPENAI = {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "created": 1715367049, "owned_by": "system"}]}
@@ -326,3 +327,43 @@ def test_any_bytes_are_a_list_or_an_error(body: bytes) -> None:
     """No body makes anything but a ValueError."""
     with suppress(ValueError):
         read_listing(body)
+
+
+ANTHROPIC = {
+    "data": [
+        {
+            "type": "model",
+            "id": "claude-opus-4-6",
+            "display_name": "Claude Opus 4.6",
+            "created_at": "2026-02-04T00:00:00Z",
+            "max_input_tokens": 200000,
+            "max_tokens": 128000,
+            "lifecycle": "active",
+            "capabilities": {
+                "batch": {"supported": True},
+                "image_input": {"supported": True},
+                "pdf_input": {"supported": True},
+                "structured_outputs": {"supported": True},
+                "thinking": {"supported": True, "types": {"adaptive": {"supported": True}}},
+                "code_execution": {"supported": False},
+            },
+        },
+        {"type": "model", "id": "own-small", "display_name": "Small", "created_at": "1970-01-01T00:00:00Z"},
+    ],
+    "has_more": False,
+    "first_id": "claude-opus-4-6",
+    "last_id": "own-small",
+}
+
+
+def test_anthropics_list() -> None:
+    """The fields of the official SDK's ModelInfo; a server that says less takes what every Messages server takes."""
+    provider = replace(ACME, wire_format=WireFormat.ANTHROPIC_MESSAGES)
+    listing = read_listing(json.dumps(ANTHROPIC).encode())
+    _, (opus, small) = rows_for(provider, listing, {}, {}, "2026-11-01")
+    assert (opus.upstream_model, opus.wire_format) == ("claude-opus-4-6", WireFormat.ANTHROPIC_MESSAGES)
+    assert (opus.context_tokens, opus.output_tokens_max) == (200_000, 128_000)
+    assert opus.input_modalities == ("text", "image", "file")
+    assert {"reasoning", "structured_outputs", "tools", "top_k"} <= set(opus.parameters)
+    assert small.parameters == ("max_tokens", "stop", "temperature", "tool_choice", "tools", "top_k", "top_p")
+    assert small.input_modalities == ("text",)

@@ -10,7 +10,7 @@ import pytest
 from tests.catalog.snapshots import snapshot
 from tollway.catalog.names import read_name
 from tollway.catalog.shipped import Shipped, decode_shipped, encode_shipped, rows_of, shipped
-from tollway.domain.catalog import WireFormat
+from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.rates import rates_from_text, tiers_from_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,3 +196,10 @@ def test_page_tells_the_figures_of_the_file(file: Shipped) -> None:
     unpriced = sum(row.price is None for row in file.endpoints)
     for line in (f"| endpoints | {len(file.endpoints)} |", f"| models | {len(file.models)} |", f"(off) | {unpriced} |"):
         assert line in page
+
+
+def test_what_makes_embeddings_is_not_offered_for_chat(file: Shipped) -> None:
+    """By the names that such models bear; chat with one would fail at the provider."""
+    named = [model for model in file.models if "embed" in model.id]
+    assert "google/gemini-embedding-001" in {model.id for model in named}
+    assert {model.operation for model in named} == {Operation.EMBEDDINGS}

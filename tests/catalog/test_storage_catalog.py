@@ -16,6 +16,7 @@ from tollway.domain.catalog import Endpoint, Model
 from tollway.domain.catalog_rows import OPERATOR, EndpointRow, Rows
 from tollway.domain.rates import RatesText, TierText
 from tollway.storage.catalog import (
+    all_prices,
     apply_changes,
     current_rows,
     declare_free,
@@ -120,6 +121,9 @@ def test_prices_are_appended_and_take_effect_in_time(tmp_path: Path) -> None:
         assert len(await database.read("SELECT id FROM catalog_prices")) == 3
         ids = [row[0] for row in await database.read("SELECT id FROM catalog_prices ORDER BY id")]
         assert ids == [1, 2, 3]
+        history = (await all_prices(database))["acme:one"]
+        known = [(each.id, each.effective_ms, each.rates.prompt) for each in history]
+        assert known == [(1, 1_000, 10**12), (2, 2_000, 2 * 10**12), (3, 9_000, 3 * 10**12)]
 
     run(tmp_path, test)
 

@@ -51,6 +51,7 @@ class ServerProcess:
     """One data directory and the server that uses it. `stop` it in any case: it must not outlive the test."""
 
     def __init__(self, folder: Path, simulator: Simulator, upstream: str, grace_s: float = 30.0) -> None:
+        self.simulator = simulator
         self.data_dir = folder / "data"
         self.port = 0
         self.started_in_s = 0.0

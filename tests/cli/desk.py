@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.first_start import TOKENIZER
 from tollway.api.house import House
 from tollway.app import running
 from tollway.config import load
@@ -60,7 +61,7 @@ class Desk:
         if not served:
             yield None
             return
-        async with running(load(self.file)) as (house, _):
+        async with running(load(self.file), tokenizer=TOKENIZER) as (house, _):
             yield house
 
 

@@ -57,8 +57,8 @@ def test_from_init_to_the_first_answer(tmp_path: Path) -> None:
             cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         control = tmp_path / "data" / "control.json"
-        end_s = time.monotonic() + 10
-        while not control.exists() and time.monotonic() < end_s:
+        end_s = time.monotonic() + 60
+        while not control.exists() and server.poll() is None and time.monotonic() < end_s:
             time.sleep(0.05)
         url = json.loads(control.read_bytes())["url"]
         key = json.loads(command(tmp_path, "keys", "create", "--json").stdout)["key"]
@@ -136,6 +136,7 @@ def test_config_show(tmp_path: Path) -> None:
     (tmp_path / "tollway.toml").write_text(
         '[security]\nsecret_key = "0123456789abcdef0123456789abcdef"\n[upstream]\n'
         'proxies = { https = "http://user:pass@proxy:1" }\n[[providers]]\nslug = "groq"\nkey = "${MY_KEY}"\n'
+        '[[providers]]\nslug = "openai"\nkeys = ["${MY_KEY}", "sk-other"]\n'
     )
     done = command(tmp_path, "config", "show", "--json", MY_KEY="sk-mine", TOLLWAY_SERVER__PORT="9")
     shown = json.loads(done.stdout)
@@ -143,9 +144,10 @@ def test_config_show(tmp_path: Path) -> None:
     assert shown["server.host"] == {"value": "127.0.0.1", "origin": "default"}
     assert shown["storage.data_dir"]["origin"] == "TOLLWAY_STORAGE__DATA_DIR"
     assert shown["providers[0].key"] == {"value": "***", "origin": "tollway.toml"}
+    assert shown["providers[1].keys[1]"] == {"value": "***", "origin": "tollway.toml"}
     assert shown["upstream.proxies.https"]["value"] == "http://***@proxy:1"
     table = command(tmp_path, "config", "show", MY_KEY="sk-mine").stdout
-    for secret in ("sk-mine", "0123456789abcdef", "user:pass"):
+    for secret in ("sk-mine", "sk-other", "0123456789abcdef", "user:pass"):
         assert secret not in done.stdout + table
 
 
@@ -169,3 +171,23 @@ def test_serve_says_what_does_not_work(tmp_path: Path) -> None:
     assert refused.stderr.startswith(f"error: Cannot listen on 127.0.0.1:{port}: Address already in use. Set another")
     refused = command(tmp_path, "serve", TOLLWAY_STORAGE__DATA_DIR=str(file))
     assert refused.stderr.startswith(f"error: The data directory {file} can't be written to: File exists. Give it to")
+
+
+def test_the_demo_takes_a_behaviour(tmp_path: Path) -> None:
+    """What `tollway demo --behaviour` says is what its simulated providers do; what can't be read is refused."""
+    wrong = command(tmp_path, "demo", "--behaviour", "no_such=1")
+    assert wrong.returncode == 2
+    assert "no_such" in wrong.stderr
+    words = [sys.executable, "-m", "tollway", "demo", "--json", "--port", "0", "--behaviour", "text=Good morning"]
+    with subprocess.Popen(words, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            said = json.loads(server.stdout.readline())
+            answer = httpx.post(
+                f"{said['url']}/api/v1/chat/completions",
+                headers={"Authorization": f"Bearer {said['api_key']}"},
+                json={"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]},
+            )
+            assert answer.json()["choices"][0]["message"]["content"] == "Good morning"
+        finally:
+            server.terminate()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tollway.config import Config, ConfigError, ProviderConfig, Security, load, load_without_file, misnamed, origins
+from tollway.providers.sigv4 import AwsKeys, read_keys
 
 
 def loaded(folder: Path, text: str, **environment: str) -> Config:
@@ -29,6 +30,9 @@ def loaded(folder: Path, text: str, **environment: str) -> Config:
         ("[server]\nport = 70000", "server.port: Expected `int` <= 65535"),
         ("server = 3", "server: Expected `object`, got `int`"),
         ("[server", "tollway.toml: "),
+        ('[server]\ntrusted_proxies = ["10.0.0.1/8"]', "server.trusted_proxies[0]: 10.0.0.1/8 has host bits set"),
+        ('[server]\ntrusted_proxies = ["::1", "lb"]', "server.trusted_proxies[1]: 'lb' does not appear to be an IPv4"),
+        ('[server]\nforwarded_header = "x-real-ip"', "server.forwarded_header: Invalid enum value"),
         ('[security]\nsecret_key = ""', "security.secret_key is empty or a known example"),
         ('[security]\nsecret_key = "  "', "security.secret_key is empty or a known example"),
         ('[security]\nsecret_key = "ChangeMe"', "security.secret_key is empty or a known example"),
@@ -126,9 +130,73 @@ def test_a_line_break_behind_a_key_is_not_of_it(value: str, key: str | None) -> 
     assert (found and found.reveal()) == key
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", ["a"]),
+        ("a, b\n", ["a", "b"]),
+        ("a\nb\n\nc", ["a", "b", "c"]),
+        ("a,b,a,", ["a", "b"]),
+        (",", []),
+        ('{"client_email": "x", "private_key": "y"}', ['{"client_email": "x", "private_key": "y"}']),
+    ],
+)
+def test_a_variable_may_hold_several_keys(value: str, expected: list[str]) -> None:
+    """Commas or lines between them, each once; JSON is one credential, however many commas it has."""
+    found = load_without_file({"OPENAI_API_KEY": value}).provider_keys("openai", ("OPENAI_API_KEY",))
+    assert [each.reveal() for each in found] == expected
+
+
+def test_a_block_may_hold_several_keys(tmp_path: Path) -> None:
+    """In their order, before the environment's; a comma in one of them is its own."""
+    config = loaded(tmp_path, '[[providers]]\nslug = "openai"\nkeys = ["${ONE}", "b,c"]\n', ONE="a", OPENAI_API_KEY="z")
+    assert [each.reveal() for each in config.provider_keys("openai", ("OPENAI_API_KEY",))] == ["a", "b,c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ('key = "hush"\nkeys = ["hush2"]', "providers[0] has key and keys; write all of them into keys"),
+        ('keys = ["hush", " "]', "providers[0].keys[1] is empty"),
+        ('keys = ["hush", "b", "hush"]', "providers[0].keys[2] is there twice"),
+        ('keys = "hush"', "providers[0].keys: Expected `array`, got `str`"),
+    ],
+)
+def test_keys_that_cannot_be_meant(tmp_path: Path, text: str, error: str) -> None:
+    """The message names the place, and repeats no key."""
+    with pytest.raises(ConfigError) as raised:
+        loaded(tmp_path, f'[[providers]]\nslug = "openai"\n{text}\n')
+    assert error in str(raised.value)
+    assert "hush" not in str(raised.value)
+
+
+def test_aws_keys_may_be_files(tmp_path: Path) -> None:
+    """Each of the variables that make one credential."""
+    (tmp_path / "secret").write_text("hush\n")
+    environment = {
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "AWS_SECRET_ACCESS_KEY_FILE": str(tmp_path / "secret"),
+        "AWS_REGION": "eu-west-1",
+    }
+    key = load_without_file(environment).provider_key("amazon-bedrock", ("AWS_ACCESS_KEY_ID",))
+    assert key is not None
+    assert read_keys(key.reveal()) == AwsKeys("AKIA", "hush", "eu-west-1")
+
+
+def test_aws_keys_that_lack_something_are_named(tmp_path: Path) -> None:
+    """The message says what is missing, and repeats no value."""
+    text = """[[providers]]
+slug = "amazon-bedrock"
+key = '{"accessKeyId": "AKIA", "secretAccessKey": "hush"}'
+"""
+    with pytest.raises(ConfigError, match=r"providers\[0\].key: AWS keys are a JSON object .* `region`") as caught:
+        loaded(tmp_path, text)
+    assert "hush" not in str(caught.value)
+
+
 def test_no_repr_shows_a_secret() -> None:
     """A configuration that ends up in a log or a traceback gives nothing away."""
-    provider = ProviderConfig(slug="a", key="sk-very-secret")
+    provider = ProviderConfig(slug="a", key="sk-very-secret", keys=("a-very-secret", "b-very-secret"))
     config = Config(security=Security("very-secret"), providers=(provider,), environment={"X_API_KEY": "very-secret"})
     assert "very-secret" not in repr(config)
     assert "very-secret" not in repr((provider, config.security))

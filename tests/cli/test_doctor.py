@@ -6,16 +6,23 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from tests.cli.desk import Desk, run
+from tests.gateway.company import Asked, company
+from tests.providers.accounts import service_account
 from tollway.cli import checkup, doctor, keys
 from tollway.cli import credits as credit_commands
-from tollway.cli.checkup import Check, State
+from tollway.cli.checkup import Check, State, check_reach
 from tollway.config import Config, Security, load
+from tollway.domain.health import Alarm
+from tollway.gateway.live import Live
+from tollway.providers import PROVIDERS
 from tollway.simulator import Simulator
 from tollway.storage.database import Statement, StorageError
 from tollway.storage.files import DATABASE_FILE, ServerLock
@@ -243,9 +250,15 @@ def test_providers_are_reached(desk: Desk) -> None:
                     f'[[providers]]\nslug = "p{status}"\nbase_url = "{url}"\nkey = "sk-wrong"\n'
                     f'models = [{{id = "a/{status}", free = true}}]\n'
                 )
+            url = await stack.enter_async_context(answering(401, '{"error": {"message": "Bad key"}}'))
+            desk.configure(
+                f'[[providers]]\nslug = "several"\nbase_url = "{url}"\nkeys = ["sk-wrong", "sk-wrong-too"]\n'
+                'models = [{id = "a/several", free = true}]\n'
+            )
             async with desk.served():
                 pass
             found = await examined(desk)
+            assert [found[f"provider several key {n}"].state for n in (1, 2)] == [State.FAIL] * 2
             for status, state, detail in ANSWERS:
                 check = found[f"provider p{status}"]
                 assert (check.state, check.detail) == (state, detail)
@@ -314,9 +327,62 @@ def test_a_server_that_is_not_ready(desk: Desk) -> None:
     run(scene())
 
 
+def test_alarms_of_the_server(desk: Desk) -> None:
+    """What the running server has switched off is worth a look, with what to do."""
+
+    async def scene() -> None:
+        desk.configure(
+            '[[providers]]\nslug = "own"\nbase_url = "http://127.0.0.1:9/v1"\n'
+            'models = [{ id = "own/m", free = true }]\n'
+        )
+        async with desk.served() as house:
+            assert house is not None
+            assert (await examined(desk))["server"].state is State.OK
+            house.gateway.alarms["own"] = Alarm("own", "the provider refuses our credential (401)", 0.0)
+            found = (await examined(desk))["server"]
+            assert found.state is State.WARN
+            assert "own: the provider refuses our credential (401)" in found.detail
+            assert found.fix
+            house.gateway.alarms.clear()
+            house.gateway.drift.alarms["x"] = Alarm("own:m, prompt tokens", "the provider counts 9% more", 0.0)
+            found = (await examined(desk))["server"]
+            assert (found.state, found.detail) == (
+                State.WARN,
+                "sees token counts drift: own:m, prompt tokens: the provider counts 9% more",
+            )
+
+    run(scene())
+
+
 def test_no_path_is_needed_for_the_ledger(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`tollway doctor --ledger` finds ./tollway.toml by itself."""
     run(furnish(desk))
     monkeypatch.chdir(tmp_path)
     assert run(doctor.run(None, ledger_only=True, as_json=True)) == 0
     assert desk.json()["counts"]["keys"] == 1
+
+
+def test_an_account_is_tried(desk: Desk) -> None:
+    """For a provider with access tokens the account is exchanged for one; a refusal says what to correct."""
+
+    def google(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
+            return 404, {}
+        if asked.path != "/good":
+            return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+        return 200, {"access_token": "ya29.x", "expires_in": 3600}
+
+    async def scene() -> None:
+        async with company(google) as there:
+            config = load(desk.file)
+            for path, state in (("/good", State.OK), ("/bad", State.FAIL)):
+                account = service_account(there.url + path)
+                place = replace(PROVIDERS["google-vertex"], base_url=f"{there.url}/v1")
+                opened = place.open(place, account, {})
+                live = Live({}, {"google-vertex": account}, {}, {})
+                [check] = await check_reach(config, [opened.provider], live)
+                assert check.state is state, check
+                assert ("Invalid JWT Signature" in check.detail) is (state is State.FAIL)
+            assert there.asked[1].headers["authorization"] == "Bearer ya29.x"
+
+    run(scene())

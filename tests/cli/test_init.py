@@ -85,6 +85,14 @@ def test_keys_in_the_environment_become_blocks(bare_desk: Desk) -> None:
     assert said.endswith(f"Next: tollway serve --config {bare_desk.file}")
 
 
+def test_aws_keys_stay_in_their_variables(bare_desk: Desk) -> None:
+    """A credential of several variables can't be written as one: the block names the provider alone."""
+    environment = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_REGION": "us-east-1"}
+    init(bare_desk.file, force=True, environment=environment, ports=NOTHING)
+    provider = next(each for each in load(bare_desk.file, environment).providers if each.slug == "amazon-bedrock")
+    assert provider.key is None
+
+
 def test_local_servers_become_blocks(bare_desk: Desk) -> None:
     """What listens on a known port is offered, and nothing else; where it has our port, we take the next one."""
     with socket.create_server(("127.0.0.1", 0)) as there:

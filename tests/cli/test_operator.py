@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -21,18 +22,10 @@ ENDPOINT = "openai:gpt-4o-mini"
 both = pytest.mark.parametrize("served", [False, True], ids=["alone", "with a server"])
 
 
-async def make_key(desk: Desk, **said: str | None) -> None:
+async def make_key(desk: Desk, **said: Any) -> None:
     """`tollway keys create --json` with its defaults."""
-    ask = {"name": "cli", "workspace": "default", "limit": None, "reset": None, "expires": None} | said
-    await keys.create(
-        desk.file,
-        name=str(ask["name"]),
-        workspace=str(ask["workspace"]),
-        limit=ask["limit"],
-        reset=ask["reset"],
-        expires=ask["expires"],
-        as_json=True,
-    )
+    unsaid = {"name": "cli", "workspace": "default", "limit": None, "reset": None, "expires": None, "rpm": None}
+    await keys.create(desk.file, as_json=True, **(unsaid | said))
 
 
 async def give(desk: Desk, amount: str, *, workspace: str = "default", ref: str | None = None) -> None:
@@ -46,7 +39,9 @@ def test_a_key_is_made_shown_once_listed_and_stopped(desk: Desk, served: bool) -
 
     async def scene() -> None:
         async with desk.served(served) as house:
-            await make_key(desk, name="[bold]ci[/]", limit="2.5", reset="weekly", expires="2099-01-31T00:00:00Z")
+            await make_key(
+                desk, name="[bold]ci[/]", limit="2.5", reset="weekly", expires="2099-01-31T00:00:00Z", rpm=60
+            )
             made = desk.json()
             assert made.keys() == {"key", "id", "label", "workspace"}
             secret = made["key"]
@@ -61,10 +56,11 @@ def test_a_key_is_made_shown_once_listed_and_stopped(desk: Desk, served: bool) -
             assert await status() == (200 if served else 0)
             await keys.list_keys(desk.file, as_json=True)
             [shown] = desk.json()
-            assert (shown["id"], shown["limit"], shown["limit_reset"], shown["disabled"]) == (
+            assert (shown["id"], shown["limit"], shown["limit_reset"], shown["rpm"], shown["disabled"]) == (
                 made["id"],
                 "2.5",
                 "weekly",
+                60,
                 False,
             )
             await keys.list_keys(desk.file, as_json=False)
@@ -139,6 +135,7 @@ def test_a_grant_that_makes_no_sense_is_refused(desk: Desk, served: bool) -> Non
     [
         ({"limit": "-1"}, "limit: must be 0 or more"),
         ({"limit": "x"}, "limit: 'x' is not a decimal number"),
+        ({"rpm": 0}, "rpm: a whole number from 1"),
         ({"reset": "hourly"}, "--reset hourly: it is one of daily, weekly, monthly"),
         ({"reset": "daily"}, "limit_reset: there is no limit"),
         ({"expires": "tomorrow"}, "--expires tomorrow: not a time"),
@@ -147,7 +144,7 @@ def test_a_grant_that_makes_no_sense_is_refused(desk: Desk, served: bool) -> Non
         ({"workspace": "platform:promotions"}, "workspace: 'platform:promotions' can't be one"),
     ],
 )
-def test_a_key_that_makes_no_sense_is_refused(desk: Desk, said: dict[str, str], error: str) -> None:
+def test_a_key_that_makes_no_sense_is_refused(desk: Desk, said: dict[str, Any], error: str) -> None:
     """Each mistake is named by its option."""
     with pytest.raises((TollwayError, ValueError), match=error):
         run(make_key(desk, **said))

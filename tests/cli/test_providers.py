@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from tests.cli.desk import Desk, run, until
+from tests.gateway.company import company
+from tests.providers.accounts import SERVICE_ACCOUNT
 from tollway.api.house import House
 from tollway.cli import catalog_commands, providers
 from tollway.cli.control import office
@@ -58,6 +60,57 @@ def test_each_provider_says_what_it_wants(desk: Desk, monkeypatch: pytest.Monkey
     said = desk.said()
     assert "groq Groq yes" in said
     assert "1 of 142 providers are live." in re.sub(r"of \d+", "of 142", said)
+
+
+def test_what_credentials_say(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file for Vertex is enough, and a bad one says why; deployments are counted; local servers need a block."""
+    file = tmp_path / "vertex.json"
+    file.write_text(SERVICE_ACCOUNT)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    monkeypatch.setenv("SAMBANOVA_API_KEY", "x")
+    desk.configure(
+        '[[providers]]\nslug = "azure"\nkey = "k"\nvariables = { AZURE_RESOURCE_NAME = "r" }\n'
+        'deployments = { "openai/gpt-4o" = "mine" }\n[[providers]]\nslug = "azure-anthropic"\nkey = "{}"\n'
+    )
+    found = run(listed(desk))
+    for slug in ("google-vertex", "google-vertex-anthropic"):
+        assert found[slug] == (True, "its key is set")
+    assert found["azure"] == (True, "deployments: 1")
+    live, why = found["azure-anthropic"]
+    assert not live
+    assert "Azure's form" in why
+    assert found["sambanova"] == (False, "its models are listed when the server starts")
+    assert found["vllm"] == (
+        False,
+        'runs on your own machine: a [[providers]] block with slug = "vllm" is enough',
+    )
+    file.write_text('{"type": "external_account"}')
+    live, why = run(listed(desk))["google-vertex"]
+    assert (live, "external_account" in why) == (False, True)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    assert run(listed(desk))["google-vertex"] == (False, "set GOOGLE_APPLICATION_CREDENTIALS")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
+    with pytest.raises(ConfigError, match=r"GOOGLE_APPLICATION_CREDENTIALS: .*gone[.]json can't be read"):
+        run(listed(desk))
+
+
+def test_a_server_of_another_format_is_added(desk: Desk) -> None:
+    """`--speaks`: asked as its format's servers are, and written down."""
+    with pytest.raises(ValueError, match="--speaks takes one of anthropic_messages"):
+        run(add(desk, "http://127.0.0.1:9", speaks="morse"))
+    there = {"data": [{"type": "model", "id": "own-model", "display_name": "Own"}], "has_more": False}
+
+    async def scene() -> None:
+        async with company(lambda asked: (200, there)) as own:
+            await add(desk, own.url, slug="own", key="k", key_env="OWN_KEY", speaks="anthropic_messages")
+            [asked] = own.asked
+            assert (asked.path, asked.headers["x-api-key"]) == ("/v1/models?limit=1000", "k")
+            assert asked.headers["anthropic-version"] == "2023-06-01"
+
+    run(scene())
+    block = desk.file.read_text()
+    assert 'speaks = "anthropic_messages"' in block
+    assert '"k"' not in block
 
 
 LOCAL = ("ollama", "vllm", "llamacpp", "lmstudio")

@@ -3,11 +3,16 @@
 import asyncio
 import json
 import random
+from typing import Any
+
+import pytest
 
 from tests.gateway.clients import broken_promises, chat, generations, posted, run, settled
 from tests.gateway.oracle import USD, nano, price, prompt_tokens
 from tests.support import ask, offer, staged
+from tollway.domain.catalog import WireFormat
 from tollway.gateway.books import Books
+from tollway.wire.formats import CLIENTS
 
 REQUESTS = 1000
 
@@ -18,11 +23,13 @@ def lease_of(books: Books, workspace: str) -> tuple[int, int]:
     return lease.amount, lease.held
 
 
-def test_a_dollar_buys_exactly_100_requests_of_a_cent() -> None:
+@pytest.mark.parametrize("speaks", [pytest.param(each, id=each.value) for each in CLIENTS])
+def test_a_dollar_buys_exactly_100_requests_of_a_cent(speaks: WireFormat) -> None:
     """1,000 at once on $1, at $0.01 a request: 100 answers, 900 times 402, and nothing is left."""
 
     async def scene() -> None:
-        cheap = offer("test/cent", "m@tokens=5", prompt=None, completion=None, price_request="0.01")
+        priced: dict[str, Any] = {"prompt": None, "completion": None, "price_request": "0.01"}
+        cheap = offer("test/cent", "m@tokens=5", speaks=speaks, **priced)
         async with staged(cheap) as stage:
             secret = await stage.new_key("poor", credits_usd="1")
             seen = await asyncio.gather(

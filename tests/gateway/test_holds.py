@@ -25,6 +25,10 @@ START_DAY = 20_000
 AMOUNTS = st.integers(0, 1_000)
 
 
+OVER = -1
+"""The day of a hold that counts in no window."""
+
+
 class Purse:
     """A key as a plain ledger keeps it: every hold and charge with the day of its admission, summed anew each time."""
 
@@ -33,6 +37,8 @@ class Purse:
         self.meter = Meter(limit, reset)
         self.open: dict[Hold, int] = {}
         self.charged: list[tuple[int, int]] = []
+        self.most = 0
+        """What another reset once left above the limit."""
 
     def in_window(self, day: int) -> int:
         start = window_start(self.meter.reset, day)
@@ -112,6 +118,17 @@ class Holds(RuleBasedStateMachine):
         else:
             raise AssertionError("more was captured than was held")
 
+    @rule(which=st.integers(0, 2), reset=st.sampled_from(RESETS))
+    def change_reset(self, which: int, reset: LimitReset | None) -> None:
+        """What counted goes on counting, in the window of the new reset; what no longer did stays forgotten."""
+        purse = self.purses[which]
+        purse.meter.roll(self.day * DAY_MS)
+        old, new = window_start(purse.meter.reset, self.latest), window_start(reset, self.latest)
+        spent = sum(cost for when, cost in purse.charged if when >= new)
+        purse.meter = purse.meter.followed_by(reset, new, spent)
+        purse.open = {hold: self.latest if when >= old else OVER for hold, when in purse.open.items()}
+        purse.most = max(purse.most, purse.in_window(self.latest))
+
     @rule(amount=AMOUNTS)
     def grant(self, amount: int) -> None:
         self.lease.add(amount)
@@ -139,7 +156,7 @@ class Holds(RuleBasedStateMachine):
             assert purse.meter.spent + purse.meter.held == used
             assert min(purse.meter.spent, purse.meter.held) >= 0
             if purse.limit is not None:
-                assert used <= purse.limit
+                assert used <= max(purse.limit, purse.most)
 
 
 TestHolds = Holds.TestCase

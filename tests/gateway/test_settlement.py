@@ -1,7 +1,7 @@
 """Settlement on the odd ways out: a mistake of ours, a caller who was never there, an entry that can't be stored."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import pytest
@@ -13,13 +13,14 @@ from tests.support import Stage, ask, offer, staged
 from tollway.billing.pricing import Cost
 from tollway.billing.tokens import Tokenizer
 from tollway.domain.errors import TollwayError
-from tollway.domain.events import Answer, Event, Finished
+from tollway.domain.events import Event, Finished
 from tollway.domain.generation import Generation, Usage
 from tollway.domain.identity import Caller
 from tollway.domain.routing import Candidate
 from tollway.gateway.chat import complete
 from tollway.gateway.commit import Entry
-from tollway.gateway.run import Origin
+from tollway.gateway.run import Origin, Run
+from tollway.gateway.sink import Answered
 from tollway.wire.openai_chat.server import decode_request
 
 DUE = price(prompt_tokens("Say hello."), 20)
@@ -31,7 +32,7 @@ class BrokenSink:
     def __init__(self, strike: Callable[[], None]) -> None:
         self.strike = strike
 
-    def begin(self, generation_id: str, created_s: int) -> None:
+    def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run) -> None:
         self.id = generation_id
 
     def on_left(self, callback: Callable[[], None]) -> None:
@@ -41,7 +42,7 @@ class BrokenSink:
         if any(type(event) is Finished for event in events):
             self.strike()
 
-    async def finish(self, candidate: Candidate, answer: Answer | None, usage: Usage, cost: Cost) -> None:
+    async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         raise AssertionError("the answer did not come to its end")
 
     async def fail(self, error: TollwayError) -> None:

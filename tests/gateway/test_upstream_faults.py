@@ -10,6 +10,8 @@ from tests.gateway.clients import broken_promises, chat, generations, posted, ru
 from tests.gateway.oracle import USD, price, prompt_tokens
 from tests.gateway.town import ASKED, Town
 from tests.support import offer, staged
+from tollway.domain.health import Outcome as Fate
+from tollway.gateway.base import Gateway
 from tollway.upstream.client import UpstreamClient
 
 PROMPT_TOKENS = prompt_tokens(ASKED)
@@ -198,6 +200,30 @@ def test_retry_hints_are_bounded(town: Town, hint_s: int, told_s: int, stream: b
     outcome = town.after(f"fail=429,hint=retry-after,hint_s={hint_s}", stream=stream)
     assert outcome.seen.status == 429
     assert outcome.seen.headers["retry-after"] == str(told_s)
+
+
+@pytest.mark.parametrize(("stream", "tried"), [(True, "abc"), (False, "a")])
+def test_all_attempts_have_one_time(town: Town, stream: bool, tried: str) -> None:
+    """A second until content, over all attempts: the last one of a stream has what is left of it; a whole answer that
+    was asked for in time has its own time, and nobody is asked after it."""
+
+    def in_haste(gateway: Gateway) -> None:
+        gateway.first_content_s = 1.0
+
+    outcome = town.after(
+        dict.fromkeys("abc", "latency_ms=9000"),
+        model="test/model",
+        stream=stream,
+        provider=ORDER,
+        config={"first_event_s": 0.4, "whole_s": 1.2},
+        prepare=in_haste,
+    )
+    assert outcome.seen.status == 408
+    assert "".join(each.provider for each in outcome.record.attempts) == tried
+    assert {each.outcome for each in outcome.record.attempts} == {Fate.TIMED_OUT}
+    last = outcome.record.attempts[-1]
+    assert last.latency_ms < (350 if stream else 1500), "it would have had 400 of its own"
+    assert outcome.charged == outcome.absorbed == 0
 
 
 @BOTH

@@ -186,7 +186,7 @@ def test_left_a_request_that_is_not_streamed(town: Town) -> None:
 
 def test_left_in_the_middle_where_the_provider_can_cancel(town: Town) -> None:
     """Cancelled at once: the prompt and what was received, as our tokenizer counts them."""
-    outcome = town.after("tokens=400,tokens_per_s=200", leave=Leave(after_s=0.3), stream=True)
+    outcome = town.after("tokens=400,tokens_per_s=200", leave=Leave(after_bytes=10_000), stream=True)
     [call] = outcome.upstream
     assert call.outcome == "aborted"
     assert outcome.record.cancelled
@@ -199,7 +199,7 @@ def test_left_in_the_middle_where_the_provider_can_cancel(town: Town) -> None:
 
 def test_left_in_the_middle_where_the_provider_can_not_cancel(town: Town) -> None:
     """Drained to its end, and billed in full by the upstream's usage."""
-    leave = Leave(after_s=0.15)
+    leave = Leave(after_bytes=1)
     outcome = town.after("tokens=60,tokens_per_s=150", leave=leave, stream=True, config={"cancels": False})
     assert outcome.upstream[0].outcome == "finished"
     assert outcome.charged == price(PROMPT_TOKENS, 60)

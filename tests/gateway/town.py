@@ -1,14 +1,19 @@
 """A town for table tests: servers that stay up for a whole module; each request has a workspace of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from copy import copy
+from itertools import count
 from typing import Any
 
+from tests.first_start import TOKENIZER
 from tests.gateway.clients import Leave, Seen, broken_promises, generations, post, posted, send, until
 from tests.gateway.oracle import nano
 from tests.support import Offer, World, ask, offer, world
-from tollway.billing.tokens import MESSAGE_TOKENS, Tokenizer
+from tollway.billing.tokens import MESSAGE_TOKENS
+from tollway.domain.catalog import WireFormat
 from tollway.domain.generation import Generation
+from tollway.gateway.base import Gateway
 from tollway.routing.health import HealthBoard
 from tollway.simulator.stats import Record
 
@@ -50,10 +55,17 @@ class Town:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
         self._worlds: dict[str, World] = {}
-        self._count = 0
-        self._tokenizer: Tokenizer | None = None
+        self._numbers = count(1)
+        self._provider: dict[str, Any] = {}
+
+    def speaking(self, speaks: WireFormat) -> "Town":
+        """The same town, whose providers all speak this format."""
+        other = copy(self)
+        other._provider = {"speaks": speaks}
+        return other
 
     def world(self, provider: Mapping[str, Any]) -> World:
+        provider = {**self._provider, **provider}
         name = repr(sorted(provider.items()))
         if name not in self._worlds:
             self._worlds[name] = self._stack.enter_context(world(*OFFERS, provider=provider))
@@ -67,21 +79,35 @@ class Town:
         leave: Leave | None = None,
         config: Mapping[str, Any] | None = None,
         credits_usd: str = "100",
+        prepare: Callable[[Gateway], None] | None = None,
         **fields: Any,
     ) -> Outcome:
-        """One request, with providers told to behave so: a text is for "a". The ledger must be in order afterwards."""
+        """One request, with providers told to behave so: a text is for "a". The ledger must be in order afterwards.
+
+        `prepare` is called before it, in the server's loop.
+        """
         there = self.world(config or {})
         body = ask(model, ASKED, **fields)
-        return there.run(self._play(there, {"a": told} if isinstance(told, str) else told, body, leave, credits_usd))
+        told = {"a": told} if isinstance(told, str) else told
+        return there.run(self._play(there, told, body, leave, credits_usd, prepare))
 
     async def _play(
-        self, there: World, told: Mapping[str, str], body: dict[str, Any], leave: Leave | None, credits_usd: str
+        self,
+        there: World,
+        told: Mapping[str, str],
+        body: dict[str, Any],
+        leave: Leave | None,
+        credits_usd: str,
+        prepare: Callable[[Gateway], None] | None,
     ) -> Outcome:
         stage, stats = there.stage, there.simulator.stats
         gateway = stage.house.gateway
-        gateway.health = HealthBoard()
-        self._count += 1
-        workspace = f"w{self._count}"
+        gateway.health, gateway.hedges = HealthBoard(), None
+        gateway.refusals, gateway.alarms = {}, {}
+        market = gateway.market
+        if prepare is not None:
+            prepare(gateway)
+        workspace = f"w{next(self._numbers)}"
         key = await stage.new_key(workspace, credits_usd=credits_usd)
         for provider in ("a", "b", "c"):
             there.simulator.script(provider, [told[provider]] if provider in told else [])
@@ -93,6 +119,7 @@ class Town:
         await until(lambda: all(each.outcome != "open" for each in list(stats.log)[before:]))
         assert gateway.books.held == 0
         await stage.house.committer.drain()
+        gateway.market = market  # prices that `prepare` changed were for this one request
 
         mine = [each for each in await generations(stage) if each.workspace_id == workspace]
         assert len(mine) <= 1
@@ -115,8 +142,7 @@ class Town:
 
     def counted(self, text: str) -> tuple[int, int]:
         """The tokens of the prompt, and of a text, by the tokenizer that ships with us."""
-        self._tokenizer = self._tokenizer or Tokenizer()
-        return self._tokenizer.count(ASKED) + MESSAGE_TOKENS, self._tokenizer.count(text)
+        return TOKENIZER().count(ASKED) + MESSAGE_TOKENS, TOKENIZER().count(text)
 
 
 async def _absorbed(there: World) -> int:

@@ -14,6 +14,7 @@ from tollway.identity import authenticate
 from tollway.identity.authenticate import INVALID, Authenticator
 from tollway.identity.keys import PREFIXES, digest_of, issue_key, new_secret
 from tollway.storage.database import NewRows, Row, Statement, StorageError
+from tollway.storage.keys import new_key
 
 PEPPER = b"pepper"
 
@@ -26,8 +27,11 @@ class Store:
         self.reads = 0
         self.fails = False
         self.gate: asyncio.Event | None = None
+        self.settings: str | None = None
 
     async def read(self, sql: str, /, **parameters: Any) -> list[Row]:
+        if "digest" not in parameters:
+            return []  # no guardrails, nor keys of its own
         self.reads += 1
         key = self.keys.get(parameters["digest"])
         if self.gate is not None:
@@ -36,9 +40,8 @@ class Store:
             raise StorageError("the disk is gone")
         if key is None:
             return []
-        row = structs.asdict(key) | {"digest": key.digest.hex(), "kind": key.kind.value, "disabled": int(key.disabled)}
-        names = ("id", "digest", "workspace_id", "name", "label", "kind", "created_ms", "limit", "limit_reset")
-        return [tuple(row[name] for name in (*names, "expires_ms", "disabled", "creator_user_id"))]
+        [row] = new_key(key).rows
+        return [(*row.values(), self.settings)]
 
     async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         raise AssertionError("authentication writes nothing")

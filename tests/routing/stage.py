@@ -3,15 +3,26 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tollway.domain.catalog import Catalog, Endpoint, Model, Price, ProviderInfo, Rates, Tier, WireFormat
+from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, ProviderInfo, Rates, Tier, WireFormat
 from tollway.domain.chat import ChatRequest, Preferences, UserMessage
+from tollway.domain.measured import NOTHING, Measured
 from tollway.domain.money import NANO
 from tollway.domain.routing import Plan
-from tollway.providers.base import Provider
-from tollway.routing.market import Market, build_market
+from tollway.providers.base import Facts, Provider
+from tollway.routing.market import Market, Offer, build_market
+from tollway.routing.order import Policy
 from tollway.routing.plan import make_plan
+from tollway.routing.weigh import Weighed, weigh
 
 MODEL = "test/model"
+FACTS = {
+    "discreet": Facts(trains=False, retains=False),
+    "keeper": Facts(trains=False, retains=True, retention_days=30),
+    "trainer": Facts(trains=True, retains=False),
+    "forgetter": Facts(retains=False),
+    "half-known": Facts(trains=False),
+}
+"""Providers of which something is known."""
 MICRO = 10**12
 """A price of a millionth of a dollar per token, in attodollars: a thousand nanodollars."""
 
@@ -45,8 +56,11 @@ def market(*endpoints: Endpoint, live: Sequence[str] | None = None, aliases: Map
         },
         aliases=dict(aliases or {}),
     )
-    providers = {slug: Provider(slug, slug, "http://127.0.0.1") for slug in (slugs if live is None else live)}
-    return build_market(catalog, providers, frozenset({WireFormat.OPENAI_CHAT}))
+    providers = {
+        slug: Provider(slug, slug, "http://127.0.0.1", facts=FACTS.get(slug, Facts()))
+        for slug in (slugs if live is None else live)
+    }
+    return build_market(catalog, providers, {Operation.CHAT: frozenset({WireFormat.OPENAI_CHAT})})
 
 
 def ask(**fields: Any) -> ChatRequest:
@@ -54,6 +68,29 @@ def ask(**fields: Any) -> ChatRequest:
     wishes = {name: fields.pop(name) for name in Preferences.__struct_fields__ if name in fields}
     values: dict[str, Any] = {"messages": (UserMessage("Hello"),), "model": MODEL, "max_tokens": 10, **fields}
     return ChatRequest(provider=Preferences(**wishes) if wishes else None, **values)
+
+
+class Seen:
+    """A `Sight` made by hand."""
+
+    def __init__(self, down: Mapping[str, str], figures: Mapping[str, Measured]) -> None:
+        self._down = down
+        self._figures = figures
+
+    def why_down(self, endpoint_id: str) -> str | None:
+        return self._down.get(endpoint_id)
+
+    def measured(self, endpoint_id: str) -> Measured:
+        return self._figures.get(endpoint_id.partition(":")[0], NOTHING)
+
+    def load(self, endpoint_id: str) -> float:
+        return 0.0
+
+    def badness(self, endpoint_id: str) -> float:
+        return 0.0
+
+    def weighed(self, offer: Offer) -> Weighed:
+        return weigh(offer, [self.measured(stall.endpoint.id) for stall in offer.stalls], ())
 
 
 def plan(
@@ -65,16 +102,21 @@ def plan(
     available: int = NANO,
     down: Mapping[str, str] | None = None,
     dice: Callable[[], float] = lambda: 0.0,
+    policy: Policy = "price",
+    measured: Mapping[str, Measured] | None = None,
+    kept: Mapping[str, str] | None = None,
 ) -> Plan:
-    """`make_plan`, with `down`: endpoint id -> why."""
+    """`make_plan`, with `down`: endpoint id -> why, and `measured`: provider -> its figures."""
     return make_plan(
         request,
         on_offer,
         prompt_tokens=tokens,
         prompt_bound=prompt_bound,
         available=available,
-        why_down=(down or {}).get,
+        sight=Seen(down or {}, measured or {}),
+        policy=policy,
         dice=dice,
+        kept=kept or {},
     )
 
 

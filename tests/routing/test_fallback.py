@@ -26,12 +26,14 @@ from tollway.routing.fallback import Failure, NextCandidate, Stop, after_failure
 SECRET = "sk-or-v1-of-the-operator"
 ERRORS: dict[Outcome, type[TollwayError]] = {
     Outcome.UNREACHABLE: UpstreamFailed,
+    Outcome.UNKNOWN: UpstreamFailed,
     Outcome.TIMED_OUT: UpstreamTimedOut,
     Outcome.RATE_LIMITED: RateLimited,
     Outcome.PROVIDER_ERROR: UpstreamFailed,
     Outcome.CREDENTIAL_REJECTED: UpstreamFailed,
     Outcome.NOT_OFFERED: UpstreamFailed,
     Outcome.REQUEST_REJECTED: InvalidRequest,
+    Outcome.INPUT_UNAVAILABLE: InvalidRequest,
 }
 """One failed attempt -> what the caller sees. A success and the caller's own leaving are no failures."""
 
@@ -90,6 +92,28 @@ def test_attempts_are_bounded() -> None:
 WIDE = planned(endpoint("a"), endpoint("b"), endpoint("c", context_tokens=16_000))
 ABLE = planned(endpoint("a"), endpoint("b"), endpoint("c", parameters=frozenset({"seed"})))
 MODELS = planned(endpoint("a"), endpoint("b"), endpoint("c", model="test/other"), models=("test/other",))
+
+
+@pytest.mark.parametrize(
+    ("found", "failed", "other_key", "attempts_max", "follows"),
+    [
+        (TWO, [0], True, 4, 0),
+        (TWO, [0], False, 4, 1),
+        (TWO, [0, 0], True, 4, 1),
+        (TWO, [0, 0, 1], True, 4, 1),
+        (TWO, [0, 0, 1], True, 3, None),
+        (ONE, [0, 0, 0], True, 4, 0),
+        (ONE, [0], True, 1, None),
+        (ONE, [0], False, 4, None),
+    ],
+)
+def test_another_key_of_the_same_endpoint(
+    found: Plan, failed: list[int], other_key: bool, attempts_max: int, follows: int | None
+) -> None:
+    """It is tried before the next endpoint, once; where no endpoint is left, as often as attempts allow."""
+    failures = [(found.candidates[index], Failure(Outcome.RATE_LIMITED, "slow down", 429)) for index in failed]
+    step = after_failure(found, failed[-1], failures, attempts_max, other_key=other_key)
+    assert isinstance(step, Stop) if follows is None else step == NextCandidate(follows)
 
 
 @pytest.mark.parametrize(

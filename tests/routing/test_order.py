@@ -4,9 +4,11 @@ import random
 from collections import Counter
 
 import pytest
+from msgspec import structs
 
 from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, order_of, plan
-from tollway.domain.chat import SortBy
+from tollway.domain.chat import Percentiles, SortBy, Tool, ToolFunction
+from tollway.domain.measured import Measured, Spread
 from tollway.domain.routing import Plan
 
 DRAWS = 20_000
@@ -78,7 +80,7 @@ def test_one_endpoint_needs_no_dice() -> None:
     assert reasons(plan(ask(), market(endpoint("a")), dice=dice)) == ["the only one that fits"]
 
 
-@pytest.mark.parametrize("sort", ["price", "latency", SortBy("price"), SortBy("throughput", "none")])
+@pytest.mark.parametrize("sort", ["price", SortBy("price"), SortBy("price", "none")])
 def test_a_sort_is_strict(sort: object) -> None:
     """A sort ends the balancing: the same order whatever the dice say."""
     on_offer = market(endpoint("b", prompt=2 * MICRO), endpoint("a"))
@@ -134,3 +136,81 @@ def test_without_fallbacks_only_the_first_is_tried() -> None:
     assert {each.rule for each in found.rejections} == {"fallbacks_off"}
     assert found.hold == found.candidates[0].bound
     assert order_of(plan(ask(allow_fallbacks=False, order=("d", "c")), FOUR)) == ["d", "c"]
+
+
+def timed(first_s: float, speed: float, **fields: object) -> Measured:
+    """Figures with these medians."""
+    return Measured(first_s=Spread(*[first_s] * 4), speed=Spread(*[speed] * 4), timed=100, **fields)  # type: ignore[arg-type]  # names of fields
+
+
+THREE = (endpoint("a"), endpoint("b", prompt=2 * MICRO), endpoint("c", prompt=3 * MICRO))
+FIGURES = {"a": timed(0.9, 40.0), "b": timed(0.3, 60.0)}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "order", "why"),
+    [
+        ({"sort": "throughput"}, ["b", "a", "c"], "by throughput"),
+        ({"sort": "latency"}, ["b", "a", "c"], "by latency"),
+        ({"sort": SortBy("latency", "none")}, ["b", "a", "c"], "by latency"),
+        ({"preferred_min_throughput": 50.0}, ["b", "c", "a"], "behind the preferred throughput or latency"),
+        (
+            {"preferred_max_latency": Percentiles(p99=0.5)},
+            ["b", "c", "a"],
+            "behind the preferred throughput or latency",
+        ),
+        ({"preferred_max_latency": 1.0}, ["a", "b", "c"], "drawn by price"),
+    ],
+)
+def test_speed_decides(wishes: dict[str, object], order: list[str], why: str) -> None:
+    """A sort by speed, never-timed ones last; a preferred speed moves back who misses it, and leaves nobody out."""
+    found = plan(ask(**wishes), market(*THREE), measured=FIGURES)
+    assert order_of(found) == order
+    assert why in reasons(found)
+
+
+def test_all_models_in_one_order() -> None:
+    """`partition: none` sorts the endpoints of all models together; without it each model has its own order."""
+    on_offer = market(endpoint("a", prompt=3 * MICRO), endpoint("b", model="test/other"))
+    both = {"models": ("test/other",)}
+    assert order_of(plan(ask(sort="price", **both), on_offer)) == ["a", "b"]
+    together = SortBy("price", "none")
+    assert order_of(plan(ask(sort=together, **both), on_offer)) == ["b", "a"]
+    slow = {"b": timed(0.5, 1.0)}
+    hurried = ask(sort=together, preferred_min_throughput=30.0, **both)
+    assert order_of(plan(hurried, on_offer, measured=slow)) == ["a", "b"]
+    assert order_of(plan(ask(sort=together, order=("a",), **both), on_offer)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "order", "why"),
+    [
+        (Measured(unstable=True), ["b", "c", "a"], "in trouble: a recent outage, or under 80% uptime"),
+        (
+            Measured(requests=100, steady=0.9),
+            ["b", "c", "a"],
+            "degraded: under 95% uptime, or failing more than its peers",
+        ),
+        (Measured(requests=99, steady=0.5), ["a", "b", "c"], "drawn by price"),
+        (Measured(requests=100, steady=0.95), ["a", "b", "c"], "drawn by price"),
+    ],
+)
+def test_who_is_in_trouble_goes_back(figures: Measured, order: list[str], why: str) -> None:
+    """A recent outage or a bad half hour: behind the others, and still there."""
+    found = plan(ask(), market(*THREE), measured={"a": figures})
+    assert order_of(found) == order
+    assert why in reasons(found)
+    assert sum(each.share for each in found.candidates) == pytest.approx(1.0)
+
+
+def test_who_is_poor_at_tools_goes_back() -> None:
+    """With enough known of enough providers, the one whose tool calls break stands behind; not without tools."""
+    good = timed(0.5, 50.0, requests=500, malformed_rate=0.01)
+    figures = dict.fromkeys("abcdef", good) | {"a": timed(0.5, 50.0, requests=500, malformed_rate=0.4)}
+    on_offer = market(*(endpoint(name, prompt=MICRO * place) for place, name in enumerate("abcdef", 1)))
+    tools = {"tools": (Tool(function=ToolFunction("look")),)}
+    able = market(*(structs.replace(each, parameters=frozenset({"tools"})) for each in on_offer.offers[MODEL].live))
+    assert order_of(plan(ask(**tools), able, measured=figures)) == ["b", "c", "d", "e", "f", "a"]
+    assert order_of(plan(ask(), able, measured=figures))[0] == "a"
+    assert order_of(plan(ask(sort="exacto"), able, measured=figures))[-1] == "a"
+    assert order_of(plan(ask(**tools), able))[0] == "a"

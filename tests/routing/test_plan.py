@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, order_of, plan, why_not
 from tollway.billing.estimate import bound, dearest
-from tollway.domain.catalog import Endpoint, Rates, Tier, WireFormat
+from tollway.domain.catalog import Endpoint, Operation, Rates, Tier, WireFormat
 from tollway.domain.chat import ChatRequest, ImagePart, ImageUrl, MaxPrice, TextPart, Tool, ToolFunction, UserMessage
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NotBuiltYet
 from tollway.domain.money import NANO
-from tollway.routing.market import Market, blended_price
+from tollway.domain.quirks import Quirks
+from tollway.providers.base import Provider
+from tollway.routing.market import Market, blended_price, build_market
 
 OTHER = "test/other"
 SLUGS = ("a", "a/eu", "b", "c", "d")
@@ -264,11 +266,70 @@ def test_the_market_sorts_by_price() -> None:
     assert blended_price(endpoint("a", price=None)) == 0
 
 
-@pytest.mark.parametrize("name", ["test/model:nitro", "test/model:online", "openrouter/auto", "@preset/mine"])
+@pytest.mark.parametrize("name", ["test/model:online", "test/model:free:online", "openrouter/pareto-code"])
 def test_routers_and_variants_say_that_they_are_not_built(name: str) -> None:
     """501, not "no such model": OpenRouter's users try these first."""
     with pytest.raises(NotBuiltYet, match="not built yet"):
         plan(ask(model=name), market(endpoint("a")))
+
+
+@pytest.mark.parametrize(
+    ("output_max", "asked", "sent"), [(2_000, None, 2_000), (7_999, None, 7_950), (2_000, 10, 10), (None, None, None)]
+)
+def test_a_format_that_needs_a_bound(output_max: int | None, asked: int | None, sent: int | None) -> None:
+    """Anthropic's: who names no max_tokens gets what the endpoint gives, within its context, not a short default."""
+    claude = endpoint("a", wire_format=WireFormat.ANTHROPIC_MESSAGES, output_tokens_max=output_max)
+    on_offer = build_market(
+        market(claude).catalog, {"a": Provider("a", "a", "http://127.0.0.1")}, {Operation.CHAT: frozenset(WireFormat)}
+    )
+    (candidate,) = plan(ask(max_tokens=asked), on_offer).candidates
+    assert (candidate.max_tokens, candidate.max_tokens_is_ours) == (sent, False)
+    chat = market(endpoint("a", output_tokens_max=output_max))
+    assert plan(ask(max_tokens=asked), chat).candidates[0].max_tokens == asked
+
+
+REASONS = frozenset({"reasoning"})
+
+
+def test_thinking_is_the_model_that_reasons() -> None:
+    """`:thinking` takes the endpoints that can reason, and tells them to; the others say why they are left out."""
+    on_offer = market(endpoint("a", parameters=REASONS), endpoint("b"))
+    found = plan(ask(model=f"{MODEL}:thinking"), on_offer)
+    assert [(each.endpoint.provider, each.thinks) for each in found.candidates] == [("a", True)]
+    assert why_not(found) == {"b": ("no_reasoning", 'does not reason, as ":thinking" asks')}
+    assert [each.thinks for each in plan(ask(), on_offer).candidates] == [False, False]
+    assert plan(ask(model=f"{MODEL}:thinking"), market(endpoint("b"))).candidates == ()
+
+
+def test_thinking_is_asked_of_the_models_that_it_is_said_of() -> None:
+    """In a list of models each has its own name; a model by two names counts once, with the first."""
+    on_offer = market(endpoint("a", parameters=REASONS), endpoint("b", model="test/other", parameters=REASONS))
+    names = ("test/other:thinking", MODEL, "test/other", f"{MODEL}:thinking")
+    found = plan(ask(model=None, models=names), on_offer)
+    assert [(each.endpoint.provider, each.thinks) for each in found.candidates] == [("b", True), ("a", False)]
+
+
+def test_a_model_whose_own_name_ends_in_thinking() -> None:
+    """Is that model, as the catalog has it."""
+    on_offer = market(endpoint("a", model="test/x:thinking"), endpoint("b", model="test/x", parameters=REASONS))
+    found = plan(ask(model="test/x:thinking"), on_offer)
+    assert [(each.endpoint.provider, each.thinks) for each in found.candidates] == [("a", False)]
+    with pytest.raises(ModelNotFound):
+        plan(ask(model="nothing/like-it:thinking"), on_offer)
+
+
+def test_what_a_provider_takes_is_added_to_the_catalog() -> None:
+    """The catalog lists too little for some: what all models of a provider take is known from its quirks."""
+    listed, unknown = endpoint("a", model="test/one", parameters=frozenset({"seed"})), endpoint("a", model="test/two")
+    quirks = Quirks(takes={"": frozenset({"stop"}), "one$": frozenset({"top_k"}), "^one": frozenset({"top_a"})})
+    plain = market(listed, unknown)
+    found = build_market(
+        plain.catalog,
+        {"a": Provider("a", "a", "http://127.0.0.1", quirks=quirks)},
+        {Operation.CHAT: frozenset(WireFormat)},
+    )
+    assert found.offers["test/one"].live[0].parameters == {"seed", "stop", "top_k"}
+    assert found.offers["test/two"].live == (unknown,)  # nothing is listed, so everything is sent
 
 
 def test_an_unknown_model_names_its_neighbours() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, plan
 from tollway.domain.catalog import Model
 from tollway.domain.chat import Tool, ToolFunction
-from tollway.domain.errors import NoEndpoints, PaymentRequired, TollwayError
+from tollway.domain.errors import InvalidRequest, NoEndpoints, PaymentRequired, TollwayError
 from tollway.domain.routing import Plan, Rejection
 from tollway.routing.plan import refuse
 
@@ -62,6 +62,13 @@ def test_nothing_fits() -> None:
         "a: does not support tools; b: switched off by the operator"
     )
     assert error.metadata == {"availability": {"code": "constraint_filtered", "requested_models": [MODEL]}}
+
+
+def test_a_model_that_always_reasons() -> None:
+    """400: no endpoint of it could do what is asked (OPENROUTER.md 9.1)."""
+    error = refusal(plan(ask(model="test/o3", reasoning_effort="none"), market(endpoint("a", model="test/o3"))))
+    assert (type(error), error.status) == (InvalidRequest, 400)
+    assert error.message == 'reasoning.effort: test/o3 always reasons; "none" is not possible'
 
 
 def test_a_reason_is_said_once() -> None:

@@ -1,10 +1,12 @@
 """The rules: for each, an endpoint that is taken, one that is left out, and the sentence that says why."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.routing.stage import MICRO, ask, endpoint, market, order_of, plan, why_not
+from tests.routing.stage import FACTS, MICRO, ask, endpoint, market, order_of, plan, why_not
+from tollway.domain.caps import PriceRouting
 from tollway.domain.catalog import Endpoint, Rates, Tier
 from tollway.domain.chat import (
     AudioPart,
@@ -19,6 +21,7 @@ from tollway.domain.chat import (
     LegacyVideoPart,
     MaxPrice,
     Preferences,
+    Reasoning,
     ResponseFormat,
     SystemMessage,
     Tool,
@@ -28,10 +31,11 @@ from tollway.domain.chat import (
     VideoUrl,
 )
 from tollway.domain.errors import InvalidRequest
-from tollway.routing.rules import RULES, ask_of
+from tollway.routing.rules import RULES, Rule, ask_of
 
 TOOLS = (Tool(function=ToolFunction("f")),)
 SCHEMA = ResponseFormat("json_schema", JsonSchema("s", schema={}))
+JSON = ResponseFormat("json_object")
 IMAGE = ImagePart(ImageUrl("https://example.com/i"))
 AUDIO = AudioPart(InputAudio("AAAA", "wav"))
 VIDEO = VideoPart(VideoUrl("https://example.com/v"))
@@ -72,7 +76,18 @@ TAKEN: tuple[tuple[str, ChatRequest, Endpoint], ...] = (
     ("video, both names", holding(VIDEO, OLD_VIDEO), reads("video")),
     ("schema", ask(response_format=SCHEMA), can("structured_outputs")),
     ("schema, as well as it can", ask(response_format=SCHEMA), can("response_format")),
-    ("json mode is a soft wish", ask(response_format=ResponseFormat("json_object")), can()),
+    ("schema, where nobody can", ask(response_format=SCHEMA), can()),
+    ("any JSON, where nobody can", ask(response_format=JSON), can()),
+    ("a schema is promised", ask(response_format=SCHEMA, structured_outputs=True), can("structured_outputs")),
+    ("text", ask(response_format=ResponseFormat("text"), structured_outputs=False), can()),
+    ("not to reason", ask(reasoning_effort="none"), endpoint("a", model="test/model")),
+    ("to reason a little", ask(model="test/o3", reasoning_effort="minimal"), endpoint("a", model="test/o3")),
+    (
+        "not enabled is no effort",
+        ask(model="test/o3", reasoning=Reasoning(enabled=False)),
+        endpoint("a", model="test/o3"),
+    ),
+    ("effort, required", ask(reasoning_effort="low", require_parameters=True), can("reasoning")),
     ("parameters, not required", ask(top_k=3), can()),
     ("parameters, required and there", ask(top_k=3, seed=1, require_parameters=True), can("top_k", "seed")),
     ("only", ask(only=("b", "A")), endpoint("a")),
@@ -86,6 +101,13 @@ TAKEN: tuple[tuple[str, ChatRequest, Endpoint], ...] = (
     ("fp8 means mxfp8 too", ask(quantizations=("fp8",)), endpoint("a", quantization="mxfp8")),
     ("fp4 means nvfp4 too", ask(quantizations=("fp4",)), endpoint("a", quantization="nvfp4")),
     ("unknown quantization", ask(quantizations=("unknown",)), endpoint("a")),
+    ("routing, exactly", ask(routing=PriceRouting(max_input_per_1m="1", max_total_per_1m=2)), endpoint("a")),
+    ("routing, the floor exactly", ask(routing=PriceRouting(min_total_per_1m="2.0")), endpoint("a")),
+    (
+        "routing, a tier out of reach",
+        ask(routing=PriceRouting(max_input_per_1m="1")),
+        endpoint("a", tiers=(Tier(100, Rates(3 * MICRO, MICRO)),)),
+    ),
     ("max_price, exactly", capped(prompt="1", completion=1), endpoint("a")),
     ("max_price as a float", capped(prompt=1.0, request=0.0), endpoint("a")),
     ("max_price, none given", capped(), endpoint("a")),
@@ -93,6 +115,9 @@ TAKEN: tuple[tuple[str, ChatRequest, Endpoint], ...] = (
     ("max_price of a lot", capped(prompt="1e300", completion=1e308), endpoint("a")),
     ("max_price, the tier is not reached", capped(prompt="1"), endpoint("a", tiers=(Tier(25, Rates(9 * MICRO, 0)),))),
     ("data may be collected", ask(data_collection="allow", zdr=False), endpoint("a")),
+    ("data is not collected", ask(data_collection="deny", zdr=True), endpoint("discreet")),
+    ("nothing is kept", ask(zdr=True), endpoint("trainer")),
+    ("data may be collected", ask(data_collection="allow", zdr=False), endpoint("keeper")),
     ("distillation is not asked for", ask(enforce_distillable_text=False), endpoint("a")),
 )
 
@@ -122,7 +147,41 @@ LEFT_OUT: tuple[tuple[str, ChatRequest, Endpoint, str, str], ...] = (
     ("image", holding(IMAGE), reads("audio"), "no_modality", "does not take image"),
     ("a document", holding(DOCUMENT), reads("image"), "no_modality", "does not take file"),
     ("media", holding(VIDEO, AUDIO, IMAGE, FILE), reads("image"), "no_modality", "does not take audio, file, video"),
-    ("schema", ask(response_format=SCHEMA), can(), "no_structured_output", "does not support structured output"),
+    (
+        "a schema that must be kept to",
+        ask(response_format=SCHEMA, structured_outputs=True),
+        can("response_format"),
+        "no_schema",
+        "does not support structured output by a schema, and structured_outputs is set",
+    ),
+    (
+        "not to reason",
+        ask(model="test/o3", reasoning=Reasoning(effort="none")),
+        endpoint("a", model="test/o3"),
+        "must_reason",
+        "always reasons",
+    ),
+    (
+        "nor in the shorthand",
+        ask(model="test/o3", reasoning_effort="none"),
+        endpoint("a", model="test/o3"),
+        "must_reason",
+        "always reasons",
+    ),
+    (
+        "schema, required",
+        ask(response_format=SCHEMA, require_parameters=True),
+        can("response_format"),
+        "missing_parameter",
+        "does not support structured_outputs, and require_parameters is set",
+    ),
+    (
+        "effort, required",
+        ask(reasoning_effort="low", require_parameters=True),
+        can(),
+        "missing_parameter",
+        "does not support reasoning, and require_parameters is set",
+    ),
     (
         "parameters",
         ask(top_k=3, seed=0, temperature=0.0, require_parameters=True),
@@ -177,6 +236,41 @@ LEFT_OUT: tuple[tuple[str, ChatRequest, Endpoint, str, str], ...] = (
         "its request price is above max_price.request",
     ),
     (
+        "input",
+        ask(routing=PriceRouting(max_input_per_1m="0.99")),
+        endpoint("a"),
+        "price_cap",
+        "its price is above routing.max_input_per_1m",
+    ),
+    (
+        "output",
+        ask(routing=PriceRouting(max_output_per_1m=0.99)),
+        endpoint("a"),
+        "price_cap",
+        "its price is above routing.max_output_per_1m",
+    ),
+    (
+        "input and output",
+        ask(routing=PriceRouting(max_total_per_1m=1)),
+        endpoint("a"),
+        "price_cap",
+        "its price is above routing.max_total_per_1m",
+    ),
+    (
+        "a tier that the prompt may reach",
+        ask(routing=PriceRouting(max_input_per_1m="1")),
+        endpoint("a", tiers=(Tier(99, Rates(3 * MICRO, MICRO)),)),
+        "price_cap",
+        "its price is above routing.max_input_per_1m",
+    ),
+    (
+        "too cheap to be good",
+        ask(routing=PriceRouting(min_total_per_1m="2.01")),
+        endpoint("a"),
+        "price_floor",
+        "its price is below routing.min_total_per_1m",
+    ),
+    (
         "a tier that the prompt reaches",
         capped(prompt="1"),
         endpoint("a", tiers=DEARER_LATER),
@@ -188,14 +282,24 @@ LEFT_OUT: tuple[tuple[str, ChatRequest, Endpoint, str, str], ...] = (
         ask(data_collection="deny"),
         endpoint("a"),
         "data_policy",
-        "its data policy is not known, and the request forbids data collection or retention",
+        "its data policy is not known, and data collection or retention is forbidden",
     ),
     (
         "retention",
         ask(zdr=True),
         endpoint("a"),
         "data_policy",
-        "its data policy is not known, and the request forbids data collection or retention",
+        "its data policy is not known, and data collection or retention is forbidden",
+    ),
+    *(
+        (f"data: {reason}", ask(**wish), endpoint(slug), "data_policy", reason)
+        for wish, slug, reason in (
+            ({"zdr": True}, "keeper", "keeps prompts for 30 days"),
+            ({"data_collection": "deny"}, "keeper", "keeps prompts for 30 days"),
+            ({"zdr": True}, "half-known", "may keep prompts: its retention is not known"),
+            ({"data_collection": "deny"}, "trainer", "may train on prompts"),
+            ({"data_collection": "deny"}, "forgetter", "may train on prompts: its policy is not known"),
+        )
     ),
     (
         "distillation",
@@ -225,12 +329,48 @@ def test_left_out(request_: ChatRequest, offered: Endpoint, rule: str, reason: s
     assert why_not(found) == {offered.provider: (rule, reason)}
 
 
-def test_every_rule_has_its_row() -> None:
+@pytest.mark.parametrize("wanted", [SCHEMA, JSON])
+def test_json_goes_to_who_can(wanted: ResponseFormat) -> None:
+    """A preference among a model's endpoints (OPENROUTER.md, section 4): who can't is left out where another can."""
+    able, unable = endpoint("a", parameters=frozenset({"response_format"})), endpoint("b", prompt=1)
+    found = plan(ask(response_format=wanted), market(able, unable))
+    assert order_of(found) == ["a"]
+    assert why_not(found) == {"b": ("no_structured_output", "does not support structured output")}
+    assert order_of(plan(ask(response_format=wanted), market(unable))) == ["b"]
+    # A firm rule leaves the able one out: then the other is not held to the preference.
+    assert order_of(plan(ask(response_format=wanted, ignore=("a",)), market(able, unable))) == ["b"]
+
+
+ROWS_APART = {
+    "no_token_ids": "of plain requests: test_plain_requests.py",
+    "no_structured_output": "leaves nobody out alone: above",
+    "distillation": "takes nobody: no author's terms are known",
+}
+
+
+def without_rows(rules: Sequence[Rule]) -> set[str]:
+    """Rules that no row takes an endpoint past, or that no row leaves one out by."""
+    asked = [ask_of(request, 25, facts=FACTS) for _, request, _ in TAKEN]
+    passed = {rule.name for rule in rules if any(rule.concerns(each) for each in asked)}
+    left_out = {row[3] for row in LEFT_OUT}
+    return {rule.name for rule in rules} - (passed & left_out) - ROWS_APART.keys()
+
+
+def test_every_rule_has_its_rows() -> None:
     """No rule is without a case of both kinds, and no two rules have one name."""
+    assert without_rows(RULES) == set()
     names = [rule.name for rule in RULES]
-    assert set(names) == {row[3] for row in LEFT_OUT}
     assert len(set(names)) == len(names)
+    assert {row[3] for row in LEFT_OUT} <= set(names)
     assert all(rule.check.__doc__ for rule in RULES)
+
+
+def test_a_rule_without_rows_is_noticed() -> None:
+    """One that is new, and one that no taken request meets."""
+    new = Rule("moon_phase", lambda ask: True, lambda ask, endpoint: None)
+    unmet = Rule("max_price", lambda ask: False, lambda ask, endpoint: None)
+    assert without_rows((*RULES, new)) == {"moon_phase"}
+    assert without_rows((unmet,)) == {"max_price"}
 
 
 @pytest.mark.parametrize("name", ["prompt", "completion", "request", "image", "audio"])

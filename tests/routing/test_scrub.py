@@ -36,6 +36,16 @@ def test_ordinary_words_stay() -> None:
     assert scrub(text, SECRET) == text
 
 
+def test_each_key_of_a_json_credential_is_hidden() -> None:
+    """AWS says which signature it expected, with the session token in it; a region is no secret."""
+    credential = (
+        '{"accessKeyId": "AKIAIOSFODNN7EXAMPLE", "sessionToken": "IQoJb3JpZ2luX2VjEJr//w==", "region": "us-east-1"}'
+    )
+    said = "The Canonical String is x-amz-security-token:IQoJb3JpZ2luX2VjEJr//w== AKIAIOSFODNN7EXAMPLE us-east-1"
+    assert scrub(said, credential) == "The Canonical String is x-amz-security-token:[hidden] [hidden] us-east-1"
+    assert scrub("{ is no JSON", "{ is no") == "[hidden] JSON"
+
+
 @given(before=st.text(max_size=50), after=st.text(max_size=50), secret=st.text(min_size=8, max_size=60))
 def test_no_text_around_it_keeps_a_secret(before: str, after: str, secret: str) -> None:
     """Whatever stands around the credential, it is gone, and the text is bounded."""

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.storage.ledgers import AWAY, HOME, NOW_MS, behind_its_back, generation, grant, run, settle_in
-from tollway.domain.ledger import PROMOTIONS, REVENUE, Transfer, TransferKind
+from tollway.domain.ledger import PROMOTIONS, PURCHASES, REFUNDS, REVENUE, Transfer, TransferKind, debt_of
+from tollway.domain.payments import Order, OrderStatus
 from tollway.storage.audit import audit_ledger, count_rows
 from tollway.storage.database import ConflictError
 from tollway.storage.keys import spent_by_day
@@ -19,9 +20,13 @@ from tollway.storage.ledger import (
     purchased,
     void_generation,
 )
+from tollway.storage.orders import new_order, set_paid
 from tollway.storage.sqlite import SqliteDatabase
 
-CHECKS = ("balances", "zero-sum", "overdraft", "captures", "absorbed", "orphans", "meters")
+CHECKS = (
+    "balances", "zero-sum", "overdraft", "captures", "absorbed", "orphans", "purchases", "returned", "marks", "debts",
+    "meters", "days",
+)  # fmt: skip
 
 
 async def business(database: SqliteDatabase) -> str:
@@ -41,6 +46,20 @@ async def business(database: SqliteDatabase) -> str:
     await void_generation(database, late, "could not be recorded")
     await void_generation(database, late, "could not be recorded")
     return key.id
+
+
+async def sold(database: SqliteDatabase) -> None:
+    """A purchase of 100, of which 40 were refunded and 20 charged back, 5 of them owed."""
+    order = Order("o1", HOME, "stripe", OrderStatus.PENDING, 100, 0, 1, "usd", NOW_MS)
+    await database.write(new_order(order))
+    topup = Transfer(TransferKind.TOPUP, "o1", PURCHASES, HOME, 100, NOW_MS)
+    await post_transfers(database, [topup], set_paid("o1", "p1", NOW_MS))
+    moves = [
+        Transfer(TransferKind.REFUND, "r1", HOME, REFUNDS, 40, NOW_MS, "", "o1"),
+        Transfer(TransferKind.CHARGEBACK, "d1", HOME, REFUNDS, 15, NOW_MS, "", "o1"),
+        Transfer(TransferKind.DEBT, "d1", debt_of(HOME), REFUNDS, 5, NOW_MS),
+    ]
+    await post_transfers(database, moves)
 
 
 async def broken(database: SqliteDatabase) -> dict[str, tuple[str, ...]]:
@@ -78,7 +97,7 @@ def test_honest_business_is_in_order(tmp_path: Path) -> None:
         assert await committed_ids(database, ["paid", "nobody", "late"]) == {"paid", "late"}
         assert await find_transfer(database, TransferKind.CAPTURE, "paid") == (HOME, REVENUE, 300)
         assert await find_transfer(database, TransferKind.CAPTURE, "never") is None
-        assert await purchased(database, HOME) is False
+        assert await purchased(database, HOME) == 0
 
     run(tmp_path, test)
 
@@ -88,39 +107,47 @@ PLANTED: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     # What is done to the database -> the checks that must find it, each with words of its finding.
     "a balance that grew by itself": (
         (f"UPDATE accounts SET credited = credited + 5 WHERE id = '{HOME}'",),
-        {"balances": "home: cached 705, transfers say 700", "zero-sum": "the balances sum to 5"},
+        {"balances": "home: cached 750, transfers say 745", "zero-sum": "the balances sum to 5"},
     ),
     "both sides of a balance grew": (
         (f"UPDATE accounts SET credited = credited + 5, debited = debited + 5 WHERE id = '{HOME}'",),
-        {"balances": "home: cached 700, transfers say 700"},
+        {"balances": "home: cached 745, transfers say 745"},
     ),
     "a transfer that moved nothing": (
         (FORGED.format("grant", "forged", PROMOTIONS, HOME, 9),),
-        {"balances": "home: cached 700, transfers say 709"},
+        {"balances": "home: cached 745, transfers say 754"},
     ),
     "a transfer that is gone": (
         ("DELETE FROM transfers WHERE kind = 'grant'",),
-        {"balances": "home: cached 700, transfers say -300"},
+        {"balances": "home: cached 745, transfers say -255", "marks": "grant first: marked 1000, moved 0"},
     ),
     "more spent than there was": (
         (
-            FORGED.format("grant", "back", HOME, PROMOTIONS, 701),
-            f"UPDATE accounts SET debited = debited + 701 WHERE id = '{HOME}'",
-            f"UPDATE accounts SET credited = credited + 701 WHERE id = '{PROMOTIONS}'",
+            FORGED.format("grant", "back", HOME, PROMOTIONS, 746),
+            f"UPDATE accounts SET debited = debited + 746 WHERE id = '{HOME}'",
+            f"UPDATE accounts SET credited = credited + 746 WHERE id = '{PROMOTIONS}'",
         ),
         {"overdraft": "home: -1"},
     ),
     "a cost that nobody paid": (
         ("UPDATE generations SET cost = 4 WHERE id = 'free'",),
-        {"captures": "free: cost 4, captured 0 from -", "meters": "metered 300, captured 304"},
+        {
+            "captures": "free: cost 4, captured 0 from -",
+            "meters": "metered 300, captured 304",
+            "days": "off by 0 requests, 0 errors, 0 tokens, -4",
+        },
     ),
     "a cost that is not what was paid": (
         ("UPDATE generations SET cost = 299 WHERE id = 'paid'",),
-        {"captures": "paid: cost 299, captured 300 from home", "meters": "metered 300, captured 299"},
+        {
+            "captures": "paid: cost 299, captured 300 from home",
+            "meters": "metered 300, captured 299",
+            "days": "off by 0 requests, 0 errors, 0 tokens, 1",
+        },
     ),
     "a capture from another's workspace": (
         (f"UPDATE generations SET workspace_id = '{AWAY}' WHERE id = 'paid'",),
-        {"captures": "paid: cost 300, captured 300 from home"},
+        {"captures": "paid: cost 300, captured 300 from home", "days": "20000 away test/model a:m: off by -1 requests"},
     ),
     "a reversal too many": (
         (
@@ -136,15 +163,46 @@ PLANTED: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     "a capture without its generation": (
         ("DELETE FROM generations WHERE id = 'paid'",),
-        {"orphans": "capture paid", "meters": "metered 300, captured 0"},
+        {
+            "orphans": "capture paid",
+            "meters": "metered 300, captured 0",
+            "days": "off by 1 requests, 0 errors, 7 tokens, 300",
+        },
     ),
     "an absorbed amount without its generation": (
         ("DELETE FROM generations WHERE id = 'failed'",),
-        {"orphans": "absorb failed"},
+        {"orphans": "absorb failed", "days": "off by 1 requests, 1 errors, 7 tokens, 0"},
+    ),
+    "a top-up without its order": (
+        ("UPDATE orders SET status = 'pending'",),
+        {"purchases": "o1: pending, ordered 100, credited 100"},
+    ),
+    "an order that was paid and not credited": (
+        (
+            "INSERT INTO orders (id, workspace_id, provider, status, credits, fee, price_cents, currency, created_ms) "
+            f"VALUES ('o2', '{HOME}', 'stripe', 'paid', 7, 0, 1, 'usd', 0)",
+        ),
+        {"purchases": "o2: paid, ordered 7, credited 0"},
+    ),
+    "a refund of more than was bought": (
+        ("UPDATE marks SET amount = -90 WHERE ref = 'r1'",),
+        {"returned": "o1: brought 100, returned 105", "marks": "refund r1: marked -90, moved 40"},
+    ),
+    "a debt that was paid twice": (
+        (f"UPDATE accounts SET credited = 6 WHERE id = '{debt_of(HOME)}'",),
+        {"debts": f"{debt_of(HOME)}: 1", "balances": debt_of(HOME), "zero-sum": "the balances sum to 6"},
     ),
     "a meter that runs ahead": (
         ("UPDATE key_usage SET spent = spent + 1",),
         {"meters": "metered 301, captured 300"},
+    ),
+    "a day that counts too much": (
+        ("UPDATE usage_days SET cached_tokens = cached_tokens + 1",),
+        {"days": "20000 home test/model a:m: off by 0 requests, 0 errors, 0 tokens, 0"},
+    ),
+    "a day that was lost": (
+        ("DELETE FROM usage_days",),
+        {"days": "off by -5 requests, -3 errors, -35 tokens, -300"},
     ),
     "a meter that was lost": (
         ("DELETE FROM key_usage",),
@@ -160,6 +218,7 @@ def test_corruption_is_found(corruption: str, tmp_path: Path) -> None:
 
     async def test(database: SqliteDatabase) -> None:
         await business(database)
+        await sold(database)
         behind_its_back(database, *sql)
         found = await broken(database)
         assert set(found) == set(expected)

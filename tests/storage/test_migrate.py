@@ -54,7 +54,7 @@ def test_again_changes_nothing(tmp_path: Path) -> None:
 
     async def test(database: SqliteDatabase) -> None:
         schema = await database.read("SELECT sql FROM sqlite_master ORDER BY name")
-        database.script("INSERT INTO workspaces VALUES ('a', 'a', 0)")
+        database.script("INSERT INTO workspaces (id, name, created_ms) VALUES ('a', 'a', 0)")
         for _ in range(2):
             assert await migrate(database) == NEWEST
         assert await database.read("SELECT sql FROM sqlite_master ORDER BY name") == schema
@@ -68,7 +68,7 @@ def test_only_what_is_new_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyP
     new = (NEWEST + 1, f"{NEWEST + 1:04}_new.sql", "ALTER TABLE workspaces ADD COLUMN colour TEXT DEFAULT 'red';")
 
     async def test(database: SqliteDatabase) -> None:
-        database.script("INSERT INTO workspaces VALUES ('a', 'a', 0)")
+        database.script("INSERT INTO workspaces (id, name, created_ms) VALUES ('a', 'a', 0)")
         ship(monkeypatch, *SHIPPED, new)
         assert await pending(database) == [new[1]]
         assert await migrate(database) == NEWEST + 1

@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from tests.storage.ledgers import AWAY, DAY_MS, HOME, NOW_MS, generation, run, settle_in
-from tollway.domain.generation import Attempt, Usage
+from tollway.domain.generation import Attempt, Placed, RuledOut, Trace, Usage
 from tollway.domain.health import Outcome
 from tollway.domain.identity import KeyKind, LimitReset
 from tollway.identity.issue import create_key
@@ -34,13 +34,18 @@ def test_a_generation_comes_back_whole(tmp_path: Path) -> None:
         key = await settle_in(database)
         attempts = (
             Attempt("a:m", "a", Outcome.RATE_LIMITED, 429, 7, message="it's \u00fcber \u2028 limit"),
-            Attempt("b:m", "b", Outcome.SUCCEEDED, 200, 9, "up-1"),
+            Attempt("b:m", "b", Outcome.SUCCEEDED, 200, 9, "up-1", began_ms=12),
+        )
+        plan = Trace(
+            (Placed("a:m", "drawn by cost", 0.75), Placed("b:m", "next by cost", 0.25)),
+            (RuledOut("c:m", "ignored", "in provider.ignore"),),
+            3,
         )
         usage = Usage(1, 2, 3, 4, 5, 6, 7, 8, estimated=True)
         full = generation(
             "gen-1", key, cost=9, absorbed=8, attempts=attempts, usage=usage, cancelled=True, error="x", session_id="s",
             max_tokens_sent=512, tokens_prompt_estimate=11, http_referer="h", app_title="t", user_agent="u",
-            external_user="e", upstream_id="up-1",
+            external_user="e", upstream_id="up-1", plan=plan,
         )  # fmt: skip
         plain = generation("gen-2", key, finish_reason=None, native_finish_reason=None, endpoint_id=None, provider=None)
         await commit_generations(database, [full, plain])
@@ -79,6 +84,7 @@ def test_a_key_comes_back_whole(tmp_path: Path) -> None:
             limit=7,
             limit_reset=LimitReset.MONTHLY,
             expires_ms=9,
+            rpm=60,
             prefix="sk-or-prov-v1-",
             kind=KeyKind.PROVISIONING,
         )
@@ -116,7 +122,7 @@ def test_keys_are_listed_and_disabled(tmp_path: Path) -> None:
 
 
 def test_what_a_key_spent_by_day(tmp_path: Path) -> None:
-    """Each UTC day that had a cost, oldest first; days are those in which requests were admitted."""
+    """Each UTC day that had a request, oldest first, and when the last one of it came; by when they were admitted."""
 
     async def test(database: SqliteDatabase) -> None:
         key = await settle_in(database)
@@ -124,8 +130,8 @@ def test_what_a_key_spent_by_day(tmp_path: Path) -> None:
         found = [generation(f"g{n}", key, cost=cost, created_ms=at) for n, (at, cost) in enumerate(costs)]
         await commit_generations(database, found[:2])
         await commit_generations(database, found[2:])
-        days = [(each.day - 20_000, each.spent) for each in await spent_by_day(database, key.id)]
-        assert days == [(-1, 8), (0, 3), (1, 4)]
+        days = [(each.day - 20_000, each.spent, each.last_ms - NOW_MS) for each in await spent_by_day(database, key.id)]
+        assert days == [(-1, 8, -1), (0, 3, DAY_MS - 1), (1, 4, DAY_MS), (2, 0, 2 * DAY_MS)]
 
     run(tmp_path, test)
 

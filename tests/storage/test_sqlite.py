@@ -11,7 +11,7 @@ from tests.storage.ledgers import opened, run
 from tollway.storage.database import ConflictError, NewRows, Statement, StorageError
 from tollway.storage.sqlite import SqliteDatabase, SqliteReader, check_version, sqlite_version
 
-ADD = "INSERT INTO workspaces VALUES (:id, :id, 0) RETURNING id"
+ADD = "INSERT INTO workspaces (id, name, created_ms) VALUES (:id, :id, 0) RETURNING id"
 
 
 def add(*names: str) -> Statement:
@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[Statement | NewRows, type[StorageError]]] = {
         Statement("INSERT INTO transfers VALUES ('grant', 'r', 'no', 'where', 5, 0, '')"),
         ConflictError,
     ),
-    "NULL": (Statement("INSERT INTO workspaces VALUES ('b', NULL, 0)"), ConflictError),
+    "NULL": (Statement("INSERT INTO workspaces (id, name, created_ms) VALUES ('b', NULL, 0)"), ConflictError),
     "SQL that is none": (Statement("INSERT SOMETHING"), StorageError),
     "a table that is not there": (Statement("DELETE FROM nothing"), StorageError),
     "a parameter too few": (Statement(ADD, ({"id": "b"}, {})), ConflictError),

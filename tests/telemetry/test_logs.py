@@ -95,7 +95,7 @@ def test_a_line_stays_one_json_object(field: tuple[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("secret", SECRETS, ids=PREFIXES)
 def test_no_key_in_a_traceback(secret: str, terminal: bool) -> None:
     """The message of an exception is redacted, and local variables are not shown at all."""
 

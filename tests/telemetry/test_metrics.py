@@ -31,8 +31,12 @@ def test_at_the_start_everything_is_there_and_zero() -> None:
         "tollway_tokens_prompt_total": 0,
         "tollway_tokens_completion_total": 0,
         "tollway_charged_usd_total": 0,
+        "tollway_limited_total": 0,
+        "tollway_usage_flags_total": 0,
         "tollway_absorbed_usd_total": 0,
         "tollway_billing_alarms_total": 0,
+        "tollway_hedges_total": 0,
+        "tollway_hedges_won_total": 0,
     }
 
 
@@ -68,7 +72,7 @@ def test_every_family_has_its_help_and_type() -> None:
     assert all(family.documentation for family in families)
     assert {family.type for family in families} == {"counter", "gauge"}
     assert all(family.name.startswith("tollway_") for family in families)
-    assert len({family.name for family in families}) == len(families) == 11
+    assert len({family.name for family in families}) == len(families) == 16
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "", "über/€", "a{b}", " "])

@@ -2,16 +2,13 @@
 
 import asyncio
 import gc
-import shutil
-import subprocess
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
-from tests.upstream.scripted import Certificate
+from tests.upstream.scripted import Certificate, make_certificate
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -49,14 +46,4 @@ def run_once() -> Run:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A self-signed certificate for `localhost`, made now."""
-    openssl = shutil.which("openssl")
-    assert openssl, "the TLS tests need the openssl program"
-    folder: Path = tmp_path_factory.mktemp("tls")
-    made = Certificate(folder / "cert.pem", folder / "key.pem")
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-out", str(made.certificate), "-keyout", str(made.key)],
-        check=True, capture_output=True, timeout=20,
-    )  # fmt: skip
-    return made
+    return make_certificate(tmp_path_factory.mktemp("tls"))

@@ -1,9 +1,11 @@
 """A server that writes exactly the bytes that a test tells it to, and counts what reaches it."""
 
 import asyncio
+import shutil
 import socket
 import ssl
 import struct
+import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,6 +37,20 @@ class Certificate(NamedTuple):
     def trusting(self) -> ssl.SSLContext:
         """A client's context that trusts this certificate and no other."""
         return ssl.create_default_context(cafile=str(self.certificate))
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """A self-signed certificate for `localhost`, made now."""
+    openssl = shutil.which("openssl")
+    assert openssl, "the TLS tests need the openssl program"
+    made = Certificate(folder / "cert.pem", folder / "key.pem")
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-out", str(made.certificate), "-keyout", str(made.key)],
+        check=True, capture_output=True, timeout=20,
+    )  # fmt: skip
+    return made
 
 
 class Peer:
@@ -122,6 +138,9 @@ class Scripted:
             await self._script(Peer(self.connections, reader, writer))
         except (OSError, EOFError, asyncio.CancelledError):
             pass  # the client went away, or the test is over
+        except RuntimeError:  # uvloop's word for a write after the client went away
+            if not writer.is_closing():
+                raise
         finally:
             self.open -= 1
             self._jobs.discard(job)

@@ -399,13 +399,13 @@ def test_idle_connections_expire(run: Run) -> None:
 
     async def main() -> None:
         async with Scripted(always(OK)) as server:
-            client = UpstreamClient(idle_s=0.05)
+            client = UpstreamClient(idle_s=0.5)
             with client.call(post(server.url()), PATIENT) as call:
                 await asyncio.gather(*[fetch(client, server.url()) for _ in range(3)])
                 assert client.idle_connections == 3
                 await call.start()
                 await call.read()
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.1)
             assert client.idle_connections == 3  # the last one's time begins later than the others'
             await none_open(client)
             await server.all_closed()

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from tollway.domain.catalog import Catalog, Endpoint, Model, Price, ProviderInfo, Rates, Tier, WireFormat
+from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, ProviderInfo, Rates, Tier, WireFormat
 from tollway.domain.money import price_from_text
 from tollway.providers.base import Provider
 from tollway.routing.health import HealthBoard
@@ -57,7 +57,7 @@ def market_of(offers: Mapping[Model, Sequence[Endpoint]], live: Sequence[str] = 
         aliases={},
     )
     providers = {slug: Provider(slug, PROVIDERS[slug].name, PROVIDERS[slug].base_url) for slug in live}
-    return build_market(catalog, providers, frozenset({WireFormat.OPENAI_CHAT}))
+    return build_market(catalog, providers, {Operation.CHAT: frozenset({WireFormat.OPENAI_CHAT})})
 
 
 def full_market() -> Market:
@@ -81,7 +81,7 @@ def full_market() -> Market:
 
 
 def app_of(market: Market, health: HealthBoard | None = None, root: str = "", notice: str = "") -> Starlette:
-    """The site as app.py mounts it, with the two URLs of api/ that its pages link to."""
+    """The site as app.py mounts it, with the URLs of others that its pages link to."""
 
     async def from_api(_: object) -> JSONResponse:
         return JSONResponse({})
@@ -89,6 +89,7 @@ def app_of(market: Market, health: HealthBoard | None = None, root: str = "", no
     site: list[BaseRoute] = [
         Route("/openapi.json", from_api),
         Route("/health", from_api),
+        Route("/sign-in", from_api),
         Route("/api/v1/chat/completions", from_api, methods=["POST"]),
         *web_routes(
             lambda: market,

@@ -277,6 +277,9 @@ def test_streams_at_any_cut() -> None:
             assert decoded(stream, piece)[0] == whole, (name, piece)
 
 
+EVENT: TypeAdapter[Any] = TypeAdapter(BetaRawMessageStreamEvent)
+
+
 def streamed(events: list[Event], piece: int) -> bytes:
     """Events as our own callers get them, `piece` at a time."""
     encoder = EventEncoder(**ENVELOPE)
@@ -285,7 +288,7 @@ def streamed(events: list[Event], piece: int) -> bytes:
     body = b"".join(parts) + encoder.finish(usage)
     for event in events_of(body):
         if event["type"] != "ping":
-            TypeAdapter(BetaRawMessageStreamEvent).validate_json(json.dumps(event), strict=True)
+            EVENT.validate_json(json.dumps(event), strict=True)
     return body
 
 

@@ -1,6 +1,7 @@
 """Requests of other formats as Anthropic's documentation has them, and Anthropic's requests for other formats."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tollway.domain.chat import (
 )
 from tollway.domain.quirks import Quirks
 from tollway.wire.anthropic_messages import client, server
-from tollway.wire.anthropic_messages.words import STRUCTURED_TOOL
+from tollway.wire.closed_schema import STRUCTURED_TOOL
 from tollway.wire.openai_chat import server as openai_server
 
 MODEL = "claude-sonnet-4-5"
@@ -283,7 +284,7 @@ def test_turns(messages: list[dict[str, Any]], expected: list[list[str]]) -> Non
 
 
 def test_tool_calls_of_others() -> None:
-    """Ids are kept but for letters that are refused; arguments that are no object are still told."""
+    """Ids are kept, or others where they are refused; arguments that are no object are still told."""
     for arguments, expected in (
         ('{"a":1}', {"a": 1}),
         ("", {}),
@@ -296,8 +297,9 @@ def test_tool_calls_of_others() -> None:
     call = {"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     result = {"role": "tool", "tool_call_id": "functions.f:0", "content": ""}
     _, said, told = turns([HI, {"role": "assistant", "tool_calls": [call]}, result])
-    assert said["content"][0]["id"] == "functions_f_0"
-    assert told["content"] == [{"type": "tool_result", "tool_use_id": "functions_f_0"}]
+    legal = said["content"][0]["id"]
+    assert re.fullmatch("[a-zA-Z0-9_-]{1,64}", legal)
+    assert told["content"] == [{"type": "tool_result", "tool_use_id": legal}]
 
 
 def test_old_function_calls() -> None:

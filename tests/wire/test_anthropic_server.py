@@ -170,6 +170,7 @@ def test_no_recorded_word_leaks_to_openai() -> None:
         ({"fallbacks": [{"model": "a"}], "models": ["b"]}, "fallbacks"),
         ({"fallbacks": [{"model": "a", "x": 1}]}, "fallbacks[0].x"),
         ({"service_tier": "gold"}, "service_tier"),
+        ({"thread": {"type": "create"}}, "thread"),
         ({"model": "a\x00b"}, "model"),
     ],
 )  # fmt: skip

@@ -31,7 +31,8 @@ from tollway.domain.generation import Usage
 from tollway.wire.anthropic_messages import client, server
 from tollway.wire.anthropic_messages.client import EventDecoder, decode_answer
 from tollway.wire.anthropic_messages.server import EventEncoder, encode_answer, error_body, usage_json
-from tollway.wire.anthropic_messages.words import FORMAT, STRUCTURED_TOOL
+from tollway.wire.anthropic_messages.words import FORMAT
+from tollway.wire.closed_schema import STRUCTURED_TOOL
 from tollway.wire.collect import collect
 from tollway.wire.expand import expand
 from tollway.wire.openai_chat import client as openai_client
@@ -67,6 +68,8 @@ END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
 STOP = {"type": "message_stop"}
 OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 FAILED = Failed(503, "Overloaded", "overloaded_error")
+
+PIECE: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def sse(*values: Any) -> bytes:
@@ -185,7 +188,7 @@ def events_of(stream: bytes) -> list[dict[str, Any]]:
         value = json.loads(event.data)
         assert event.name == value["type"]
         if event.name not in ("ping", "error"):
-            TypeAdapter(RawMessageStreamEvent).validate_json(event.data, strict=True)
+            PIECE.validate_json(event.data, strict=True)
         values.append(value)
     return values
 

@@ -143,7 +143,7 @@ THINKING: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
     ("gemini-2.5-flash", {"reasoning": {"enabled": False}}, {"thinkingBudget": 0, "includeThoughts": False}),
     ("gemini-2.5-flash", {"reasoning": {"effort": "none"}}, {"thinkingBudget": 0, "includeThoughts": False}),
     ("gemini-2.5-pro", {"reasoning": {"effort": "none"}}, {"thinkingBudget": 128, "includeThoughts": False}),
-    ("gemini-2.5-pro", {"reasoning": {"effort": "max"}, "max_tokens": 65_000}, {"thinkingBudget": 32_768}),
+    ("gemini-2.5-pro", {"reasoning": {"effort": "max"}, "max_tokens": 65_000}, {"thinkingBudget": 32_000}),
     ("gemini-2.5-flash-lite", {"reasoning": {"effort": "low"}, "max_tokens": 100}, {"thinkingBudget": 512}),
     ("gemini-3-flash-preview", {"reasoning": {"effort": "xhigh"}}, {"thinkingLevel": "high"}),
     ("gemini-3-flash-preview", {"reasoning": {"effort": "minimal"}}, {"thinkingLevel": "minimal"}),

@@ -210,6 +210,17 @@ def test_a_whole_answer() -> None:
     assert json.loads(bytes(again.choices[0].annotations or b""))[0]["url_citation"]["end_index"] == 2
 
 
+def test_odd_log_probabilities_are_left_out() -> None:
+    """A provider's `logprobs` come as they may; what is no list of objects there says nothing to Google's clients."""
+    odd = Raw(b'{"content":["x",{"token":"n","logprob":-1,"top_logprobs":[[],{"token":"m","logprob":-2}]}]}')
+    body = encode_answer(Answer((Choice(0, logprobs=odd),), usage=USAGE), id="g", created=1, model="m", provider=None)
+    (candidate,) = json.loads(body)["candidates"]
+    assert candidate["logprobsResult"] == {
+        "chosenCandidates": [{"token": "n", "logProbability": -1}],
+        "topCandidates": [{"candidates": [{"token": "m", "logProbability": -2}]}],
+    }
+
+
 @pytest.mark.parametrize("array", [False, True])
 def test_a_refused_prompt(array: bool) -> None:
     """Google's promptFeedback is a content_filter with its words as refusal; a Google client gets it as it was."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tests.wire.recordings import requests
+from tollway.domain.caps import PriceRouting
 from tollway.domain.chat import (
     AssistantMessage,
     CacheControl,
@@ -96,7 +97,7 @@ def test_ours_never_leaves() -> None:
         session_id="s",
         trace={"a": 1},
         usage={"include": True},
-        routing={"max": 1},
+        routing=PriceRouting(max_total_per_1m="1"),
         user="alice@example.org",
         metadata={"k": "v"},
         stream=True,
@@ -236,7 +237,7 @@ def test_stream_usage_quirk() -> None:
         (ChatRequest(reasoning_effort="low"), Quirks(), {"reasoning_effort": "low"}),
         (ChatRequest(reasoning=Reasoning(enabled=True)), Quirks(), {"reasoning_effort": "medium"}),
         (ChatRequest(reasoning=Reasoning(enabled=False)), Quirks(), {"reasoning_effort": "none"}),
-        (ChatRequest(reasoning=Reasoning(max_tokens=100)), Quirks(), {}),
+        (ChatRequest(reasoning=Reasoning(max_tokens=100)), Quirks(), {"reasoning_effort": "minimal"}),
         (ChatRequest(reasoning=Reasoning(max_tokens=100), max_tokens=1000), Quirks(), {"reasoning_effort": "minimal"}),
         (ChatRequest(reasoning=Reasoning(max_tokens=500), max_tokens=1000), Quirks(), {"reasoning_effort": "medium"}),
         (ChatRequest(reasoning=Reasoning(max_tokens=900), max_tokens=1000), Quirks(), {"reasoning_effort": "high"}),

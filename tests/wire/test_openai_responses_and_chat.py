@@ -173,6 +173,8 @@ def test_quirks() -> None:
     body = written(request, max_tokens=5, quirks=quirks)
     assert (body["limit"], body["reasoning"]) == (5, {"max_tokens": 800})
     assert not {"temperature", "max_output_tokens"} & body.keys()
+    chat_only = Quirks(rename={"max_tokens": "max_completion_tokens"})
+    assert written(request, max_tokens=5, quirks=chat_only)["max_output_tokens"] == 5, "a name of the chat format"
 
 
 def test_cache_marks_where_they_are_known() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 from openai import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
@@ -486,7 +487,7 @@ def test_what_we_write_we_read(events: list[Event], piece: int) -> None:
     assert after.usage == whole.usage == USAGE
     for answer in (after, whole):
         assert essence(answer) == essence(before)
-    assert expand(after) == expand(whole)
+    assert expand(replace(after, native=None)) == expand(replace(whole, native=None))
 
 
 def essence(answer: Answer) -> Any:

@@ -11,6 +11,7 @@ from tollway.domain.events import (
     Failed,
     Finished,
     NativeDelta,
+    NativeFields,
     RefusalDelta,
     Started,
     TextDelta,
@@ -67,7 +68,7 @@ def test_a_plain_answer() -> None:
         done(text),
         ended(output=[text], usage=USAGE, service_tier="default"),
     )
-    assert [event for event in events if not isinstance(event, NativeDelta)] == [
+    assert [event for event in events if not isinstance(event, NativeDelta | NativeFields)] == [
         Started("resp_1", "gpt", service_tier="auto"),
         TextDelta("Hi"),
         Started(service_tier="default"),

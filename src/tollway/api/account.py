@@ -1,27 +1,30 @@
 """`GET /api/v1/credits`, `/key`, `/auth/key`: what the caller has, and what its key may spend (OPENROUTER.md 8.3)."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollway.api.answers import iso_or_none
 from tollway.api.house import House
 from tollway.billing.ledger import DAY_MS, window_start
-from tollway.domain.identity import Key, KeyKind, LimitReset
+from tollway.domain.identity import Caller, Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars, usd
-from tollway.storage.keys import DaySpent, spent_by_day
+from tollway.gateway.entrance import free_per_day, shown_rate
+from tollway.storage.keys import DaySpent, counted_since, spent_by_day
 from tollway.storage.ledger import balance, purchased
+from tollway.storage.marks import taken_back
 
 
 async def get_credits(house: House, request: Request) -> Response:
-    """What was ever credited and used. Both are sums of the ledger's transfers."""
+    """What was ever credited, less what was taken back or expired, and used: sums of the ledger's transfers."""
     caller = house.caller(request)
     found = await balance(house.database, caller.workspace_id)
     credited = found.credited if found else 0
     debited = found.debited if found else 0
-    data = {"total_credits": usd(credited), "total_usage": usd(debited)}
+    back = await taken_back(house.database, caller.workspace_id)
+    data = {"total_credits": usd(credited - back), "total_usage": usd(debited - back)}
     return Response(msgspec.json.encode({"data": data}), media_type="application/json")
 
 
@@ -30,55 +33,78 @@ async def get_key(house: House, request: Request) -> Response:
     caller = house.caller(request)
     days = await spent_by_day(house.database, caller.key.id)
     free = not await purchased(house.database, caller.workspace_id)
-    body = msgspec.json.encode({"data": key_json(caller.key, days, house.gateway.now_ms(), is_free_tier=free)})
-    return Response(body, media_type="application/json")
+    now_ms = house.gateway.now_ms()
+    data = key_json(caller.key, days, now_ms, is_free_tier=free) | await _limits_json(house, caller, now_ms)
+    return Response(msgspec.json.encode({"data": data}), media_type="application/json")
+
+
+async def _limits_json(house: House, caller: Caller, now_ms: int) -> dict[str, Any]:
+    """What the key may ask for in a time, and what its workspace has left of `:free` models today."""
+    gateway = house.gateway
+    limiter = gateway.limiter
+    book = await gateway.books.open(caller.key)
+    book.meter.roll(now_ms)
+    rate = shown_rate(limiter.limits, caller.key, book.available)
+    requests, interval = rate or (-1, "10s")
+    note = "Requests that this key may send in the interval." if rate else "No limit is set."
+    allowed = await free_per_day(gateway, caller.workspace_id)
+    used = limiter.free_days.used(caller.workspace_id, now_ms // DAY_MS)
+    return {
+        "rate_limit": {"requests": requests, "interval": interval, "note": note},
+        "free_model_daily_requests": {"limit": allowed, "used": used, "remaining": max(0, allowed - used)},
+    }
 
 
 def key_json(key: Key, days: list[DaySpent], now_ms: int, *, is_free_tier: bool) -> dict[str, Any]:
-    """All fields of `GET /key` that the official SDK 1.3.84 requires."""
+    """All fields of `GET /key` that the official SDK 1.3.84 requires, but for those of rate limits."""
     today = now_ms // DAY_MS
-    in_window = _since(days, window_start(key.limit_reset, today))
-    remaining = None if key.limit is None else max(0, key.limit - in_window)
-    zero = usd(0)
     budget = None
-    if key.limit is not None and remaining is not None:
+    if key.limit is not None:
+        in_window = counted_since(key, days, window_start(key.limit_reset, today))
         budget = {
             "scope": "key_limit",
             "limit_usd": usd(key.limit),
             "spend_usd": usd(in_window),
-            "remaining_usd": usd(remaining),
+            "remaining_usd": usd(max(0, key.limit - in_window)),
             "reset_interval": key.limit_reset.value if key.limit_reset else None,
-            "resets_at": _iso(_window_end_ms(key.limit_reset, today)),
-            "include_byok": False,
+            "resets_at": iso_or_none(_window_end_ms(key.limit_reset, today)),
+            "include_byok": key.include_byok,
             "guardrail_id": None,
             "budget_id": None,
         }
     return {
-        "label": key.label,
-        "limit": None if key.limit is None else usd(key.limit),
-        "limit_remaining": None if remaining is None else usd(remaining),
-        "limit_reset": key.limit_reset.value if key.limit_reset else None,
-        "include_byok_in_limit": False,
-        "usage": usd(_since(days, 0)),
-        "usage_daily": usd(_since(days, window_start(LimitReset.DAILY, today))),
-        "usage_weekly": usd(_since(days, window_start(LimitReset.WEEKLY, today))),
-        "usage_monthly": usd(_since(days, window_start(LimitReset.MONTHLY, today))),
-        "byok_usage": zero,
-        "byok_usage_daily": zero,
-        "byok_usage_weekly": zero,
-        "byok_usage_monthly": zero,
+        **spending_json(key, days, now_ms),
         "is_free_tier": is_free_tier,
         "is_management_key": key.kind is KeyKind.PROVISIONING,
         "is_provisioning_key": key.kind is KeyKind.PROVISIONING,
         "creator_user_id": key.creator_user_id,
-        "expires_at": _iso(key.expires_ms),
-        "rate_limit": {"requests": -1, "interval": "10s", "note": "This field is deprecated and safe to ignore."},
+        "expires_at": iso_or_none(key.expires_ms),
         "organization_id": None,
         "workspace_id": key.workspace_id,
         "allowed_data_regions": ["global"],
         "budgets": [budget] if budget else [],
         "effective_budget": budget,
-        "free_model_daily_requests": {"limit": 0, "used": 0, "remaining": 0},
+    }
+
+
+def spending_json(key: Key, days: list[DaySpent], now_ms: int) -> dict[str, Any]:
+    """A key's limit, and what it spent: in all, and in the present day, week and month (UTC)."""
+    today = now_ms // DAY_MS
+    in_window = counted_since(key, days, window_start(key.limit_reset, today))
+    return {
+        "label": key.label,
+        "limit": None if key.limit is None else usd(key.limit),
+        "limit_remaining": None if key.limit is None else usd(max(0, key.limit - in_window)),
+        "limit_reset": key.limit_reset.value if key.limit_reset else None,
+        "include_byok_in_limit": key.include_byok,
+        "usage": usd(_since(days, 0)),
+        "usage_daily": usd(_since(days, window_start(LimitReset.DAILY, today))),
+        "usage_weekly": usd(_since(days, window_start(LimitReset.WEEKLY, today))),
+        "usage_monthly": usd(_since(days, window_start(LimitReset.MONTHLY, today))),
+        "byok_usage": usd(_own_since(days, 0)),
+        "byok_usage_daily": usd(_own_since(days, window_start(LimitReset.DAILY, today))),
+        "byok_usage_weekly": usd(_own_since(days, window_start(LimitReset.WEEKLY, today))),
+        "byok_usage_monthly": usd(_own_since(days, window_start(LimitReset.MONTHLY, today))),
     }
 
 
@@ -86,8 +112,8 @@ def _since(days: list[DaySpent], day: int) -> Nanodollars:
     return sum(each.spent for each in days if each.day >= day)
 
 
-def _iso(at_ms: int | None) -> str | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+def _own_since(days: list[DaySpent], day: int) -> Nanodollars:
+    return sum(each.byok for each in days if each.day >= day)
 
 
 def _window_end_ms(reset: LimitReset | None, today: int) -> int | None:

@@ -1,53 +1,86 @@
 """`POST .../chat/completions` and `.../completions`: HTTP in, a ChatRequest to the gateway, an answer out."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import structlog
 from msgspec import structs
 
+from tollway.api.betas import HEADERS as BETA_HEADERS
+from tollway.api.betas import read_betas
+from tollway.api.cpen import told
 from tollway.api.exchange import ClientGone, Exchange
 from tollway.api.house import House
+from tollway.api.routing_metadata import HEADERS as METADATA_HEADERS
+from tollway.api.routing_metadata import is_wanted
 from tollway.api.storefronts.base import Storefront, error_response
 from tollway.api.stream import Format, StreamSink, WholeSink
 from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import InvalidRequest, TollwayError
 from tollway.domain.identity import Caller
+from tollway.domain.plain import PlainRequest
+from tollway.gateway.base import Gateway
 from tollway.gateway.chat import complete
 from tollway.gateway.run import Origin
+from tollway.gateway.sink import Sink
 
 log = structlog.get_logger(__name__)
 
 SESSION_ID_MAX = 256
+WISHES = frozenset((b"x-session-id", *BETA_HEADERS, *METADATA_HEADERS))
+"""Headers that change what is asked for. Most requests have none of them, and are asked so once."""
+
+
+Request = ChatRequest | PlainRequest
+Complete = Callable[[Gateway, Caller, Any, int, Origin, Sink], Awaitable[None]]
+"""How the gateway answers: `gateway.chat.complete`, or `gateway.plain.answer` for a PlainRequest."""
+
+
+class PlainServer(Protocol):
+    """The server role for plain requests: no streams."""
+
+    @property
+    def encode_answer(self) -> Callable[..., bytes]: ...
+    @property
+    def usage_json(self) -> Callable[..., bytes]: ...
+    @property
+    def decode_request(self) -> Callable[[bytes], PlainRequest]: ...
 
 
 class Server(Format, Protocol):
     """A wire format's server role: it reads requests as well."""
 
-    def decode_request(self, body: bytes) -> ChatRequest: ...
+    def decode_request(self, body: bytes) -> Request: ...
 
 
 class Inference:
     """One inference URL: a storefront's manners and a wire format. Called with each request.
 
-    `also`: what the format's encoders want to know of a request.
+    `also`: what the format's encoders want to know of a request. `complete` and `api_type`: how the gateway answers,
+    and what the record calls it. `shows_routing`: its answers have a place for `openrouter_metadata`, which callers ask
+    for by a header.
     """
 
     def __init__(
         self,
         house: House,
         storefront: Storefront,
-        wire: Server,
+        wire: Server | PlainServer,
         path: str,
         wire_format: WireFormat = WireFormat.OPENAI_CHAT,
-        also: Callable[[ChatRequest], dict[str, Any]] = lambda request: {},
+        also: Callable[[Any], dict[str, Any]] = lambda request: {},
+        complete: Complete = complete,
+        api_type: str = "completions",
+        shows_routing: bool = False,
     ) -> None:
         self._house = house
         self._storefront = storefront
-        self._wire = wire
-        self._origin = Origin(path, wire_format)
+        self._wire: Any = wire  # a stream is asked for only where it is a Server
+        self._origin = Origin(path, wire_format, api_type)
+        self._complete = complete
         self._also = also
+        self._shows_routing = shows_routing
 
     async def __call__(self, exchange: Exchange) -> None:
         try:
@@ -66,24 +99,37 @@ class Inference:
 
     async def _answer(self, exchange: Exchange) -> None:
         house = self._house
-        caller = await house.authenticator.authenticate_inference(exchange.header)
+        caller = await house.authenticator.authenticate_inference(exchange.header, house.proxies.client_of(exchange))
         body = await exchange.body(house.config.server.request_max_bytes)
         await self.answer(exchange, caller, self._wire.decode_request(body), len(body))
 
-    async def answer(self, exchange: Exchange, caller: Caller, request: ChatRequest, body_bytes: int) -> None:
-        """A decoded request of an authenticated caller -> its answer."""
+    async def answer(
+        self,
+        exchange: Exchange,
+        caller: Caller,
+        request: Request,
+        body_bytes: int,
+        complete: Complete | None = None,
+    ) -> None:
+        """A decoded request of an authenticated caller -> its answer, of `complete` in place of what is usual here."""
         house = self._house
-        if request.session_id is None and (session := exchange.header(b"x-session-id")):
-            request = with_session(request, session)
+        origin, shows = self._origin, False
+        if exchange.carries(WISHES):
+            if request.session_id is None and (session := exchange.header(b"x-session-id")):
+                request = with_session(request, session)
+            if betas := read_betas(exchange):
+                origin = origin.with_betas(betas)
+            shows = self._shows_routing and is_wanted(exchange)
         also = self._also(request)
+        said = told(request, caller, house.gateway.market)
         if request.stream:
             sink: StreamSink | WholeSink = StreamSink(
-                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn, also
+                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn, also, said, shows
             )
         else:
-            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name, also)
+            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name, also, said, shows)
         try:
-            await complete(house.gateway, caller, request, body_bytes, self._origin, sink)
+            await (complete or self._complete)(house.gateway, caller, request, body_bytes, origin, sink)
         finally:
             sink.close()
 
@@ -92,7 +138,7 @@ class Inference:
             await exchange.respond(*error_response(self._storefront, error))
 
 
-def with_session(request: ChatRequest, session: str) -> ChatRequest:
+def with_session(request: Request, session: str) -> Request:
     """`X-Session-Id`, where the body names no session (OPENROUTER.md 1.3). InvalidRequest: too long."""
     if len(session) > SESSION_ID_MAX or not session.isprintable():
         raise InvalidRequest(f"X-Session-Id: at most {SESSION_ID_MAX} printable characters", param="session_id")

@@ -17,6 +17,7 @@ from tollway.api.asgi import Bridge
 from tollway.api.direct import JSON_HEADERS, STATUS_LINES, DirectExchange, error_body
 from tollway.api.exchange import Handler
 from tollway.api.head import WATCHED, body_too_large, fault_of, header_too_large
+from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
 
 logger = logging.getLogger("tollway.api")
@@ -33,15 +34,25 @@ class Phase(Enum):
     LINGER = "the client, to hang up"
 
 
+# Module constants: to read a member off its class costs as much as a call.
+OPENED, HEADER, BODY, ANSWER, IDLE, LINGER = Phase
+
+
 class Connections:
     """What all connections of one server share: limits, hot URLs, the count per address, one clock and one sweep.
 
     A timer per request costs more than the request's own parsing; one pass per second over all connections does not.
     """
 
-    def __init__(self, limits: ServerLimits, hot: Mapping[tuple[str, str], Handler] | None = None) -> None:
+    def __init__(
+        self,
+        limits: ServerLimits,
+        hot: Mapping[tuple[str, str], Handler] | None = None,
+        mounts: Mounts | None = None,
+    ) -> None:
         self.limits = limits
         self.hot = {(method.encode(), path.encode()): handler for (method, path), handler in (hot or {}).items()}
+        self.mounts = mounts
         self.live: set[Protocol] = set()
         self.per_ip: dict[str, int] = {}
         self.now = 0.0
@@ -103,7 +114,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.shared = shared
         self.client_host: str | None = None
-        self.phase = Phase.OPENED
+        self.phase = OPENED
         self.since = 0.0
         self.deaf = False  # nothing that still arrives is a request to us
         self.reading: DirectExchange | None = None  # its body has not all arrived
@@ -206,12 +217,12 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
         if self.deaf:
-            if self.phase is Phase.LINGER:
+            if self.phase is LINGER:
                 self.discarded_bytes += len(data)
                 if self.discarded_bytes > 2 * self.shared.limits.body_bytes:
                     self.transport.abort()
             return
-        fresh = self.phase is Phase.IDLE or self.phase is Phase.OPENED
+        fresh = self.phase is IDLE or self.phase is OPENED
         self.messages_begun = 0
         size = len(data)
         try:
@@ -224,7 +235,7 @@ class Protocol(HttpToolsProtocol):
             if not self.deaf:
                 self._refuse(400, f"This is not a valid HTTP/1.1 request: {error}.")
             return
-        if self.phase is Phase.HEADER and not self.deaf:
+        if self.phase is HEADER and not self.deaf:
             # Bytes of one header that is longer than one read; the part in a read that it shares is counted at its end.
             if self.messages_begun == 0 or (fresh and self.messages_begun == 1):
                 self.header_bytes += size
@@ -262,7 +273,7 @@ class Protocol(HttpToolsProtocol):
         self.header_bytes = 0
         self.header_complete = False
         self.messages_begun += 1
-        self.phase = Phase.HEADER
+        self.phase = HEADER
         self.since = self.shared.now
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -289,6 +300,8 @@ class Protocol(HttpToolsProtocol):
         watched = dict(self.watched)
         length = -1 if b"transfer-encoding" in watched else int(watched.get(b"content-length", b"0"))
         self.upgrading = length != 0 and parser.should_upgrade()
+        if self.shared.mounts is not None:
+            self.url = self.shared.mounts.target(watched.get(b"host", b""), self.url)
         path, _, query = self.url.partition(b"?")
         handler: Callable[[DirectExchange], Awaitable[None]] | None = self.shared.hot.get((method, path))
         if handler is None:
@@ -313,7 +326,7 @@ class Protocol(HttpToolsProtocol):
             expects_continue=b"expect" in watched,
         )
         self.reading = exchange
-        self.phase = Phase.BODY
+        self.phase = BODY
         if self.running is None:
             self._run(exchange, handler)
         elif len(self.queue) < self.shared.limits.pipelined_max:
@@ -339,7 +352,7 @@ class Protocol(HttpToolsProtocol):
         self.reading = None
         exchange.complete = True
         exchange.wake()
-        self.phase = Phase.IDLE if self.running is None else Phase.ANSWER
+        self.phase = IDLE if self.running is None else ANSWER
         self.since = self.shared.now
 
     # Handing on.
@@ -387,8 +400,8 @@ class Protocol(HttpToolsProtocol):
         elif self.refusal is not None:
             self._send_refusal(*self.refusal)
             return
-        elif self.phase is Phase.ANSWER:
-            self.phase = Phase.IDLE
+        elif self.phase is ANSWER:
+            self.phase = IDLE
             self.since = self.shared.now
         if not self.queue:
             self.flow.resume_reading()
@@ -428,7 +441,7 @@ class Protocol(HttpToolsProtocol):
         self.deaf = True
         self.queue.clear()
         if linger and self.transport.can_write_eof():
-            self.phase = Phase.LINGER
+            self.phase = LINGER
             self.since = self.shared.now
             self.flow.resume_reading()
             self.transport.write_eof()

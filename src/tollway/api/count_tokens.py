@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 from tollway.api.house import House
-from tollway.billing.tokens import count_prompt, media_tokens
 from tollway.domain.chat import ChatRequest
+from tollway.domain.identity import Key
 
 Decode = Callable[[bytes], ChatRequest]
 
 
-async def count_tokens(house: House, decode: Decode, body: bytes) -> int:
-    """An estimate: every family has a tokenizer of its own, and ours is o200k. InvalidRequest: not a request."""
-    request = decode(body)
-    loop = house.gateway.loop
-    return await loop.run_in_executor(
-        None, lambda: count_prompt(house.gateway.tokenizer(), request) + media_tokens(request)
-    )
+async def count_tokens(house: House, key: Key, decode: Decode, body: bytes) -> int:
+    """An estimate: every family has a tokenizer of its own, and ours is o200k. InvalidRequest: not a request.
+
+    PaymentRequired, RateLimited: more work than this key gets for nothing (`gateway/counts.py`).
+    """
+    await house.counts.admit(key, len(body))
+    return await house.counts.count(key.id, decode(body), len(body))

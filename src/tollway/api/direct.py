@@ -206,7 +206,9 @@ class DirectExchange(Exchange):
         else:
             transport.write(head)
             transport.write(body)
-        await self._drain_and_finish()
+        if self.carrier.flow.write_paused:
+            await self.carrier.flow.drain()
+        self._finish()
 
     async def start(self, status: int, headers: Headers) -> None:
         """Begin a stream. `headers` may declare a content-length, else it is chunked (HTTP/1.0: until it closes)."""
@@ -249,14 +251,16 @@ class DirectExchange(Exchange):
             raise RuntimeError(f"The answer ends {self._left} bytes before its content-length.")
         if out:
             self.carrier.transport.write(out)
-        await self._drain_and_finish()
+        if self.carrier.flow.write_paused:
+            await self.carrier.flow.drain()
+        self._finish()
 
     def _head(self, status: int, headers: Headers, framing: bytes) -> bytes:
         if self.started:
             raise RuntimeError("The answer has already been started.")
         lines = b"".join([b"%b: %b\r\n" % line for line in headers])
         # A line break inside a name or value would let its author write headers, or a whole answer (FAULTS.md, C-9).
-        if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or b"\0" in lines:
+        if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or 0 in lines:
             raise ValueError("A header of the answer holds a line break or a NUL.")
         self.started, self.status = True, status
         if not self.complete and not 0 <= self._length - self.received <= UNREAD_BYTES_MAX:
@@ -282,10 +286,8 @@ class DirectExchange(Exchange):
                 raise RuntimeError("The answer is longer than its content-length.")
         return held + data if held else data
 
-    async def _drain_and_finish(self) -> None:
-        # Waiting here keeps a client that pipelines but does not read from filling memory with answers.
-        if self.carrier.flow.write_paused:
-            await self.carrier.flow.drain()
+    def _finish(self) -> None:
+        # After the drain: a client that pipelines but does not read must not fill memory with answers.
         if self.gone:
             return
         self.finished = True

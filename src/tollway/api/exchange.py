@@ -67,6 +67,16 @@ class Exchange:
         value = self._first.get(name)
         return None if value is None else value.decode("latin-1")
 
+    def carries(self, names: frozenset[bytes]) -> bool:
+        """Whether it has any of these headers; their names are lower case."""
+        if self._first is None:
+            self._first = dict(reversed(self._headers))
+        return not names.isdisjoint(self._first)
+
+    def values(self, name: bytes) -> list[str]:
+        """The values of every header line of this name, in order. `name` is lower case."""
+        return [value.decode("latin-1") for each, value in self._headers if each == name]
+
     def check_body(self, limit: int) -> None:
         """Refuse by the headers alone a body that `body(limit)` would refuse (FAULTS.md, C-2).
 

@@ -9,15 +9,20 @@ from tollway.api.chat import Inference
 from tollway.api.count_tokens import count_tokens
 from tollway.api.exchange import ClientGone, Exchange, Receive, Scope, Send
 from tollway.api.house import House
-from tollway.api.storefronts.base import JSON, error_response
-from tollway.api.storefronts.google import GOOGLE
+from tollway.api.storefronts.base import JSON, Storefront, error_response
+from tollway.api.storefronts.google import GOOGLE, GOOGLE_ARRAY, credential
 from tollway.domain.catalog import WireFormat
-from tollway.domain.errors import NotBuiltYet, NotFound, TollwayError
+from tollway.domain.errors import InvalidRequest, NotFound, TollwayError
+from tollway.domain.identity import Caller
+from tollway.gateway.plain import answer
+from tollway.wire.gemini import embed_server as gemini_embeddings
 from tollway.wire.gemini import server as gemini
 
 log = structlog.get_logger(__name__)
 
-PATH = "/v1beta/models/{call:path}"
+PATHS = tuple(f"{base}/models/{{model:path}}:{{method}}" for base in ("/v1beta", "/v1", "/api/v1beta", "/api/v1"))
+"""Google's SDKs ask for v1beta, and for v1 since their third release, behind whatever base URL they are given."""
+METHODS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
 
 
 class GeminiCalls:
@@ -25,43 +30,62 @@ class GeminiCalls:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._inference = Inference(house, GOOGLE, gemini, "/v1beta/models", WireFormat.GEMINI)
+        path = "/v1beta/models"
+        self._inference = Inference(house, GOOGLE, gemini, path, WireFormat.GEMINI)
+        self._lists = Inference(house, GOOGLE_ARRAY, gemini, path, WireFormat.GEMINI, lambda _: {"array": True})
+        self._embeddings = Inference(
+            house,
+            GOOGLE,
+            gemini_embeddings,
+            path,
+            WireFormat.GEMINI,
+            also=lambda request: {"request": request},
+            complete=answer,
+            api_type="embeddings",
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
+        model, method = scope["path_params"]["model"], scope["path_params"]["method"]
+        query = exchange.query.decode("latin-1")
+        alt = parse_qs(query).get("alt", ["json"])[0]
+        manners = GOOGLE_ARRAY if method == "streamGenerateContent" and alt == "json" else GOOGLE
         try:
-            await self._answer(exchange, scope["path_params"]["call"])
+            carried = credential(exchange.header, query)
+            caller = await self._house.authenticator.authenticate_inference(
+                carried, self._house.proxies.client_of(exchange)
+            )
+            await self._answer(exchange, caller, model, method, alt)
         except TollwayError as error:
-            if not exchange.started:
-                await exchange.respond(*error_response(GOOGLE, error))
+            await _refuse(exchange, manners, error)
         except ClientGone:
             return
         except Exception as error:  # the last resort: a mistake of ours is a 500 in the caller's own format
             log.exception("request failed", path=exchange.path, error=repr(error))
-            if not exchange.started:
-                fault = TollwayError("Something went wrong on our side; it has been logged.")
-                await exchange.respond(*error_response(GOOGLE, fault))
+            fault = TollwayError("Something went wrong on our side; it has been logged.")
+            await _refuse(exchange, manners, fault)
 
-    async def _answer(self, exchange: Exchange, call: str) -> None:
-        query = parse_qs(exchange.query.decode("latin-1"))
-
-        def header(name: bytes) -> str | None:
-            if name != b"x-api-key":
-                return exchange.header(name)
-            return exchange.header(name) or exchange.header(b"x-goog-api-key") or query.get("key", [None])[0]
-
+    async def _answer(self, exchange: Exchange, caller: Caller, model: str, method: str, alt: str) -> None:
         house = self._house
-        caller = await house.authenticator.authenticate_inference(header)
-        model, _, method = call.rpartition(":")
         body = await exchange.body(house.config.server.request_max_bytes)
         if method == "countTokens":
-            tokens = await count_tokens(house, gemini.decode_count_request, body)
+            tokens = await count_tokens(house, caller.key, gemini.decode_count_request, body)
             await exchange.respond(200, JSON, gemini.encode_count(tokens))
             return
-        if method not in {"generateContent", "streamGenerateContent"}:
-            raise NotFound(f"There is no method {method[:40]!r}; there are generateContent and streamGenerateContent.")
+        if method in {"embedContent", "batchEmbedContents"}:
+            decode = gemini_embeddings.decode_one if method == "embedContent" else gemini_embeddings.decode_request
+            await self._embeddings.answer(exchange, caller, structs.replace(decode(body), model=model), len(body))
+            return
+        if method not in METHODS:
+            raise NotFound(f"There is no method {method[:40]!r}; there are {', '.join(METHODS)}.")
         streamed = method == "streamGenerateContent"
-        if streamed and query.get("alt") != ["sse"]:
-            raise NotBuiltYet("Streams come as server-sent events only: add ?alt=sse to the URL.")
+        if streamed and alt not in ("sse", "json"):
+            raise InvalidRequest('alt: "sse" for server-sent events, or "json" for one list of chunks', param="alt")
         request = structs.replace(gemini.decode_request(body), model=model, stream=streamed)
-        await self._inference.answer(exchange, caller, request, len(body))
+        inference = self._lists if streamed and alt == "json" else self._inference
+        await inference.answer(exchange, caller, request, len(body))
+
+
+async def _refuse(exchange: Exchange, manners: Storefront, error: TollwayError) -> None:
+    if not exchange.started:
+        await exchange.respond(*error_response(manners, error))

@@ -1,16 +1,21 @@
-"""`GET /api/v1/generation?id=`: what a finished request was, took and cost (OPENROUTER.md 8.1)."""
+"""`GET /api/v1/generation?id=` (OPENROUTER.md 8.1), `/generations/{id}/trace`: what a finished request was, and why."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollway.api.answers import iso
 from tollway.api.house import House
+from tollway.domain.apps import app_of
 from tollway.domain.errors import InvalidRequest, NotFound
-from tollway.domain.generation import Attempt, Generation
+from tollway.domain.generation import Attempt, Generation, Placed, Trace
+from tollway.domain.identity import Caller
 from tollway.domain.money import usd
+from tollway.domain.routing import route_id
+from tollway.routing.keyring import label
 from tollway.storage.generations import find_generation
 
 
@@ -20,37 +25,87 @@ async def get_generation(house: House, request: Request) -> Response:
     wanted = request.query_params.get("id")
     if not wanted:
         raise InvalidRequest("id: the query parameter is missing", param="id")
+    return _json(generation_json(await _find(house, caller, wanted), house))
+
+
+async def get_trace(house: House, request: Request) -> Response:
+    """The plan as it was made, and each attempt with its times; of the caller's own workspace, else 404."""
+    generation = await _find(house, house.caller(request), request.path_params["id"])
+    return _json(trace_json(generation, house))
+
+
+async def _find(house: House, caller: Caller, wanted: str) -> Generation:
     # `/v1` writes ids as chatcmpl_..., and both find the generation (STOREFRONTS.md).
     generation_id = f"gen-{wanted.removeprefix('chatcmpl_')}" if wanted.startswith("chatcmpl_") else wanted
     generation = await find_generation(house.database, caller.workspace_id, generation_id)
     if generation is None:
         raise NotFound(f"Generation {wanted[:80]} not found")
-    body = msgspec.json.encode({"data": generation_json(generation, house)})
-    return Response(body, media_type="application/json")
+    return generation
+
+
+def _json(data: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode({"data": data}), media_type="application/json")
+
+
+def trace_json(generation: Generation, house: House) -> dict[str, Any]:
+    """Where nothing was to be decided no plan is kept: who was tried was the only one that fits."""
+    plan = generation.plan
+    if plan is None:
+        plan = Trace(tuple(Placed(each.endpoint_id, "the only one that fits", 1.0) for each in generation.attempts))
+    return {
+        "id": generation.id,
+        "model": generation.model,
+        "created_at": iso(generation.created_ms),
+        "auto": None if generation.routed is None else asdict(generation.routed),
+        "candidates": [{"rank": rank, **asdict(each)} for rank, each in enumerate(plan.candidates, 1)],
+        "left_out": [asdict(each) for each in plan.left_out],
+        "unlisted": plan.unlisted,
+        "off": plan.off,
+        "attempts": [
+            {
+                "endpoint_id": each.endpoint_id,
+                "route_id": route_id(each.endpoint_id),
+                "provider_name": house.provider_name(each.provider),
+                "began_ms": each.began_ms,
+                "latency_ms": each.latency_ms,
+                "outcome": each.outcome.value,
+                "status": each.status,
+                "message": each.message,
+                **({"key": label(each.key)} if each.key else {}),
+            }
+            for each in generation.attempts
+        ],
+        "generation_ms": generation.generation_ms,
+        "finish_reason": generation.finish_reason,
+        "total_cost": usd(generation.cost),
+        "usage_flag": generation.usage_flag,
+        "error": generation.error,
+    }
 
 
 def generation_json(generation: Generation, house: House) -> dict[str, Any]:
     """All fields that the official SDKs require."""
-    usage = generation.usage
+    usage, app = generation.usage, app_of(generation.http_referer, generation.app_title)
     cost = usd(generation.cost)
     return {
         "id": generation.id,
         "upstream_id": generation.upstream_id,
         "request_id": None,
         "model": generation.model,
-        "router": None,
+        "router": generation.routed.router if generation.routed else None,
         "provider_name": house.provider_name(generation.provider) if generation.provider else None,
-        "preset_id": None,
+        "route_id": route_id(generation.endpoint_id) if generation.endpoint_id else None,
+        "preset_id": generation.preset_id,
         "session_id": generation.session_id,
         "external_user": generation.external_user,
-        "app_id": None,
+        "app_id": app.id if app else None,
         "origin": generation.origin,
         "http_referer": generation.http_referer,
         "user_agent": generation.user_agent,
         "workspace_id": generation.workspace_id,
         "data_region": "global",
         "api_type": generation.api_type,
-        "created_at": datetime.fromtimestamp(generation.created_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "created_at": iso(generation.created_ms),
         "streamed": generation.streamed,
         "cancelled": generation.cancelled,
         "finish_reason": generation.finish_reason,
@@ -73,9 +128,9 @@ def generation_json(generation: Generation, house: House) -> dict[str, Any]:
         "web_search_engine": None,
         "usage": cost,
         "total_cost": cost,
-        "upstream_inference_cost": None,
+        "upstream_inference_cost": usd(generation.own_cost) if generation.credential_id else None,
         "cache_discount": usd(generation.cache_discount) if generation.cache_discount else None,
-        "is_byok": False,
+        "is_byok": generation.credential_id is not None,
         "service_tier": None,
         "response_cache_source_id": None,
         "provider_responses": [_attempt(attempt, generation, house) for attempt in generation.attempts],
@@ -90,10 +145,11 @@ def _attempt(attempt: Attempt, generation: Generation, house: House) -> dict[str
         "status": attempt.status,
         "id": attempt.upstream_id,
         "endpoint_id": attempt.endpoint_id,
+        "route_id": route_id(attempt.endpoint_id),
         "provider_name": house.provider_name(attempt.provider),
         "model_permaslug": generation.model,
         "latency": attempt.latency_ms,
-        "is_byok": False,
+        "is_byok": attempt.credential_id is not None,
         "outcome": attempt.outcome.value,
         "message": attempt.message,
     }

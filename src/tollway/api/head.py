@@ -23,8 +23,8 @@ def fault_of(
         return 405, f"{method.decode()} is not served here."
     if len(url) + sum([len(name) + len(value) + 4 for name, value in headers]) > limits.header_bytes:
         return 431, header_too_large(limits)
-    names = [name for name, _ in watched]
-    if len(names) != len(set(names)):
+    names = dict(watched)
+    if len(names) != len(watched):
         return 400, "Host, Content-Length, Transfer-Encoding and Expect may each be sent once."
     if version == "1.1" and b"host" not in names:
         return 400, "An HTTP/1.1 request needs a Host header."

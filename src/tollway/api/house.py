@@ -6,13 +6,30 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 
+from tollway.api.forwarded import Proxies
 from tollway.config import Config
 from tollway.domain.errors import Unauthenticated
 from tollway.domain.identity import Caller
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
+from tollway.gateway.budget_desk import BudgetDesk
+from tollway.gateway.byok_desk import ByokDesk
 from tollway.gateway.commit import Committer
+from tollway.gateway.counts import TokenCounts
+from tollway.gateway.guardrail_desk import GuardrailDesk
+from tollway.gateway.key_desk import KeyDesk
+from tollway.gateway.member_desk import MemberDesk
+from tollway.gateway.oauth_desk import OAuthDesk
+from tollway.gateway.rankings import Rankings
+from tollway.gateway.records import Records
+from tollway.gateway.schema_checks import SchemaChecks
+from tollway.gateway.workspace_desk import WorkspaceDesk
+from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
+from tollway.identity.guest import GuestRules
+from tollway.identity.people import People
+from tollway.payments.events import Events
+from tollway.payments.topup import Till
 from tollway.routing.market import Market
 from tollway.storage.database import Database
 
@@ -26,6 +43,11 @@ class House:
         config: Config,
         database: Database,
         authenticator: Authenticator,
+        people: People,
+        audit: AuditLog,
+        keys: KeyDesk,
+        oauth: OAuthDesk,
+        till: Till,
         gateway: Gateway,
         committer: Committer,
         jobs: Jobs,
@@ -37,6 +59,17 @@ class House:
         self.config = config
         self.database = database
         self.authenticator = authenticator
+        self.people = people
+        self.audit = audit
+        self.keys = keys
+        self.oauth = oauth
+        self.workspaces = WorkspaceDesk(database, gateway.books, audit, authenticator.forget_workspace)
+        self.budgets = BudgetDesk(database, gateway.books, audit, self.workspaces)
+        self.guardrails = GuardrailDesk(database, audit, authenticator.forget_workspace)
+        self.members = MemberDesk(database, audit, self.workspaces)
+        self.till = till
+        self.payment_events = Events(database, gateway.books)
+        self.byok = ByokDesk(database, audit, gateway.own, lambda: gateway.market, authenticator.forget_workspace)
         self.gateway = gateway
         self.committer = committer
         self.jobs = jobs
@@ -46,7 +79,13 @@ class House:
         """Reads the catalog anew and swaps the market."""
         self.simulated = simulated
         """Whether the simulator plays the providers: the demo."""
+        self.records = Records(database)
+        self.rankings = Rankings(database, audit, gateway.now_ms)
+        self.counts = TokenCounts(gateway)
+        self.schemas = SchemaChecks()
         self.ready = False
+        self.proxies = Proxies(config.server.trusted_proxies, config.server.forwarded_header)
+        self.guests = GuestRules(frozenset(config.guest.models), config.guest.output_max)
         self.port = config.server.port
         """The port that is listened on: another than the configured one if that is 0."""
 
@@ -69,6 +108,10 @@ class House:
 
     def check_control(self, request: Request) -> None:
         """Unauthenticated: the request does not carry this start's control token."""
-        carried = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(carried.encode(), self.control_token.encode()):
+        if not self.is_control(request):
             raise Unauthenticated("This URL is for the command line on the server's own machine.")
+
+    def is_control(self, request: Request) -> bool:
+        """Whether the request carries this start's control token."""
+        carried = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(carried.encode(), self.control_token.encode())

@@ -1,21 +1,30 @@
 """Catalog answers: `GET .../models`, one model, and a model's endpoints, as OPENROUTER.md 7.1 and 7.2 have them."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tollway.api.house import House
+from tollway.api.model_feed import feed
+from tollway.api.model_query import BY_USE, Moment, keeps_nothing, ordered, score_of, tests_of
 from tollway.domain.catalog import Endpoint, Model, Price, Rates
+from tollway.domain.chat import Preferences
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NotFound
+from tollway.domain.measured import Measured, Spread
 from tollway.domain.money import price_to_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
+from tollway.routing.rules import NO_CHAT, Ask
+from tollway.routing.rulings import rules_of
 
 PAGE_MAX = 1000
 PAGE_DEFAULT = 500
+ZDR_KEPT_S = 30.0
 
 _RATE_NAMES = (
     ("prompt", "prompt"),
@@ -37,29 +46,76 @@ class ModelPages:
     def __init__(self, house: House) -> None:
         self._house = house
         self._market: Market | None = None
-        self._items: list[bytes] = []
-        self._texts: list[str] = []
-        """What `q` looks at, of each of the items."""
+        self._live: list[Offer] = []
         self._ids: dict[str, bytes] = {}
+        """Models that can be called, as JSON."""
+        self._zdr: tuple[float, bytes] = (0.0, b"")
 
-    async def list(self, request: Request) -> Response:
-        """`offset` and `limit` are opt-in; `q` searches ids and names."""
+    async def list(self, request: Request, makes: str = "") -> Response:
+        """`offset` and `limit` are opt-in; filters and orders are those of model_query.py; `use_rss=true` for a feed.
+
+        `output_modalities` says what is listed: `all`, or what the models make, separated by commas. Without it
+        /api/v1 lists those that make text (OPENROUTER.md 7.1), /v1 all, as OpenAI does. `makes`: the URL says it.
+        """
         self._refresh()
-        items = self._items
-        if query := request.query_params.get("q"):
-            words = query.casefold()
-            items = [item for item, text in zip(items, self._texts, strict=True) if words in text]
-        total = len(items)
-        following = "null"
-        if {"offset", "limit"} & request.query_params.keys():
-            offset = _whole(request, "offset", 0, 10**9)
-            limit = _whole(request, "limit", PAGE_DEFAULT, PAGE_MAX)
-            items = items[offset : offset + limit]
-            if offset + limit < total:
-                following = f'"{request.url.path}?{_next_query(request, offset + limit, limit)}"'
-        body = b'{"object":"list","data":[' + b",".join(items)
-        body += f'],"total_count":{total},"links":{{"next":{following}}}}}'.encode()
-        return Response(body, media_type="application/json")
+        offers = await self._chosen(request, self._live, makes)
+        if request.query_params.get("use_rss", "").lower() == "true":
+            body = feed(offers, self._house.config.public_url)
+            return Response(body, media_type="application/rss+xml; charset=utf-8")
+        return _listed(request, [self._ids[offer.model.id] for offer in offers])
+
+    async def count(self, request: Request) -> Response:
+        """How many of them there are."""
+        self._refresh()
+        found = len(await self._chosen(request, self._live))
+        return Response(b'{"data":{"count":%d}}' % found, media_type="application/json")
+
+    async def of_caller(self, request: Request) -> Response:
+        """The same list, of what the caller's workspace allows: other endpoints don't count, nor do their prices."""
+        self._refresh()
+        market, standing = self._house.gateway.market, self._house.caller(request).key.standing
+        rulings = standing.rulings if standing else ()
+        ask = Ask(NO_CHAT, 0, frozenset(), Preferences(), market.facts)
+        rules = rules_of(rulings, ask, market.slugs)
+        allowed = []
+        for offer in self._live:
+            live = tuple(each for each in offer.live if not any(rule.check(ask, each) for rule in rules))
+            if live:
+                allowed.append(offer if len(live) == len(offer.live) else structs.replace(offer, live=live))
+        whole = {id(offer) for offer in self._live}
+        items = [
+            self._ids[offer.model.id] if id(offer) in whole else msgspec.json.encode(model_json(offer))
+            for offer in await self._chosen(request, allowed)
+        ]
+        return _listed(request, items)
+
+    async def zdr_endpoints(self, request: Request) -> Response:
+        """Every live endpoint of a provider that is known to keep no prompts; half a minute old at most."""
+        now_s, market = self._house.now_s(), self._house.gateway.market
+        if not self._zdr[1] or market is not self._market or now_s - self._zdr[0] > ZDR_KEPT_S:
+            self._refresh()
+            found = [
+                endpoint_json(
+                    each, offer.model, self._house.provider_name(each.provider), self._house.gateway.health, now_s
+                )
+                for offer in self._live
+                for each in offer.live
+                if keeps_nothing(market, each.provider)
+            ]
+            self._zdr = now_s, msgspec.json.encode({"data": found})
+        return Response(self._zdr[1], media_type="application/json")
+
+    async def _chosen(self, request: Request, offers: Sequence[Offer], makes: str = "") -> Sequence[Offer]:
+        query, gateway = request.query_params, self._house.gateway
+        default = "all" if request.url.path.startswith("/v1/") else "text"
+        wanted = frozenset((makes or query.get("output_modalities") or default).split(","))
+        wall_s = gateway.now_ms() / 1000
+        tests = tests_of(query, gateway.market, wall_s)
+        tokens = await self._house.rankings.models() if query.get("sort") in BY_USE else {}
+        score = score_of(query, Moment(self._house.now_s(), gateway.health, tokens))
+        if "all" not in wanted:
+            tests.append(lambda offer: not wanted.isdisjoint(offer.model.output_modalities))
+        return ordered([offer for offer in offers if all(test(offer) for test in tests)], score)
 
     async def one(self, request: Request) -> Response:
         """One model by its id (which holds a slash) or another of its names. `/v1/models/{id}` answers it bare."""
@@ -105,11 +161,15 @@ class ModelPages:
         if market is self._market:
             return
         self._market = market
-        live = [offer for offer in market.offers.values() if offer.live]
-        live.sort(key=lambda offer: (-offer.model.created_s, offer.model.id))
-        self._ids = {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in live}
-        self._items = list(self._ids.values())
-        self._texts = [f"{offer.model.id} {offer.model.name}".casefold() for offer in live]
+        self._live = live_offers(market)
+        self._ids = {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in self._live}
+        self._zdr = (0.0, b"")
+
+
+def live_offers(market: Market) -> list[Offer]:
+    """The models that can be called just now, the newest first."""
+    live = [offer for offer in market.offers.values() if offer.live]
+    return sorted(live, key=lambda offer: (-offer.model.created_s, offer.model.id))
 
 
 def model_json(offer: Offer) -> dict[str, Any]:
@@ -179,9 +239,9 @@ def _rates(rates: Rates) -> dict[str, str]:
 def endpoint_json(
     endpoint: Endpoint, model: Model, provider_name: str, health: HealthBoard, now_s: float
 ) -> dict[str, Any]:
-    """One provider's offer. Percentiles come with a later issue: null means "not known"."""
-    state, succeeded, failed = health.status(endpoint.id, now_s)
-    tried = succeeded + failed
+    """One provider's offer. Percentiles are of the last 5 minutes, whatever their names say: null means "not known"."""
+    state, _, _ = health.status(endpoint.id, now_s)
+    measured = health.measured(endpoint.id, now_s)
     tools = "tools" in endpoint.parameters
     return {
         "name": f"{provider_name} | {model.id}",
@@ -197,16 +257,54 @@ def endpoint_json(
         "supported_parameters": sorted(endpoint.parameters),
         "supports_implicit_caching": endpoint.price is not None and endpoint.price.rates.cache_read is not None,
         "status": -1 if state == "down" else 0,
-        "uptime_last_5m": None,
-        "uptime_last_30m": None,
-        "uptime_last_1d": round(100 * succeeded / tried, 2) if tried else None,
-        "latency_last_30m": None,
-        "throughput_last_30m": None,
+        "uptime_last_5m": _percent(measured.uptime.minutes_5),
+        "uptime_last_30m": _percent(measured.uptime.minutes_30),
+        "uptime_last_1d": _percent(measured.uptime.day),
+        "latency_last_30m": _spread(measured.first_s),
+        "throughput_last_30m": _spread(measured.speed),
         "service_tier": None,
         "native_tools": {},
         "supports_tool_choice": {"auto": tools, "none": tools, "required": tools, "function": tools},
         "supports_diarization": False,
     }
+
+
+def measured_json(measured: Measured) -> dict[str, Any]:
+    """What was measured of an endpoint lately; shares from 0 to 1, null where nobody asked it."""
+    return {
+        "requests_last_30m": measured.requests,
+        "error_rate": round(measured.error_rate, 4),
+        "rate_limited_rate": round(measured.limited_rate, 4),
+        "malformed_tool_call_rate": round(measured.malformed_rate, 4),
+        "first_token_s": _spread(measured.first_s),
+        "tokens_per_s": _spread(measured.speed),
+        "uptime_last_5m": _percent(measured.uptime.minutes_5),
+        "uptime_last_30m": _percent(measured.uptime.minutes_30),
+        "uptime_last_1d": _percent(measured.uptime.day),
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 2)
+
+
+def _spread(found: Spread | None) -> dict[str, float] | None:
+    return None if found is None else {name: round(getattr(found, name), 4) for name in Spread.__struct_fields__}
+
+
+def _listed(request: Request, items: Sequence[bytes]) -> Response:
+    """A page of them, or all."""
+    total = len(items)
+    following = "null"
+    if {"offset", "limit"} & request.query_params.keys():
+        offset = _whole(request, "offset", 0, 10**9)
+        limit = _whole(request, "limit", PAGE_DEFAULT, PAGE_MAX)
+        items = items[offset : offset + limit]
+        if offset + limit < total:
+            following = f'"{request.url.path}?{_next_query(request, offset + limit, limit)}"'
+    body = b'{"object":"list","data":[' + b",".join(items)
+    body += f'],"total_count":{total},"links":{{"next":{following}}}}}'.encode()
+    return Response(body, media_type="application/json")
 
 
 def _next_query(request: Request, offset: int, limit: int) -> str:

@@ -15,6 +15,7 @@ import uvicorn
 
 from tollway.api.connection import Connections, Protocol
 from tollway.api.exchange import App, Handler
+from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
 
 __all__ = ["Connections", "Protocol", "ServerLimits", "run", "serve"]
@@ -37,6 +38,7 @@ async def serve(
     sockets: Sequence[socket.socket] | None = None,
     hot: Hot | None = None,
     limits: ServerLimits | None = None,
+    mounts: Mounts | None = None,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     shutdown_grace_s: float = 30.0,
@@ -50,7 +52,7 @@ async def serve(
     does not start.
     """
     limits = limits or ServerLimits()
-    connections = Connections(limits, hot)
+    connections = Connections(limits, hot, mounts)
     listeners = list(sockets) if sockets is not None else [bind(host, port)]
     for listener in listeners:
         # Accepted sockets inherit both (Linux, BSD). Without the first the kernel alone buffers 3.8 MB for each client

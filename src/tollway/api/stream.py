@@ -4,20 +4,23 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+from tollway.api.cpen import Told
 from tollway.api.exchange import Exchange
-from tollway.api.storefronts.base import Headers, Storefront, error_response
+from tollway.api.routing_metadata import FIELD, metadata_json
+from tollway.api.storefronts.base import Headers, Storefront, error_response, lines_of
 from tollway.billing.pricing import Cost
 from tollway.domain.errors import TollwayError
-from tollway.domain.events import Answer, Event
+from tollway.domain.events import Event
 from tollway.domain.generation import Usage
 from tollway.domain.routing import Candidate
+from tollway.gateway.run import Run
+from tollway.gateway.sink import NO_LIMITS, Answered
 
 FIRST_COMMENT_S = 8.0
 """Until then an answer that has not begun may still become an HTTP error (FAULTS.md section 2, late commit)."""
 NEXT_COMMENT_S = 10.0
 
-SSE: Headers = [
-    (b"content-type", b"text/event-stream"),
+STREAM: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
     (b"access-control-allow-origin", b"*"),
@@ -34,8 +37,10 @@ class Encoder(Protocol):
     """The server role of a wire format, for one streamed answer."""
 
     def encode(self, events: Sequence[Event]) -> bytes: ...
-    def finish(self, usage: bytes) -> bytes: ...
-    def error(self, *, code: int, message: str, metadata: dict[str, Any] | None) -> bytes: ...
+    def finish(self, usage: bytes, *, extra_fields: dict[str, Any] | None) -> bytes: ...
+    def error(
+        self, *, code: int, message: str, metadata: dict[str, Any] | None, extra_fields: dict[str, Any] | None
+    ) -> bytes: ...
 
 
 class Format(Protocol):
@@ -52,7 +57,8 @@ class Format(Protocol):
 class _Base:
     """What both sinks share: the exchange, the storefront's manners, the generation's id.
 
-    `also` is what the format's encoders are given besides: fields that only this format has.
+    `also` is what the format's encoders are given besides: fields that only this format has. `told`: what is said of
+    the route, to CPEN's callers; `shows_routing`: the caller wants `openrouter_metadata`.
     """
 
     def __init__(
@@ -62,17 +68,35 @@ class _Base:
         wire: Format,
         names: Callable[[str], str],
         also: Mapping[str, Any],
+        told: Told | None = None,
+        shows_routing: bool = False,
     ) -> None:
         self._also = also
+        self._told = told
+        self._shows_routing = shows_routing
+        self._run: Run | None = None
+        """Only where its routing is to be shown."""
         self._exchange = exchange
         self._storefront = storefront
         self._wire = wire
         self._names = names
         self._id = ""
         self._created_s = 0
+        self._limits = NO_LIMITS
 
-    def begin(self, generation_id: str, created_s: int) -> None:
+    def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run | None = None) -> None:
+        self._limits = limits
         self._id, self._created_s = self._storefront.show_id(generation_id), created_s
+        if self._shows_routing:
+            self._run = run
+
+    def _extra(self, candidate: Candidate, usage: Usage) -> dict[str, Any] | None:
+        """Fields that are added to the answer; None: there are none."""
+        fields = None if self._told is None else self._told.completed(candidate, usage)
+        return fields if self._run is None else {**(fields or {}), **self._routing(self._run)}
+
+    def _routing(self, run: Run) -> dict[str, Any]:
+        return {FIELD: metadata_json(run, self._names)}
 
     def on_left(self, callback: Callable[[], None]) -> None:
         self._exchange.on_gone(callback)
@@ -81,17 +105,27 @@ class _Base:
         return self._names(candidate.endpoint.provider)
 
     def _usage(self, usage: Usage, cost: Cost) -> bytes:
+        if (own := cost.own) is not None:
+            return self._wire.usage_json(
+                usage, cost=cost.total, prompt_cost=own.prompt, completion_cost=own.completion, is_byok=True
+            )
         return self._wire.usage_json(usage, cost=cost.total, prompt_cost=cost.prompt, completion_cost=cost.completion)
+
+    def _model(self, candidate: Candidate) -> str:
+        """As the caller asked for it where that was an alias."""
+        return candidate.alias or candidate.endpoint.model_id
 
     def _headers(self, base: Headers, candidate: Candidate | None) -> Headers:
         headers = [*base, (b"x-generation-id", self._id.encode())]
+        if self._limits:
+            headers += lines_of(self._limits)
         if candidate is not None:
             headers.append((b"x-provider-name", self._provider(candidate).encode("latin-1", "replace")))
         return headers
 
     async def fail(self, error: TollwayError) -> None:
-        status, headers, body = error_response(self._storefront, error)
-        await self._exchange.respond(status, headers, body)
+        shown = None if self._run is None or error.status == 500 else self._routing(self._run)
+        await self._exchange.respond(*error_response(self._storefront, error, shown))
 
 
 class WholeSink(_Base):
@@ -103,17 +137,19 @@ class WholeSink(_Base):
     async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
         raise RuntimeError("an answer that is not streamed has no pieces")
 
-    async def finish(self, candidate: Candidate, answer: Answer | None, usage: Usage, cost: Cost) -> None:
+    async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         if answer is None:
             raise RuntimeError("the answer ended without a body")
+        extra = self._extra(candidate, usage)
+        also = self._also if extra is None else {**self._also, "extra_fields": extra}
         body = self._wire.encode_answer(
             answer,
             id=self._id,
             created=self._created_s,
-            model=candidate.endpoint.model_id,
+            model=self._model(candidate),
             provider=self._provider(candidate),
             usage_json=self._usage(usage, cost),
-            **self._also,
+            **also,
         )
         await self._exchange.respond(200, self._headers(JSON, candidate), body)
 
@@ -129,15 +165,19 @@ class StreamSink(_Base):
         names: Callable[[str], str],
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
         also: Mapping[str, Any],
+        told: Told | None = None,
+        shows_routing: bool = False,
     ) -> None:
-        super().__init__(exchange, storefront, wire, names, also)
+        super().__init__(exchange, storefront, wire, names, also, told, shows_routing)
         self._spawn = spawn
+        self._base: Headers = [(b"content-type", storefront.stream_type), *STREAM]
         self._encoder: Encoder | None = None
+        self._candidate: Candidate | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, generation_id: str, created_s: int) -> None:
-        super().begin(generation_id, created_s)
+    def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run | None = None) -> None:
+        super().begin(generation_id, created_s, limits, run)
         self._timer = self._loop.call_later(FIRST_COMMENT_S, self._still_waiting)
 
     async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
@@ -145,14 +185,15 @@ class StreamSink(_Base):
         if encoder is None:
             encoder = self._open(candidate)
             if not self._exchange.started:
-                await self._exchange.start(200, self._headers(SSE, candidate))
+                await self._exchange.start(200, self._headers(self._base, candidate))
         await self._exchange.write(encoder.encode(events))
 
-    async def finish(self, candidate: Candidate, answer: Answer | None, usage: Usage, cost: Cost) -> None:
+    async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         encoder = self._encoder or self._open(candidate)
         if not self._exchange.started:
-            await self._exchange.start(200, self._headers(SSE, candidate))
-        await self._exchange.end(encoder.finish(self._usage(usage, cost)))
+            await self._exchange.start(200, self._headers(self._base, candidate))
+        last = encoder.finish(self._usage(usage, cost), extra_fields=self._extra(candidate, usage))
+        await self._exchange.end(last)
 
     async def fail(self, error: TollwayError) -> None:
         self._stop_timer()
@@ -160,18 +201,27 @@ class StreamSink(_Base):
             await super().fail(error)
             return
         encoder = self._encoder or self._wire.EventEncoder(
-            id=self._id, created=self._created_s, model="", provider=str(error.metadata.get("provider_name", ""))
+            id=self._id,
+            created=self._created_s,
+            model="",
+            provider=str(error.metadata.get("provider_name", "")),
+            **self._also,
         )
         status = self._storefront.status_of(error)
         metadata = {"error_type": error.error_type, **error.metadata}
-        await self._exchange.end(encoder.error(code=status, message=error.message, metadata=metadata))
+        said = None if self._told is None else self._told.failed(self._candidate)
+        if self._run is not None:
+            said = {**(said or {}), **self._routing(self._run)}
+        last = encoder.error(code=status, message=error.message, metadata=metadata, extra_fields=said)
+        await self._exchange.end(last)
 
     def _open(self, candidate: Candidate) -> Encoder:
         self._stop_timer()
+        self._candidate = candidate
         self._encoder = self._wire.EventEncoder(
             id=self._id,
             created=self._created_s,
-            model=candidate.endpoint.model_id,
+            model=self._model(candidate),
             provider=self._provider(candidate),
             **self._also,
         )
@@ -186,7 +236,7 @@ class StreamSink(_Base):
             self._stop_timer()
             return
         if not self._exchange.started:
-            await self._exchange.start(200, self._headers(SSE, None))
+            await self._exchange.start(200, self._headers(self._base, None))
         said = self._storefront.processing
         await self._exchange.write(f": {said}\n\n".encode() if said else b"\n")
 

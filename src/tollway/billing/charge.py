@@ -1,6 +1,6 @@
 """Who pays for what: how a request ended -> what its caller is charged and what we absorb (MONEY.md's table)."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.billing.pricing import FREE, Cost, cost
 from tollway.domain.catalog import Price
@@ -32,10 +32,19 @@ class Charge(Struct, frozen=True):
     cost: Cost
     absorbed: Nanodollars = 0
     alarm: str | None = None
+    upstream: Nanodollars | None = None
+    """At the provider's own price, where the caller's is another."""
 
 
 def charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     """Applies the table of MONEY.md, "Who pays for what", row by row. Never more than the hold."""
+    charged = _charge(ending, price, hold)
+    if price is None or price.tariff is None or not ending.accepted:
+        return charged
+    return structs.replace(charged, upstream=cost(charged.usage, price.upstream).total)
+
+
+def _charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     if price is None or not ending.accepted:
         return Charge(usage=ending.reported or Usage(), cost=FREE)
     if ending.caller_left and ending.finish_reason != "error":
@@ -44,9 +53,14 @@ def charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     if ending.finish_reason in (None, "error"):
         # Died, stalled, failed, or nothing came at all (zero-completion insurance): nobody is charged for it.
         usage = ending.reported or ending.counted
-        spent = cost(usage, price).total if ending.produced or ending.reported else 0
+        spent = cost(usage, price.upstream).total if ending.produced or ending.reported else 0
         return Charge(usage=usage, cost=FREE, absorbed=spent)
     return _capture(ending.reported or ending.counted, price, hold)
+
+
+def with_lost(charged: Charge, usage: Usage, price: Price) -> Charge:
+    """The same charge, and what another provider was asked for besides: nobody is charged for that, we absorb it."""
+    return structs.replace(charged, absorbed=charged.absorbed + cost(usage, price.upstream).total)
 
 
 def _capture(usage: Usage, price: Price, hold: Nanodollars) -> Charge:
@@ -54,11 +68,17 @@ def _capture(usage: Usage, price: Price, hold: Nanodollars) -> Charge:
     if due.total > hold:
         capped = Cost(hold, min(due.prompt, hold), max(0, hold - due.prompt), due.cache_discount)
         return Charge(usage, capped, absorbed=due.total - hold, alarm=f"cost {due.total} above the hold {hold}")
-    if due.total == 0 and (usage.prompt or usage.completion) and not price.declared_free and not _rounds_away(price):
+    if (
+        due.total == 0
+        and (usage.prompt or usage.completion)
+        and not price.declared_free
+        and not _rounds_away(usage, price)
+    ):
         return Charge(usage, Cost(hold, hold, 0, 0), alarm="zero cost for tokens at an endpoint with a price")
     return Charge(usage, due)
 
 
-def _rounds_away(price: Price) -> bool:
-    """Whether each unit has a price, so that a cost of zero can only be a tiny one, rounded."""
-    return bool(price.rates.prompt and price.rates.completion)
+def _rounds_away(usage: Usage, price: Price) -> bool:
+    """Whether each unit that was used has a price, so that a cost of zero can only be a tiny one, rounded."""
+    rates = price.rates
+    return bool((rates.prompt or not usage.prompt) and (rates.completion or not usage.completion))

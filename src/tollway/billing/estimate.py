@@ -56,6 +56,12 @@ def bound(
     return Bound(ceiling(base + rate * tokens), tokens, ours=True)
 
 
+def input_bound(price: Price, *, prompt_tokens: int, requests: int) -> Nanodollars:
+    """The most that a request without output costs: `prompt_tokens` and `requests` are upper bounds."""
+    dear = dearest(price, prompt_tokens)
+    return ceiling(dear.prompt * prompt_tokens + dear.request * requests)
+
+
 def max_tokens_for(price: Price, prompt_tokens: int, choices: int, available: Nanodollars) -> int:
     """How many output tokens `available` would buy: what a 402 names. 0: not even the prompt."""
     dear = dearest(price, prompt_tokens)

@@ -1,5 +1,7 @@
 """The rules of holds: what one node may promise of a workspace's money and of a key's limit, in memory."""
 
+from collections.abc import Sequence
+
 from tollway.domain.identity import LimitReset
 from tollway.domain.money import Nanodollars
 
@@ -12,15 +14,18 @@ class Lease:
     `held <= amount` at every instant.
     """
 
-    __slots__ = ("amount", "held")
+    __slots__ = ("amount", "held", "owed")
 
-    def __init__(self, amount: Nanodollars) -> None:
+    def __init__(self, amount: Nanodollars, owed: Nanodollars = 0) -> None:
         self.amount = amount
         self.held: Nanodollars = 0
+        self.owed = owed
+        """What the workspace has to pay before it may spend: a payment was taken back after it was spent."""
 
     @property
     def available(self) -> Nanodollars:
-        return self.amount - self.held
+        """What one more hold may take; below 0 while more is owed than there is."""
+        return self.amount - self.held - self.owed
 
     def add(self, amount: Nanodollars) -> None:
         """Credits that have been posted to the database."""
@@ -30,7 +35,7 @@ class Lease:
 class Meter:
     """A key's spending in its present window. A hold counts in the window in which it was admitted."""
 
-    __slots__ = ("held", "limit", "reset", "spent", "window")
+    __slots__ = ("carried", "held", "limit", "next", "reset", "spent", "window")
 
     def __init__(self, limit: Nanodollars | None, reset: LimitReset | None) -> None:
         self.limit = limit
@@ -38,6 +43,18 @@ class Meter:
         self.window = 0
         self.spent: Nanodollars = 0
         self.held: Nanodollars = 0
+        self.next: Meter | None = None
+        """The meter that took this one's place when the key's reset was changed, with what was held."""
+        self.carried = 0
+        """The window of `next` in which that counts."""
+
+    def followed_by(self, reset: LimitReset | None, window: int, spent: Nanodollars) -> "Meter":
+        """The meter of the same key with another reset: what is held now goes on counting, in the new window."""
+        following = Meter(self.limit, reset)
+        following.window = self.carried = window
+        following.spent, following.held = spent, self.held
+        self.next = following
+        return following
 
     def roll(self, now_ms: int) -> None:
         """Starts a new window when the last one is over: what is held keeps counting where it was admitted.
@@ -54,23 +71,55 @@ class Meter:
         return None if self.limit is None else max(0, self.limit - self.spent - self.held)
 
 
+class Budget(Meter):
+    """What many keys may spend together in a window: a hold of any of them counts."""
+
+    __slots__ = ("whose",)
+
+    def __init__(self, whose: str, limit: Nanodollars, reset: LimitReset | None) -> None:
+        super().__init__(limit, reset)
+        self.whose = whose
+        """As an error says it: "the workspace's daily budget"."""
+
+
 class Hold:
-    """A promise of at most `amount`, which resolves once: `resolve(cost)` captures it, `resolve(0)` voids it."""
+    """A promise of at most `amount`, which resolves once: `resolve(cost)` captures it, `resolve(0)` voids it.
 
-    __slots__ = ("amount", "lease", "meter", "open", "window")
+    `own`: what the caller's own provider may bill besides, which only the meter counts, as far as its limit goes.
+    """
 
-    def __init__(self, lease: Lease, meter: Meter, amount: Nanodollars) -> None:
-        if not 0 <= amount <= max(0, available(lease, meter)):
-            raise ValueError(f"a hold of {amount} where {available(lease, meter)} is available")
+    __slots__ = ("amount", "budgets", "lease", "meter", "open", "own", "window")
+
+    def __init__(
+        self, lease: Lease, meter: Meter, amount: Nanodollars, budgets: Sequence[Budget] = (), own: Nanodollars = 0
+    ) -> None:
+        while meter.next is not None:
+            meter = meter.next
+        if not 0 <= amount <= max(0, available(lease, meter, budgets)):
+            raise ValueError(f"a hold of {amount} where {available(lease, meter, budgets)} is available")
         self.lease = lease
         self.meter = meter
         self.amount = amount
+        left = meter.available if own else None
+        self.own = own if left is None else min(own, left - amount)
         self.window = meter.window
         self.open = True
         lease.held += amount
-        meter.held += amount
+        meter.held += amount + self.own
+        self.budgets: tuple[tuple[Budget, int], ...] = ()
+        """Each with the window in which this hold counts."""
+        if budgets:
+            self.budgets = tuple((each, each.window) for each in budgets)
+            for each in budgets:
+                each.held += amount
 
-    def resolve(self, cost: Nanodollars) -> None:
+    def count_in(self, budget: Budget, day: int) -> None:
+        """A budget that was made while this hold, admitted on `day`, was open already."""
+        if self.open and window_start(budget.reset, day) >= budget.window:
+            self.budgets += ((budget, budget.window),)
+            budget.held += self.amount
+
+    def resolve(self, cost: Nanodollars, own: Nanodollars = 0) -> None:
         """Takes `cost` of the hold and releases the rest. A cost above the hold is the caller's bug: it was capped."""
         if not self.open:
             raise RuntimeError("a hold resolves once")
@@ -79,21 +128,39 @@ class Hold:
         self.open = False
         self.lease.held -= self.amount
         self.lease.amount -= cost
+        self._follow()
         if self.meter.window == self.window:
-            self.meter.held -= self.amount
-            self.meter.spent += cost
+            self.meter.held -= self.amount + self.own
+            self.meter.spent += cost + min(own, self.own)
+        for budget, window in self.budgets:
+            if budget.window == window:
+                budget.held -= self.amount
+                budget.spent += cost
 
-    def give_back(self, cost: Nanodollars) -> None:
+    def give_back(self, cost: Nanodollars, own: Nanodollars = 0) -> None:
         """What was captured was never charged, or its charge was reversed: the money is the workspace's again."""
         self.lease.amount += cost
+        self._follow()
         if self.meter.window == self.window:
-            self.meter.spent -= cost
+            self.meter.spent -= cost + min(own, self.own)
+        for budget, window in self.budgets:
+            if budget.window == window:
+                budget.spent -= cost
+
+    def _follow(self) -> None:
+        """To the meter that counts now; a hold of a window that is over stays where it is, and counts nowhere."""
+        while self.meter.next is not None and self.meter.window == self.window:
+            self.meter, self.window = self.meter.next, self.meter.carried
 
 
-def available(lease: Lease, meter: Meter) -> Nanodollars:
+def available(lease: Lease, meter: Meter, budgets: Sequence[Budget] = ()) -> Nanodollars:
     """What one more hold may take: all limits at once."""
     of_key = meter.available
-    return lease.available if of_key is None else min(lease.available, of_key)
+    found = lease.available if of_key is None else min(lease.available, of_key)
+    for budget in budgets:
+        if (left := budget.available) is not None and left < found:
+            found = left
+    return found
 
 
 def window_start(reset: LimitReset | None, day: int) -> int:

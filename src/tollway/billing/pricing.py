@@ -15,17 +15,25 @@ class Cost(Struct, frozen=True):
     completion: Nanodollars
     cache_discount: Nanodollars
     """What cached reads saved against the prompt price; negative where cache writes cost more."""
+    own: "Cost | None" = None
+    """The caller's own key was used: what its provider bills for it, at list price. The rest is the fee."""
 
 
 FREE = Cost(0, 0, 0, 0)
 
 
 def cost(usage: Usage, price: Price) -> Cost:
-    """The cost of `usage` at `price`; tiers go by the whole prompt's tokens (strictly more than the tier's bound)."""
+    """The cost of `usage` at `price`; tiers go by the whole prompt's tokens (strictly more than the tier's bound).
+
+    Where the provider says what it bills (Cohere), that is what counts, and no class of tokens has its own price.
+    """
+    if usage.billed is not None:
+        usage = Usage(prompt=usage.billed[0], completion=usage.billed[1])
     rates = rates_for(price, usage.prompt) if price.tiers else price.rates
     if not (usage.cache_read or usage.cache_write or usage.reasoning or usage.audio_prompt or usage.audio_completion):
         read, written = usage.prompt * rates.prompt, usage.completion * rates.completion
-        return Cost(round_cost(read + written + rates.request), round_cost(read), round_cost(written), 0)
+        total = round_cost(read + written + rates.request * usage.requests)
+        return Cost(total, round_cost(read), round_cost(written), 0)
     cached = min(usage.cache_read, usage.prompt)
     written = min(usage.cache_write, usage.prompt - cached)
     written_1h = min(usage.cache_write_1h, written)
@@ -47,7 +55,7 @@ def cost(usage: Usage, price: Price) -> Cost:
     )
     uncached = (usage.prompt - audio) * rates.prompt + audio * _or(rates.audio, rates.prompt)
     return Cost(
-        total=round_cost(prompt + completion + rates.request),
+        total=round_cost(prompt + completion + rates.request * usage.requests),
         prompt=round_cost(prompt),
         completion=round_cost(completion),
         cache_discount=_signed(uncached - prompt) if cached or written else 0,

@@ -8,6 +8,7 @@ from importlib.resources import files
 from tiktoken._tiktoken import CoreBPE  # type: ignore[import-not-found]  # compiled, and without a stub
 
 from tollway.domain.chat import (
+    AnyPart,
     AssistantMessage,
     AudioPart,
     ChatRequest,
@@ -23,6 +24,7 @@ from tollway.domain.chat import (
     ToolFunction,
     VideoPart,
 )
+from tollway.domain.plain import Input, PlainRequest, RerankRequest
 
 # Special tokens and the pattern of o200k_base: facts of the encoding (tiktoken 0.14, openai_public.py, MIT).
 _SPECIAL = {"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018}
@@ -120,23 +122,27 @@ def _function_text(function: ToolFunction) -> str:
     return f"{function.name} {function.description or ''} {function.parameters or ''}"
 
 
-def media_tokens(request: ChatRequest) -> int:
+def media_tokens(request: ChatRequest | PlainRequest) -> int:
     """An upper bound for the request's media."""
+    if isinstance(request, PlainRequest):
+        return sum(_media_of(each) for each in request.inputs if isinstance(each, tuple))
+    return sum(_media_of(message.content) for message in request.messages if isinstance(message.content, tuple))
+
+
+def _media_of(parts: tuple[AnyPart | int, ...]) -> int:
     total = 0
-    for message in request.messages:
-        if isinstance(message.content, tuple):
-            for part in message.content:
-                match part:
-                    case ImagePart():
-                        total += MEDIA_TOKENS["image"]
-                    case AudioPart():
-                        total += MEDIA_TOKENS["audio"]
-                    case VideoPart() | LegacyVideoPart():
-                        total += MEDIA_TOKENS["video"]
-                    case FilePart() | DocumentPart():
-                        total += MEDIA_TOKENS["file"]
-                    case _:
-                        pass
+    for part in parts:
+        match part:
+            case ImagePart():
+                total += MEDIA_TOKENS["image"]
+            case AudioPart():
+                total += MEDIA_TOKENS["audio"]
+            case VideoPart() | LegacyVideoPart():
+                total += MEDIA_TOKENS["video"]
+            case FilePart() | DocumentPart():
+                total += MEDIA_TOKENS["file"]
+            case _:
+                pass
     return total
 
 
@@ -144,3 +150,47 @@ def count_prompt(tokenizer: Tokenizer, request: ChatRequest) -> int:
     """The prompt's tokens by our tokenizer: text, and `MESSAGE_TOKENS` a message; without media."""
     text = sum(tokenizer.count(piece) for piece in prompt_text(request))
     return text + MESSAGE_TOKENS * max(1, len(request.messages))
+
+
+def count_inputs(tokenizer: Tokenizer, request: PlainRequest) -> int:
+    """A plain request's tokens by our tokenizer, without media. A query is read with each of the documents."""
+    total = 0
+    for each in request.inputs:
+        if isinstance(each, str):
+            total += tokenizer.count(each)
+        else:
+            total += sum(isinstance(part, int) for part in each)
+            total += sum(tokenizer.count(part.text) for part in each if isinstance(part, TextPart))
+    if isinstance(request, RerankRequest):
+        total += tokenizer.count(request.query) * len(request.inputs)
+    return total
+
+
+DOCUMENTS_PER_UNIT = 100
+UNIT_CHUNK_TOKENS = 500
+"""A search unit is a query with up to 100 documents; one longer than 500 tokens, query included, counts as several
+(Cohere, "How does pricing work?")."""
+
+
+def search_units(request: PlainRequest) -> int:
+    """How often a rerank's price per request is due where the provider does not say: by the documents. Else 1."""
+    return -(-len(request.inputs) // DOCUMENTS_PER_UNIT) if isinstance(request, RerankRequest) else 1
+
+
+def search_units_bound(request: PlainRequest) -> int:
+    """The most search units that a rerank can take: a token is at least a byte, and chunks may hold the query again."""
+    if not isinstance(request, RerankRequest):
+        return 1
+    query = len(request.query.encode())
+    room = max(1, UNIT_CHUNK_TOKENS - min(query, UNIT_CHUNK_TOKENS // 2))
+    chunks = sum(1 + text_bytes(each) // room for each in request.inputs)
+    return -(-chunks // DOCUMENTS_PER_UNIT)
+
+
+def text_bytes(given: Input) -> int:
+    """The UTF-8 bytes of an input's text, and one for each of its tokens: no count of its tokens is higher."""
+    if isinstance(given, str):
+        return len(given.encode())
+    return sum(
+        1 if isinstance(part, int) else len(part.text.encode()) for part in given if isinstance(part, int | TextPart)
+    )

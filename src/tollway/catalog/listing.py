@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tollway.catalog.match import ModelIndex
 from tollway.catalog.names import read_name
-from tollway.domain.catalog import Model, ProviderInfo
+from tollway.domain.catalog import Model, ProviderInfo, WireFormat
 from tollway.domain.catalog_rows import EndpointRow, PriceRow
 from tollway.domain.money import price_from_text, price_to_text
 from tollway.domain.rates import RatesText, TierText
@@ -29,6 +29,7 @@ _CONTEXT = (
     "max_model_len",
     "loaded_context_length",
     "max_context_length",
+    "max_input_tokens",
     "inputTokenLimit",
 )
 _OUTPUT = ("max_output_length", "max_completion_tokens", "max_output_tokens", "max_tokens", "outputTokenLimit")
@@ -54,11 +55,17 @@ _FEATURES = {
     "web_search": ("web_search_options",),
     "tool_use": ("tools", "tool_choice"),
     "function_calling": ("tools", "tool_choice"),
+    "thinking": ("reasoning", "include_reasoning"),
 }
-"""`supported_features` (OpenRouter's provider list), `capabilities` (LM Studio, Mistral) -> request parameters."""
+"""`supported_features` (OpenRouter's provider list), `capabilities` (LM Studio, Mistral, Anthropic) -> parameters."""
 
 _ANY_SERVER = ("max_tokens", "stop", "temperature", "top_p")
 """What every OpenAI-compatible server takes, where its list says nothing."""
+_OF_FORMAT: dict[WireFormat, tuple[str, ...]] = {
+    WireFormat.ANTHROPIC_MESSAGES: (*_ANY_SERVER, "tool_choice", "tools", "top_k"),
+    WireFormat.GEMINI: (*_ANY_SERVER, "response_format", "structured_outputs", "tool_choice", "tools", "top_k"),
+}
+"""The same for formats in which more belongs to every model."""
 
 
 class Listed(Struct, frozen=True):
@@ -91,7 +98,7 @@ def read_listing(body: bytes) -> Listing:
     """The body of `GET /models` -> its models, without repetitions, in the order given.
 
     Understood: OpenAI's list and what vLLM, llama.cpp, LM Studio, Groq and Mistral add to it; Ollama's `/api/tags`;
-    Gemini's list; OpenRouter's `/models` and the provider list that it asks of its providers, with prices.
+    Anthropic's and Gemini's lists; OpenRouter's `/models`, and the list with prices that it asks of its providers.
     ValueError: not JSON, or not a list of models.
     """
     try:
@@ -147,7 +154,7 @@ def rows_for(
                 wire_format=provider.wire_format,
                 context_tokens=context,
                 output_tokens_max=listed.output_tokens_max,
-                parameters=listed.parameters or _ANY_SERVER,
+                parameters=_parameters(listed, provider.wire_format),
                 input_modalities=listed.input_modalities or shape.input_modalities,
                 output_modalities=listed.output_modalities or shape.output_modalities,
                 quantization=listed.quantization or read_name(listed.upstream_model).quantization,
@@ -157,6 +164,11 @@ def rows_for(
             )
         )
     return tuple(new.values()), tuple(endpoints)
+
+
+def _parameters(listed: Listed, wire_format: WireFormat) -> tuple[str, ...]:
+    of_format = _OF_FORMAT.get(wire_format, ())
+    return tuple(sorted({*listed.parameters, *of_format})) if of_format else listed.parameters or _ANY_SERVER
 
 
 def _new_id(slug: str, listed: Listed) -> str:
@@ -190,10 +202,11 @@ def _read(entry: dict[str, Any]) -> Listed | None:
     given = _words(entry.get("input_modalities")) or _words(shape.get("input_modalities"))
     made = _words(entry.get("output_modalities")) or _words(shape.get("output_modalities"))
     kind = _text(entry, "type")
-    if not made and (kind.startswith("embedding") or "embed" in name.lower()):
-        made = ("embeddings",)
-    if not given and (kind == "vlm" or _object(entry, "capabilities").get("vision") is True):
-        given = ("text", "image")
+    if not made:
+        made = _made_by_name(kind, name.lower())
+    able = _object(entry, "capabilities")
+    if not given and (kind == "vlm" or able.get("vision") is True or _supported(able, "image_input")):
+        given = ("text", "image", *(("file",) if _supported(able, "pdf_input") else ()))
     if rates is not None and not _is_whole(rates, made or ("text",)):
         rates, tiers = None, ()
     quantization = (_text(entry, "quantization") or _text(details, "quantization_level")).lower()
@@ -214,14 +227,29 @@ def _read(entry: dict[str, Any]) -> Listed | None:
     )
 
 
+def _supported(capabilities: dict[str, Any], name: str) -> bool:
+    """Anthropic's list says for each capability `{"supported": true}`, with details for some."""
+    return _object(capabilities, name).get("supported") is True
+
+
+def _made_by_name(kind: str, name: str) -> tuple[str, ...]:
+    """What a model makes by its type or its name, where its server does not say; empty: text, as far as we know."""
+    if kind.startswith("embedding") or "embed" in name:
+        return ("embeddings",)
+    if kind.startswith("rerank") or "rerank" in name:
+        return ("rerank",)
+    return ("moderation",) if "-moderation" in name else ()
+
+
 def _read_parameters(entry: dict[str, Any]) -> tuple[str, ...]:
     said = _words(entry.get("supported_parameters"))
     if said:
         return said
     capabilities = entry.get("capabilities")
     if isinstance(capabilities, dict):
-        capabilities = [word for word, able in capabilities.items() if able is True]
-    features = (*_words(entry.get("supported_features")), *_words(capabilities))
+        capabilities = [word for word, able in capabilities.items() if able is True or _supported(capabilities, word)]
+    thinks = ("thinking",) if entry.get("thinking") is True else ()  # Gemini's list
+    features = (*_words(entry.get("supported_features")), *_words(capabilities), *thinks)
     sampling = _words(entry.get("supported_sampling_parameters"))
     if not features and not sampling:
         return ()

@@ -43,7 +43,7 @@ def encode_shipped(shipped: Shipped) -> bytes:
 
 
 def shipped() -> Shipped:
-    """The rows that came in the package. The one place of the core that reads a file, and it is the package's own."""
+    """The rows that came in the package. The core reads no files but the package's own: this, and the tagger's."""
     return decode_shipped((files("tollway.catalog") / "data" / "catalog.json.gz").read_bytes())
 
 

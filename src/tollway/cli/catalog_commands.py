@@ -12,8 +12,9 @@ from tollway.config import Config, load
 from tollway.domain.catalog_changes import Change
 from tollway.domain.rates import RatesText, rates_to_text
 from tollway.gateway.base import Gateway
+from tollway.gateway.live import live_providers
 from tollway.gateway.office import ChangeCatalog, Changed, SetEndpoint
-from tollway.gateway.supply import SPEAKS, live_providers
+from tollway.gateway.supply import SPEAKS
 from tollway.routing.market import build_market
 from tollway.storage.catalog import catalog_version, load_catalog
 from tollway.storage.database import Database
@@ -51,7 +52,7 @@ async def show(
     now_ms = Gateway.now_ms()
     async with reading(config) as database:
         catalog = await load_catalog(database, now_ms)
-        providers, _ = live_providers(catalog, config, None)
+        providers = live_providers(catalog, config, None).providers
         if not as_json:
             only = providers.keys() if live else None
             return await list_catalog(

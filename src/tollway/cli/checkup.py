@@ -3,20 +3,27 @@
 import asyncio
 import os
 import shutil
+import time
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from tollway.api.control import Hello
 from tollway.billing.tokens import Tokenizer
 from tollway.cli.control import find_server, send
 from tollway.cli.providers import explain_status, standings
 from tollway.config import Config, ConfigError, config_file, load, misnamed
 from tollway.domain.catalog import Catalog
 from tollway.domain.http import Deadlines, HttpRequest
+from tollway.gateway.access_tokens import AccessTokens, NoToken
+from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
-from tollway.gateway.supply import SPEAKS, live_providers
+from tollway.gateway.live import Live, list_request, live_providers
+from tollway.gateway.supply import SPEAKS
 from tollway.providers import Provider
+from tollway.routing.keyring import label
 from tollway.routing.market import build_market
 from tollway.storage.audit import audit_ledger
 from tollway.storage.catalog import load_catalog
@@ -200,8 +207,8 @@ async def check_providers(config: Config, catalog: Catalog) -> list[Check]:
         fix = "set a provider's key, e.g. OPENAI_API_KEY, or add a server: tollway providers add URL"
         return [*checks, Check("providers", State.WARN, "none is live", fix)]
     checks.append(Check("providers", State.OK, f"{len(live)} live: {', '.join(live)}"))
-    providers, credentials = live_providers(catalog, config, None)
-    market = build_market(catalog, providers, SPEAKS)
+    live_now = live_providers(catalog, config, None)
+    market = build_market(catalog, live_now.providers, SPEAKS)
     unpriced = [off.endpoint.id for offer in market.offers.values() for off in offer.off if off.rule == "unpriced"]
     # What a block with `free = true` lists is declared free when the server starts.
     billed = set(live) - {mine.slug for mine in config.providers if mine.free}
@@ -211,31 +218,44 @@ async def check_providers(config: Config, catalog: Catalog) -> list[Check]:
         checks.append(
             Check("prices", State.WARN, f"{len(unpriced)} endpoints of live providers are off for want of a price", fix)
         )
-    called = [providers[slug] for slug in live if slug in providers]
-    return checks + await check_reach(config, called, credentials)
+    checks += [Check(f"provider {slug}", State.WARN, fault) for slug, fault in live_now.faults.items()]
+    called = [live_now.providers[slug] for slug in live if slug in live_now.providers]
+    return checks + await check_reach(config, called, live_now)
 
 
-async def check_reach(config: Config, called: list[Provider], credentials: dict[str, str]) -> list[Check]:
-    """DNS, TCP, TLS and the key of each provider, by asking for its models: costs nothing, and takes no credits."""
+async def check_reach(config: Config, called: list[Provider], live: Live) -> list[Check]:
+    """DNS, TCP, TLS and the keys of each provider, by asking for its models: costs nothing, and takes no credits."""
     client = UpstreamClient(proxies=config.upstream.proxies)
+    jobs = Jobs()
+    tokens = AccessTokens(client, jobs.spawn, time.time)
     turns = asyncio.Semaphore(REACH_AT_ONCE)
     lists = {each.slug: each.models_url for each in config.providers}
 
-    async def one(provider: Provider) -> Check:
-        headers = provider.auth(credentials.get(provider.slug, ""))
-        url = lists.get(provider.slug) or f"{provider.base_url}/models"
+    async def one(provider: Provider, secret: str, key: int) -> Check:
+        name = f"{provider.slug} {label(key)}" if key else provider.slug
         async with turns:
-            return await reach(client, provider.slug, HttpRequest("GET", url, headers))
+            try:
+                credential = await tokens.for_provider(provider, secret)
+            except NoToken as fault:
+                return Check(f"provider {name}", State.FAIL, str(fault), "correct its credential")
+            request = list_request(provider, credential, lists.get(provider.slug), time.time())
+            return await reach(client, name, request)
+
+    def secrets(slug: str) -> list[tuple[int, str]]:
+        return list(enumerate(live.keyrings.get(slug, ()), 1)) or [(0, live.credentials.get(slug, ""))]
 
     try:
-        return list(await asyncio.gather(*(one(provider) for provider in called)))
+        return await asyncio.gather(
+            *(one(provider, secret, key) for provider in called for key, secret in secrets(provider.slug))
+        )
     finally:
         await client.close()
+        await jobs.close()
 
 
-async def reach(client: UpstreamClient, slug: str, request: HttpRequest) -> Check:
+async def reach(client: UpstreamClient, called: str, request: HttpRequest) -> Check:
     """One provider. A 404 is an answer too: not everyone lists models."""
-    name = f"provider {slug}"
+    name = f"provider {called}"
     deadlines = Deadlines(first_event_s=REACH_S, idle_s=REACH_S, total_s=REACH_S)
     try:
         status, body = await send(client, request, deadlines)
@@ -266,10 +286,18 @@ async def check_server(config: Config) -> Check:
             who = f" (its note names process {held.pid})" if held else ""
             return Check("server", State.FAIL, f"something holds the lock, but {control}{who}", "restart the server")
         status, body = await send(client, HttpRequest("GET", f"{control.url}/readyz"))
+        headers = (("authorization", f"Bearer {control.token}"),)
+        _, greeting = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers))
     except UpstreamFault as fault:
         return Check("server", State.FAIL, f"does not answer: {fault.message}", "restart the server")
     finally:
         await client.close()
+    if status == 200 and (alarms := (hello := msgspec.json.decode(greeting, type=Hello)).alarms + hello.drifts):
+        if hello.alarms:
+            fix = "put the right key into its variable, pay the provider, or `tollway catalog disable` the endpoint"
+            return Check("server", State.WARN, f"has switched off what providers refuse: {'; '.join(alarms)}", fix)
+        fix = "compare with the provider's bill, and ask it; docs/money.md says what was compared"
+        return Check("server", State.WARN, f"sees token counts drift: {'; '.join(alarms)}", fix)
     if status == 200:
         return Check("server", State.OK, f"runs at {control.url} and is ready")
     return Check(

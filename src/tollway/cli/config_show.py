@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from tollway.cli.terminal import console, print_json
-from tollway.config import SECTIONS, leaves, load, origins
+from tollway.config import SECRETS, SECTIONS, leaves, load, origins
 
 MASKED = "***"
-_SECRET_NAMES = frozenset({"key", "secret_key"})
+_SECRET_NAMES = frozenset({"key", "keys", "ring", *(place.rpartition(".")[2] for place in SECRETS)})
 
 
 def show(config_file: Path | None, *, as_json: bool) -> None:
@@ -37,8 +37,8 @@ def show(config_file: Path | None, *, as_json: bool) -> None:
 
 
 def _masked(place: str, value: object) -> object:
-    name = place.rpartition(".")[2]
-    if name in _SECRET_NAMES and value is not None:
+    name = place.rpartition(".")[2].partition("[")[0]
+    if name in _SECRET_NAMES and value:
         return MASKED
     # A proxy's address may hold a password (http://user:password@host).
     if place.startswith("upstream.proxies") and isinstance(value, str) and "@" in value:

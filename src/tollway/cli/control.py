@@ -23,9 +23,12 @@ from tollway.gateway.office import (
     Grant,
     Granted,
     Office,
+    RotateByok,
     SetEndpoint,
 )
 from tollway.gateway.supply import first_catalog
+from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace
+from tollway.identity.credentials import Rotation, open_ring, rotate
 from tollway.storage.database import Database
 from tollway.storage.files import DATABASE_FILE, Control, ServerLock, is_locked, load_secret, read_control
 from tollway.storage.keys import has_keys
@@ -49,7 +52,13 @@ class Operator(Protocol):
 
     async def disable_key(self, ask: Disable) -> None: ...
 
+    async def set_workspace(self, ask: SetWorkspace) -> Workspace: ...
+
+    async def set_preset(self, ask: SetPreset) -> PresetSet: ...
+
     async def grant(self, ask: Grant) -> Granted: ...
+
+    async def rotate_byok(self, ask: RotateByok) -> Rotation: ...
 
     async def change_catalog(self, ask: ChangeCatalog) -> Changed: ...
 
@@ -69,8 +78,17 @@ class RemoteOffice:
     async def disable_key(self, ask: Disable) -> None:
         await self._ask("keys/disable", ask, Disable)
 
+    async def set_workspace(self, ask: SetWorkspace) -> Workspace:
+        return await self._ask("workspaces", ask, Workspace)
+
+    async def set_preset(self, ask: SetPreset) -> PresetSet:
+        return await self._ask("presets", ask, PresetSet)
+
     async def grant(self, ask: Grant) -> Granted:
         return await self._ask("credits", ask, Granted)
+
+    async def rotate_byok(self, ask: RotateByok) -> Rotation:
+        return await self._ask("byok/rotate", ask, Rotation)
 
     async def change_catalog(self, ask: ChangeCatalog) -> Changed:
         return await self._ask("catalog/changes", ask, Changed)
@@ -79,18 +97,22 @@ class RemoteOffice:
         return await self._ask("catalog/endpoint", ask, Changed)
 
     async def _ask(self, path: str, ask: Struct, kind: type[Answer]) -> Answer:
-        headers = (("authorization", f"Bearer {self._control.token}"), ("content-type", "application/json"))
-        url = f"{self._control.url}/control/v1/{path}"
-        try:
-            status, body = await send(self._client, HttpRequest("POST", url, headers, msgspec.json.encode(ask)))
-        except UpstreamFault as fault:
-            raise Unavailable(
-                f"The server at {self._control.url} broke off ({fault.message}); whether the change was made is not "
-                "known: look before you repeat it"
-            ) from None
-        if status == 200:
-            return msgspec.json.decode(body, type=kind)
-        raise TollwayError(error_message(body) or f"The server answered with status {status}; its log says why")
+        return await ask_server(self._client, self._control, path, msgspec.json.encode(ask), kind)
+
+
+async def ask_server(client: UpstreamClient, control: Control, path: str, ask: bytes, kind: type[Answer]) -> Answer:
+    """What a control URL answers to a JSON body. TollwayError: the server's own words; Unavailable: it broke off."""
+    headers = (("authorization", f"Bearer {control.token}"), ("content-type", "application/json"))
+    try:
+        status, body = await send(client, HttpRequest("POST", f"{control.url}/control/v1/{path}", headers, ask))
+    except UpstreamFault as fault:
+        raise Unavailable(
+            f"The server at {control.url} broke off ({fault.message}); whether the change was made is not "
+            "known: look before you repeat it"
+        ) from None
+    if status == 200:
+        return msgspec.json.decode(body, type=kind)
+    raise TollwayError(error_message(body) or f"The server answered with status {status}; its log says why")
 
 
 async def send(client: UpstreamClient, request: HttpRequest, deadlines: Deadlines = DEADLINES) -> tuple[int, bytes]:
@@ -159,7 +181,20 @@ async def office(config: Config) -> AsyncIterator[Operator]:
         try:
             await first_catalog(database, Gateway.now_ms())
             pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
-            yield Office(database, Books(database), pepper, forget=_nobody_knows, reload=_nothing_to_reload)
+
+            async def rotate_alone(drop: bool) -> Rotation:
+                return await rotate(config, database, await open_ring(config, database), drop=drop)
+
+            yield Office(
+                database,
+                Books(database),
+                pepper,
+                forget=_nobody_knows,
+                forget_workspace=_nobody_knows,
+                forget_preset=_nobody_knows,
+                reload=_nothing_to_reload,
+                rotate=rotate_alone,
+            )
         finally:
             await database.close()
     finally:
@@ -191,8 +226,8 @@ async def _up_to_date(config: Config) -> bool:
         await reader.close()
 
 
-def _nobody_knows(digest: bytes) -> None:
-    """No server runs, so that no key is in anyone's memory."""
+def _nobody_knows(*_: object) -> None:
+    """No server runs, so that nothing is in anyone's memory."""
 
 
 async def _nothing_to_reload() -> None:

@@ -9,27 +9,35 @@ from rich.panel import Panel
 
 from tollway.app import running
 from tollway.cli.serve import freeze, run_loop
+from tollway.cli.simulate import behaviour_of
 from tollway.config import Config, Server, Storage
 from tollway.domain.money import nanodollars_from_text
 from tollway.identity.issue import create_key
+from tollway.simulator.behaviour import Behaviour
 from tollway.simulator.server import Simulator
+from tollway.storage.catalog import declare_free
 from tollway.telemetry.logs import set_up_logs
 
 CREDITS_USD = "10"
 WORKSPACE = "demo"
 MODEL = "openai/gpt-4o-mini"
+MODERATION = "openai:omni-moderation-latest"
 
 
-def demo(port: int, data_dir: Path, as_json: bool) -> None:
-    """Starts everything, prints the key, and returns on Ctrl-C. `as_json`: one line on stdout, for scripts."""
+def demo(port: int, data_dir: Path, as_json: bool, behaviour: str) -> None:
+    """Starts everything, prints the key, and returns on Ctrl-C. `as_json`: one line on stdout, for scripts.
+
+    `behaviour`: what every request meets at the simulated providers, as `tollway simulate` takes it.
+    """
+    defaults = behaviour_of(behaviour)
     # Not the configuration of the real server that may lie here: the demo needs no key, and must not fail for one.
     config = Config(server=Server(port=port), storage=Storage(data_dir=str(data_dir)))
     set_up_logs("warning")
-    run_loop(_demo(config, as_json))
+    run_loop(_demo(config, as_json, defaults))
 
 
-async def _demo(config: Config, as_json: bool) -> None:
-    simulator = await Simulator.start()
+async def _demo(config: Config, as_json: bool, defaults: Behaviour) -> None:
+    simulator = await Simulator.start(defaults=defaults)
     try:
         async with running(config, simulator_url=simulator.url) as (house, task):
             now_ms = house.gateway.now_ms()
@@ -38,25 +46,35 @@ async def _demo(config: Config, as_json: bool) -> None:
             )
             amount = nanodollars_from_text(CREDITS_USD)
             await house.gateway.books.grant(WORKSPACE, amount, f"demo-{now_ms}", "demo credits", now_ms)
+            # At OpenAI it costs nothing, which an operator has to declare; here nobody is really asked.
+            await declare_free(house.database, MODERATION, now_ms)
+            await house.reload()
             url = f"http://127.0.0.1:{house.port}"
+            setup = await house.people.setup_token(house.gateway.now_ms())
             if as_json:
-                sys.stdout.write(msgspec.json.encode({"url": url, "api_key": secret}).decode() + "\n")
+                told = {"url": url, "api_key": secret, "setup_url": f"{url}/setup#{setup}" if setup else None}
+                sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
                 sys.stdout.flush()
             else:
-                _announce(url, secret)
+                _announce(url, secret, setup)
             freeze()
             await task
     finally:
         await simulator.close()
 
 
-def _announce(url: str, secret: str) -> None:
+def _announce(url: str, secret: str, setup: str | None) -> None:
     console = Console()
     console.print(
         Panel(
             f"The site        [bold]{url}[/]\n"
             f"Your first key  [bold]{secret}[/]\n"
-            f"                ${CREDITS_USD} of credits; every provider is simulated",
+            f"                ${CREDITS_USD} of credits; every provider is simulated"
+            + (
+                f"\nIts admin       [bold]{url}/setup#{setup}[/]"
+                if setup
+                else f"\nSign in         [bold]{url}/sign-in[/]"
+            ),
             title="Tollway demo",
             expand=False,
         ),

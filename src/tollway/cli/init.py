@@ -8,13 +8,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tollway.catalog.address import fill
 from tollway.catalog.shipped import shipped
 from tollway.cli.providers import LOCAL_SERVERS, block_of
 from tollway.cli.terminal import console
-from tollway.config import CONFIG_FILE, Config, ConfigError, ModelConfig, ProviderConfig, Server, load_without_file
+from tollway.config import (
+    CONFIG_FILE,
+    GOOGLE_ENV,
+    Config,
+    ConfigError,
+    ModelConfig,
+    ProviderConfig,
+    Server,
+    load_without_file,
+)
 from tollway.domain.catalog import ProviderInfo, WireFormat
-from tollway.gateway.supply import SPEAKS
+from tollway.gateway.live import missing
+from tollway.gateway.supply import SPOKEN
+from tollway.providers import provider_for
+from tollway.providers.sigv4 import ACCESS_KEY_ENV
 from tollway.storage.files import read_control
 
 CONNECT_S = 0.2
@@ -26,6 +37,15 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "server.public_url": ("what the site and its samples show, e.g. behind a proxy", '"https://llm.example.org"'),
     "server.request_max_bytes": ("the largest request that is read", ""),
     "server.shutdown_grace_s": ("how long running answers may take to finish when the server stops", ""),
+    "server.trusted_proxies": (
+        "reverse proxies that are believed when they name the client: addresses and networks",
+        '["127.0.0.1", "10.0.0.0/8"]',
+    ),
+    "server.forwarded_header": ("the header in which they name it, or forwarded", ""),
+    "server.mounts": (
+        "storefronts (openrouter, openai, platform) at a path of a host name of their own",
+        '[{ host = "api.example.org", storefront = "platform", path = "/api/v1" }]',
+    ),
     "storage.data_dir": ("where database, secret and lock live", '"~/.local/share/tollway"'),
     "security.secret_key": (
         "peppers the digests of keys; by default made at first start, in the data directory. Without it no key works",
@@ -38,6 +58,91 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "upstream.connections_per_origin": ("open connections to one provider, at most", ""),
     "upstream.proxies": ("HTTP proxies by scheme or host", '{ https = "http://proxy.example.org:3128" }'),
     "upstream.attempts_max": ("endpoints that one request tries, at most, before it fails", ""),
+    "upstream.first_content_s": ("seconds that all attempts of a request have until its answer begins", ""),
+    "routing.policy": ("how traffic is balanced: by price, speed and reliability, or by price alone", '"price"'),
+    "routing.hedge_extra": ("the part of streamed chats that a second endpoint may be asked as well, at most 0.05", ""),
+    "routing.hedge_extra_max": ("the same part, of the chats that ask for it (provider.hedge)", ""),
+    "routing.aliases": (
+        "names like cpen/middle, for models that change behind them",
+        '[{ name = "acme/small", level = "low", models = ["openai/gpt-4o-mini"] }]',
+    ),
+    "routing.auto": (
+        "what openrouter/auto chooses from: models, excluded, cost_tier, and tasks with a list for each",
+        '{ models = ["openai/*", "anthropic/*"], cost_tier = "medium" }',
+    ),
+    "billing.packs": (
+        "credits at a price, as GET /v1/billing/status lists them",
+        '[{ id = "starter", name = "Starter", price_usd = "10" }]',
+    ),
+    "payments.stripe_key": ("Stripe's secret key; with it, credits are sold by Stripe Checkout", '"${STRIPE_KEY}"'),
+    "payments.stripe_webhook_secret": (
+        "what Stripe signs its events to /webhooks/stripe with; several with spaces in between",
+        '"${STRIPE_WEBHOOK_SECRET}"',
+    ),
+    "payments.stripe_url": ("where Stripe's API is", ""),
+    "payments.coinbase_key_id": ("Coinbase Business: the id of an API key", '"${CDP_API_KEY_ID}"'),
+    "payments.coinbase_key": ("its secret", '"${CDP_API_KEY_SECRET}"'),
+    "payments.coinbase_webhook_secret": (
+        "what Coinbase signs its events to /webhooks/coinbase with",
+        '"${COINBASE_WEBHOOK_SECRET}"',
+    ),
+    "payments.coinbase_url": ("where its API is", ""),
+    "payments.fee_percent": ("what is charged beside the credits, in percent", '"5.5"'),
+    "payments.fee_min_usd": ("the least of that fee, in USD", '"0.80"'),
+    "payments.crypto_fee_percent": ("the fee of payments in crypto", '"5"'),
+    "payments.purchase_min_usd": ("the least that is sold at once, in USD", ""),
+    "payments.purchase_max_usd": ("the most", ""),
+    "payments.refund_h": ("hours in which buyers may have back what is unused", ""),
+    "payments.expire_days": ("when what is left of a purchase expires; 0: never", ""),
+    "payments.expire_given_days": ("when what is left of a grant expires; 0: never", ""),
+    "payments.seller": ("who sells, as receipts say it", '"Example Ltd\\n1 High Street"'),
+    "billing.groups": (
+        "workspaces whose prices are the catalog's, multiplied",
+        '[{ name = "partners", multiplier = "1.2", workspaces = ["default"] }]',
+    ),
+    "platform.models": (
+        "the registry of the platform's API: what each model costs, in whole credits for a request",
+        '[{ id = "openai/gpt-4o-mini", credit_cost = 3 }]',
+    ),
+    "platform.credit_usd": ("what a platform credit is worth, in USD", ""),
+    "byok.fee_percent": ("what the use of workspaces' own provider keys costs, of the list price", ""),
+    "byok.ring": (
+        "keys in base64 under which they lie, the present one first; by default a file in the data directory",
+        '["${TOLLWAY_BYOK_KEY}"]',
+    ),
+    "users.sign_up": ('who may become a user: "open" to everybody, by "invite", or "off"', '"open"'),
+    "users.challenges": ("how apps that ask users for a key may protect its code", '["S256"]'),
+    "users.launch_credit_usd": ("credits of a new user's own workspace, in USD", '"1"'),
+    "records.keep_days": ("days for which the records of finished requests stay; 0: for ever", "90"),
+    "routing.default_model": ("the model of chat requests that name none", '"openai/gpt-4o-mini"'),
+    "upstream.recount_share": (
+        "the part of answers whose tokens are also counted here, to see providers' counts drift",
+        "",
+    ),
+    "upstream.fetch_allow": (
+        "private hosts and networks that images and files of requests may be fetched from",
+        '["files.internal", "10.0.0.0/8"]',
+    ),
+    "limits.key_rpm": ("requests a minute for each key; 0 is no limit, here and below", ""),
+    "limits.workspace_rpm": ("requests a minute for each workspace", ""),
+    "limits.model_rpm": ("requests a minute for each workspace and model", ""),
+    "limits.models_rpm": ("the same by model", '{ "openai/gpt-4o" = 30 }'),
+    "limits.address_rpm": ("requests a minute from each client address", ""),
+    "limits.key_tpm": ("tokens a minute for each key", ""),
+    "limits.workspace_tpm": ("tokens a minute for each workspace", ""),
+    "limits.key_at_once": ("requests under way for each key", ""),
+    "limits.workspace_at_once": ("requests under way for each workspace", ""),
+    "limits.credit_rps": ("requests a second for each credit that a key may spend", ""),
+    "limits.surge_rps": ("the most that credits give", ""),
+    "limits.free_rpm": ("requests of :free models a minute for each workspace", ""),
+    "limits.free_rpd": ("requests of :free models a day for each workspace", ""),
+    "limits.free_rpd_paid": ("the same for who has bought credits", ""),
+    "limits.free_paid_credits": ("how many these are", ""),
+    "limits.guest_rpm": ("requests a minute without a key, for each client address", ""),
+    "limits.guest_rpd": ("the same a day, of all guests together", ""),
+    "limits.burst_s": ("how much of a rate may be used at once: what it gives in so many seconds", ""),
+    "guest.models": ("models that may be asked without a key; none: nothing may", '["openai/gpt-4o-mini:free"]'),
+    "guest.output_max": ("tokens of an answer to a guest, at most", ""),
     "providers.slug": ("its name: one of the catalog's (`tollway providers list`), or your own choice", '"my-server"'),
     "providers.base_url": ("its address, up to where /chat/completions follows", '"http://10.0.0.5:8000/v1"'),
     "providers.models_url": (
@@ -46,9 +151,16 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     ),
     "providers.name": ("its name for people", '"My server"'),
     "providers.key": ("its key: name a variable rather than write it here", '"${MY_SERVER_KEY}"'),
+    "providers.keys": ("several of its keys, in place of `key`", '["${MY_SERVER_KEY}", "${MY_OTHER_KEY}"]'),
     "providers.models": ("its models, where they should not be listed from it (each as below)", ""),
     "providers.free": ("what it lists without a price costs nothing", ""),
-    "providers.cancels": ("it stops working when we hang up", ""),
+    "providers.speaks": ("a server's wire format, if not OpenAI's chat", '"anthropic_messages"'),
+    "providers.auth": ("the header that carries its key, if not the format's own", '"authorization"'),
+    "providers.variables": ("what `${NAME}` in its address stands for", '{ AZURE_RESOURCE_NAME = "my-resource" }'),
+    "providers.deployments": ("model -> what the provider calls it", '{ "openai/gpt-4o" = "my-gpt-4o" }'),
+    "providers.cancels": ("whether it stops working when we hang up, where that is not known", "true"),
+    "providers.trains": ("it trains on prompts", "false"),
+    "providers.retains": ("it keeps prompts after the answer", "false"),
     "providers.first_event_s": ("how long until its first word", ""),
     "providers.idle_s": ("how long between two words", ""),
     "providers.whole_s": ("how long an answer that is not streamed may take", ""),
@@ -61,6 +173,7 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "providers.models.free": ("instead of prices: it costs nothing", ""),
     "providers.models.context": ("tokens of prompt and answer together", ""),
     "providers.models.output_max": ("tokens of the answer, at most", "8192"),
+    "providers.models.operation": ("what it does: chat, embeddings, rerank or moderation", '"chat"'),
 }
 """Each option of config.py -> what it does, and a value to show where the default is none."""
 
@@ -149,14 +262,25 @@ def keys_in(environment: Mapping[str, str]) -> list[Found]:
     offered: set[str] = set()
     for info in sorted(shipped().providers, key=lambda each: (not _namesake(each), each.slug)):
         name = next((name for name in info.key_env if environment.get(name)), None)
-        if name is None or info.wire_format not in SPEAKS or fill(info.base_url, environment) is None:
+        if name is None or info.wire_format not in SPOKEN or not _opens(info, environment):
             continue
         again = name in offered
         offered.add(name)
         why = f"{info.name}: {name} is set" + (", and it belongs to more than one provider" if again else "")
-        block = f'[[providers]]\nslug = "{info.slug}"\nkey = "${{{name}}}"\n'
+        block = f'[[providers]]\nslug = "{info.slug}"\n'
+        # AWS's are several variables, and Google's names a file: the server reads them where they are.
+        if ACCESS_KEY_ENV not in info.key_env and name != GOOGLE_ENV:
+            block += f'key = "${{{name}}}"\n'
         found.append(Found(why, block, commented=again))
     return found
+
+
+def _opens(info: ProviderInfo, environment: Mapping[str, str]) -> bool:
+    """Whether what the environment holds is all that this provider needs."""
+    try:
+        return not missing(provider_for(info), None, Config(environment=environment))
+    except ValueError:
+        return False
 
 
 def _namesake(info: ProviderInfo) -> bool:

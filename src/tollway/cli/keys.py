@@ -29,9 +29,19 @@ async def create(
     reset: str | None,
     expires: str | None,
     as_json: bool,
+    rpm: int | None = None,
+    default_model: str | None = None,
 ) -> None:
     """Makes a key and prints it. ValueError: a reset or a date that is none; TollwayError: see `Office.create_key`."""
-    ask = CreateKey(name=name, workspace=workspace, limit=limit, limit_reset=_reset(reset), expires_at=_moment(expires))
+    ask = CreateKey(
+        name=name,
+        workspace=workspace,
+        limit=limit,
+        limit_reset=_reset(reset),
+        expires_at=_moment(expires),
+        rpm=rpm,
+        default_model=default_model,
+    )
     config = load(config_file)
     async with office(config) as operator:
         made = await operator.create_key(ask)
@@ -125,6 +135,8 @@ def _as_json(key: Key, spent: int) -> dict[str, object]:
         "spent": nanodollars_to_text(spent),
         "limit": None if key.limit is None else nanodollars_to_text(key.limit),
         "limit_reset": key.limit_reset,
+        "rpm": key.rpm,
+        "default_model": key.default_model,
         "created_at": _iso(key.created_ms),
         "expires_at": None if key.expires_ms is None else _iso(key.expires_ms),
         "disabled": key.disabled,

@@ -17,11 +17,17 @@ app = typer.Typer(
     add_completion=False,
 )
 keys_app = typer.Typer(help="Keys that callers use.", no_args_is_help=True)
+workspaces_app = typer.Typer(help="What workspaces want of their requests.", no_args_is_help=True)
+presets_app = typer.Typer(help="Named configurations of workspaces.", no_args_is_help=True)
+byok_app = typer.Typer(help="Workspaces' own keys for providers.", no_args_is_help=True)
 credits_app = typer.Typer(help="Credits of workspaces.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Models, endpoints and prices.", no_args_is_help=True)
 providers_app = typer.Typer(help="Providers, and servers of your own.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(workspaces_app, name="workspaces")
+app.add_typer(byok_app, name="byok")
+app.add_typer(presets_app, name="presets")
 app.add_typer(credits_app, name="credits")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(providers_app, name="providers")
@@ -29,6 +35,8 @@ app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file; default: ./tollway.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
+Behaviour = Annotated[str, typer.Option(help="What every request meets: latency_ms=200,tokens_per_s=50")]
+ForWorkspace = Annotated[str, typer.Option("--workspace", help="Whose: a workspace's id")]
 Workspace = Annotated[str, typer.Option(help="The workspace's id; it is made if it is not there")]
 
 
@@ -54,12 +62,13 @@ def serve(
 def demo(
     port: Annotated[int, typer.Option(help="Where to listen")] = 8080,
     data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data")] = Path(".tollway/demo"),
+    behaviour: Behaviour = "",
     as_json: AsJson = False,
 ) -> None:
     """Run a server with simulated providers and a first key. Nothing else is needed to try it."""
     from tollway.cli.demo import demo as run
 
-    run(port, data_dir, as_json)
+    run(port, data_dir, as_json, behaviour)
 
 
 @app.command()
@@ -68,7 +77,7 @@ def simulate(
     port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free port")] = 8081,
     seed: Annotated[int, typer.Option(help="The same seed gives the same answers and failures")] = 0,
     model: Annotated[list[str] | None, typer.Option(help="A model that it knows; repeat it. Default: any")] = None,
-    behaviour: Annotated[str, typer.Option(help="What every request meets: latency_ms=200,tokens_per_s=50")] = "",
+    behaviour: Behaviour = "",
 ) -> None:
     """Run the simulated provider alone. It is an OpenAI-compatible server that does what it is told."""
     from tollway.cli.simulate import simulate as run
@@ -99,6 +108,32 @@ def doctor(
     raise typer.Exit(asyncio.run(run(config, ledger_only=ledger, as_json=as_json)))
 
 
+@app.command()
+def explain(
+    request: Annotated[str, typer.Argument(help="A file with a chat request's JSON body; - reads standard input")],
+    workspace: ForWorkspace = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show who would answer a chat request, why, and at what cost. Exit code 1: it would be refused."""
+    from tollway.cli.explain import read, run
+
+    raise typer.Exit(asyncio.run(run(config, read(request), as_json=as_json, workspace=workspace)))
+
+
+@app.command()
+def replay(
+    policy: Annotated[str, typer.Option(help="The balancing policy to try: price or traffic")],
+    last: Annotated[int, typer.Option(min=1, help="So many of the newest generations")] = 20_000,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make recorded decisions anew with another policy: what would have changed in cost, latency and failures."""
+    from tollway.cli.replay import run
+
+    asyncio.run(run(config, policy=policy, last=last, as_json=as_json))
+
+
 @keys_app.command("create")
 def keys_create(
     name: Annotated[str, typer.Option(help="What the key is for")] = "cli",
@@ -106,6 +141,8 @@ def keys_create(
     limit: Annotated[str | None, typer.Option(help="USD that it may spend, e.g. 10 or 0.5")] = None,
     reset: Annotated[str | None, typer.Option(help="When the limit starts again: daily, weekly, monthly")] = None,
     expires: Annotated[str | None, typer.Option(help="When it stops working, e.g. 2027-01-31T00:00:00Z")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests per minute, in place of limits.key_rpm")] = None,
+    default_model: Annotated[str | None, typer.Option(help="For its requests that name no model")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +150,17 @@ def keys_create(
     from tollway.cli.keys import create
 
     asyncio.run(
-        create(config, name=name, workspace=workspace, limit=limit, reset=reset, expires=expires, as_json=as_json)
+        create(
+            config,
+            name=name,
+            workspace=workspace,
+            limit=limit,
+            reset=reset,
+            expires=expires,
+            rpm=rpm,
+            default_model=default_model,
+            as_json=as_json,
+        )
     )
 
 
@@ -135,6 +182,83 @@ def keys_disable(
     from tollway.cli.keys import disable
 
     asyncio.run(disable(config, key_id, disabled=not enable))
+
+
+@workspaces_app.command("list")
+def workspaces_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List workspaces and what they want of their requests."""
+    from tollway.cli.workspaces import list_workspaces
+
+    asyncio.run(list_workspaces(config, as_json=as_json))
+
+
+@workspaces_app.command("show")
+def workspaces_show(workspace: ForWorkspace = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show what a workspace wants of its requests."""
+    from tollway.cli.workspaces import show
+
+    asyncio.run(show(config, workspace, as_json=as_json))
+
+
+@workspaces_app.command("set")
+def workspaces_set(
+    changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, such as ignore=acme,zenith; NAME= takes it back")],
+    workspace: ForWorkspace = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what a workspace wants: default_model, and any field of `provider`. A running server obeys at once."""
+    from tollway.cli.workspaces import set_workspace
+
+    asyncio.run(set_workspace(config, changes, workspace=workspace, as_json=as_json))
+
+
+@presets_app.command("list")
+def presets_list(workspace: ForWorkspace = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List a workspace's presets."""
+    from tollway.cli.presets import show_all
+
+    asyncio.run(show_all(config, workspace=workspace, as_json=as_json))
+
+
+Slug = Annotated[str, typer.Argument(help="The preset's slug", show_default=False)]
+
+
+@presets_app.command("show")
+def presets_show(
+    slug: Slug, workspace: ForWorkspace = "default", config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Show every version of a preset, and which counts."""
+    from tollway.cli.presets import show
+
+    asyncio.run(show(config, slug, workspace=workspace, as_json=as_json))
+
+
+@presets_app.command("set")
+def presets_set(
+    slug: Slug,
+    status: Annotated[str | None, typer.Option(help="active, disabled or archived")] = None,
+    version: Annotated[int | None, typer.Option(help="The version that counts from now on")] = None,
+    workspace: ForWorkspace = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a preset be used or not, or go back to an older version of it."""
+    from tollway.cli.presets import set_preset
+
+    asyncio.run(set_preset(config, slug, workspace=workspace, status=status, version=version, as_json=as_json))
+
+
+@byok_app.command("rotate")
+def byok_rotate(
+    drop_old: Annotated[bool, typer.Option("--drop-old", help="Forget the older keys: no older backup opens")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put workspaces' provider keys under a new key of the ring; requests of a running server go on."""
+    from tollway.cli.byok import rotate
+
+    asyncio.run(rotate(config, drop_old=drop_old, as_json=as_json))
 
 
 @credits_app.command("grant")
@@ -259,6 +383,7 @@ def providers_add(
     key: Annotated[str | None, typer.Option(help="The key to ask with; it is never written")] = None,
     key_env: Annotated[str | None, typer.Option(help="The variable that holds the key; its name is written")] = None,
     models_url: Annotated[str | None, typer.Option(help="Where models are listed, if not at URL/models")] = None,
+    speaks: Annotated[str, typer.Option(help="Its wire format, e.g. anthropic_messages or gemini")] = "openai_chat",
     free: Annotated[bool, typer.Option("--free", help="What has no price costs nothing")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking")] = False,
     config: ConfigFile = None,
@@ -266,9 +391,19 @@ def providers_add(
     """Ask a server for its models, and add it to the configuration and the catalog."""
     from tollway.cli.providers import add
 
-    asyncio.run(
-        add(config, url, slug=slug, name=name, key=key, key_env=key_env, models_url=models_url, free=free, yes=yes)
+    wanted = add(
+        config,
+        url,
+        slug=slug,
+        name=name,
+        key=key,
+        key_env=key_env,
+        models_url=models_url,
+        speaks=speaks,
+        free=free,
+        yes=yes,
     )
+    asyncio.run(wanted)
 
 
 @config_app.command("show")

@@ -1,6 +1,7 @@
 """`tollway providers list|add`: who can be called and why not, and taking in a server by its address."""
 
 import re
+import time
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,30 +13,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tollway.catalog.address import placeholders
+from tollway.billing.settings import SLUG
 from tollway.catalog.listing import Listing, read_listing, rows_for
 from tollway.cli.catalog import add_provider, per_million
 from tollway.cli.catalog_commands import Writer, today
 from tollway.cli.control import error_message, reading, send
 from tollway.cli.terminal import console, print_json
-from tollway.config import CONFIG_FILE, SLUG, Config, ConfigError, config_file, load
+from tollway.config import CONFIG_FILE, Config, ConfigError, ProviderConfig, config_file, load
 from tollway.domain.catalog import Catalog, ProviderInfo, WireFormat
 from tollway.domain.catalog_rows import EndpointRow
-from tollway.domain.http import Deadlines, HttpRequest
+from tollway.domain.http import Deadlines
 from tollway.gateway.base import Gateway
-from tollway.gateway.supply import SPEAKS, live_providers
-from tollway.providers import bearer
+from tollway.gateway.live import Live, info_of, is_own, list_request, live_providers, missing, own_servers
+from tollway.gateway.supply import SPOKEN
+from tollway.providers import LOCAL, PROVIDERS, Provider, bearer, provider_for
+from tollway.providers.base import AUTH
 from tollway.storage.catalog import load_catalog
 from tollway.storage.files import is_locked
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
 
-LOCAL_SERVERS = {
-    11434: ("ollama", "Ollama"),
-    8000: ("vllm", "vLLM"),
-    1234: ("lmstudio", "LM Studio"),
-    8080: ("llamacpp", "llama.cpp"),
-}
+LOCAL_SERVERS = {urlsplit(each.base_url).port or 0: (each.slug, each.name) for each in LOCAL}
 """Port -> slug and name of the server that listens there by its own default."""
 
 PATIENCE = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=15.0)
@@ -81,43 +79,54 @@ async def list_providers(config_file: Path | None, *, live: bool, as_json: bool)
 
 def standings(catalog: Catalog, config: Config) -> list[Standing]:
     """Every provider of the catalog and of the configuration, live ones first."""
-    providers, credentials = live_providers(catalog, config, None)
+    found_live = live_providers(catalog, config, None)
     own = {provider.slug: provider for provider in config.providers}
     sold: dict[str, list[bool]] = {}
     for endpoints in catalog.endpoints.values():
         for endpoint in endpoints:
             sold.setdefault(endpoint.provider, []).append(endpoint.price is not None)
     infos = dict(catalog.providers)
-    for slug, mine in own.items():
-        if slug not in infos:
-            infos[slug] = ProviderInfo(slug, mine.name or slug, mine.base_url or "", WireFormat.OPENAI_CHAT)
+    for each in (*config.providers, *own_servers(config), *map(ProviderConfig, PROVIDERS)):
+        infos.setdefault(each.slug, info_of(each))
     found = []
     for info in infos.values():
         priced = sold.get(info.slug, [])
         known = info.slug in catalog.providers
-        live = info.slug in providers and info.wire_format in SPEAKS
+        mine = own.get(info.slug)
+        live = info.slug in found_live.providers and info.wire_format in SPOKEN
         if live:
-            why = "its key is set" if info.slug in credentials else "it needs no key"
-        elif not known and info.base_url:
-            why = "its models are listed when the server starts"
+            why = found_live.faults.get(info.slug) or _why_live(info.slug, found_live)
         else:
-            why = _why_not(info, config, known)
+            why = _why_not(info, mine, config, known)
         found.append(Standing(info.slug, info.name, live, why, len(priced), sum(priced)))
     return sorted(found, key=lambda each: (not each.live, each.slug))
 
 
-def _why_not(info: ProviderInfo, config: Config, known: bool) -> str:
+def _why_live(slug: str, live: Live) -> str:
+    if (deployments := live.providers[slug].deployments) is not None:
+        return f"deployments: {len(deployments)}"
+    if slug in live.keyrings:
+        return f"{len(live.keyrings[slug])} keys are set"
+    return "its key is set" if slug in live.credentials else "it needs no key"
+
+
+def _why_not(info: ProviderInfo, mine: ProviderConfig | None, config: Config, known: bool) -> str:
     """What must be done before this provider can be called."""
-    if not known:
+    if not known and not info.base_url:
         return "the catalog has no such provider: give it a base_url, or correct its slug"
-    if info.wire_format not in SPEAKS:
+    if info.wire_format not in SPOKEN:
         return f"speaks {info.wire_format.value}, which is not built yet"
     if not info.base_url:
         return f'has no known address: give base_url in a [[providers]] block with slug = "{info.slug}"'
-    missing = [name for name in placeholders(info.base_url) if not config.environment.get(name)]
-    if config.provider_key(info.slug, info.key_env) is None:
-        missing.append(" or ".join(info.key_env) or "a key")
-    return f"set {', '.join(missing)}"
+    if not info.key_env and not is_own(mine):
+        return f'runs on your own machine: a [[providers]] block with slug = "{info.slug}" is enough'
+    try:
+        wanted = missing(provider_for(info), mine, config)
+    except ValueError as error:
+        return str(error)
+    if not wanted or (mine is not None and is_own(mine)):
+        return "its models are listed when the server starts"
+    return f"set {', '.join(wanted)}"
 
 
 async def add(
@@ -129,6 +138,7 @@ async def add(
     key: str | None,
     key_env: str | None,
     models_url: str | None,
+    speaks: str = "openai_chat",
     free: bool,
     yes: bool,
 ) -> None:
@@ -141,14 +151,17 @@ async def add(
     secret = key or (config.environment.get(key_env, "") if key_env else "")
     if key_env and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key_env):
         raise ValueError("--key-env takes the name of a variable, not the key itself")
-    server = await ask_server(config, url, secret, models_url)
+    if speaks not in {form.value for form in SPOKEN}:
+        raise ValueError(f"--speaks takes one of {', '.join(sorted(form.value for form in SPOKEN))}, not {speaks!r}")
+    form = WireFormat(speaks)
+    server = await ask_server(config, url, secret, models_url, form)
     slug = slug or guess_slug(server.base_url)
     if key and not key_env:
         key_env = re.sub(r"[^A-Z0-9]+", "_", slug.upper()) + "_API_KEY"
     async with reading(config) as database:
         catalog = await load_catalog(database, Gateway.now_ms())
         _check_slug(slug, server, config, catalog)
-        info = ProviderInfo(slug, name or slug, server.base_url, WireFormat.OPENAI_CHAT)
+        info = ProviderInfo(slug, name or slug, server.base_url, form)
         _, endpoints = rows_for(info, server.listing, catalog.models, catalog.aliases, today())
         _show(out, endpoints, catalog, free)
         target = config_file(file, config.environment) or Path(CONFIG_FILE)
@@ -164,19 +177,28 @@ async def add(
     _say_next(out, config, endpoints, key_env=key_env, free=free)
 
 
-async def ask_server(config: Config, url: str, key: str, models_url: str | None = None) -> Server:
-    """Finds the list of models: at URL/models, else at URL/v1/models. ValueError: at neither, and what came instead."""
+async def ask_server(
+    config: Config,
+    url: str,
+    key: str,
+    models_url: str | None = None,
+    speaks: WireFormat = WireFormat.OPENAI_CHAT,
+) -> Server:
+    """Finds the list of models: below URL, else below URL/v1 (for Gemini, /v1beta). ValueError: what came instead."""
     if "://" not in url:
         url = f"http://{url}"
     base = url.rstrip("/").removesuffix("/models").rstrip("/")
-    bases = [base] if models_url or urlsplit(base).path.strip("/") else [f"{base}/v1", base]
+    version = "v1beta" if speaks is WireFormat.GEMINI else "v1"
+    bases = [base] if models_url or urlsplit(base).path.strip("/") else [f"{base}/{version}", base]
     client = UpstreamClient(proxies=config.upstream.proxies)
     said = []
     try:
         for each in bases:
-            place = models_url or f"{each}/models"
+            server = Provider("", "", each, speaks, auth=AUTH.get(speaks, bearer))
+            request = list_request(server, key, models_url, time.time())
+            place = request.url
             try:
-                status, body = await send(client, HttpRequest("GET", place, bearer(key)), PATIENCE)
+                status, body = await send(client, request, PATIENCE)
             except UpstreamFault as fault:
                 said.append(f"{place}: {fault.message}")
                 continue
@@ -217,6 +239,8 @@ def block_of(info: ProviderInfo, *, key_env: str | None, models_url: str | None,
     lines = ["[[providers]]", f"slug = {_quoted(info.slug)}", f"base_url = {_quoted(info.base_url)}"]
     if models_url:
         lines.append(f"models_url = {_quoted(models_url)}")
+    if info.wire_format is not WireFormat.OPENAI_CHAT:
+        lines.append(f"speaks = {_quoted(info.wire_format.value)}")
     if info.name != info.slug:
         lines.append(f"name = {_quoted(info.name)}")
     if key_env:

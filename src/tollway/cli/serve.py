@@ -11,6 +11,7 @@ from rich.panel import Panel
 from tollway.api.house import House
 from tollway.app import running
 from tollway.config import Config, load
+from tollway.gateway.live import own_servers
 from tollway.telemetry.logs import set_up_logs
 
 
@@ -40,7 +41,7 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 async def _serve(config: Config) -> None:
     async with running(config) as (house, task):
-        _announce(house, config)
+        _announce(house, config, await house.people.setup_token(house.gateway.now_ms()))
         freeze()
         await task
 
@@ -52,7 +53,7 @@ def freeze() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _announce(house: House, config: Config) -> None:
+def _announce(house: House, config: Config, setup_token: str | None) -> None:
     offers = house.gateway.market.offers.values()
     models = sum(1 for offer in offers if offer.live)
     endpoints = sum(len(offer.live) for offer in offers)
@@ -64,14 +65,17 @@ def _announce(house: House, config: Config) -> None:
         f"{models} models, {endpoints} endpoints, {len(house.gateway.market.providers)} providers live",
         f"[dim]data in {config.data_dir}[/]",
     ]
-    listed = [provider.slug for provider in config.providers if provider.base_url and provider.models is None]
+    if setup_token is not None:
+        lines.append(f"[bold]{url}/setup#{setup_token}[/]  become its admin; works once, for an hour")
+    own = tuple(own_servers(config))
+    listed = [provider.slug for provider in own if provider.models is None]
     if listed:
         lines.append(f"[dim]the models of {', '.join(listed)} are being listed[/]")
     elif not endpoints:
         lines.append("[yellow]No provider is live: set OPENAI_API_KEY or another, or add a server to tollway.toml.[/]")
     live = house.gateway.market.providers
     # A server of one's own is not there before its models are listed; one of the catalog's is, or has no key.
-    dead = [provider.slug for provider in config.providers if not provider.base_url and provider.slug not in live]
+    dead = [each.slug for each in config.providers if each not in own and each.slug not in live]
     if dead:
         lines.append(f"[yellow]Not live: {', '.join(dead)}; `tollway doctor` says why.[/]")
     Console(stderr=True).print(Panel("\n".join(lines), title="Tollway", expand=False), highlight=False)

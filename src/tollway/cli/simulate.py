@@ -14,10 +14,7 @@ def simulate(
     host: str = "127.0.0.1", port: int = 8081, seed: int = 0, model: list[str] | None = None, behaviour: str = ""
 ) -> None:
     """Run a simulated provider that speaks OpenAI's chat format, until Ctrl-C."""
-    try:
-        defaults = with_values(Behaviour(), parse(behaviour))
-    except BadBehaviour as error:
-        raise typer.BadParameter(str(error)) from None
+    defaults = behaviour_of(behaviour)
     try:
         _run(host, port, seed, model, defaults)
     except OSError as error:
@@ -26,6 +23,14 @@ def simulate(
             err=True,
         )
         raise typer.Exit(1) from None
+
+
+def behaviour_of(text: str) -> Behaviour:
+    """What `--behaviour` says. typer.BadParameter: it can't be read."""
+    try:
+        return with_values(Behaviour(), parse(text))
+    except BadBehaviour as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _run(host: str, port: int, seed: int, models: list[str] | None, defaults: Behaviour) -> None:

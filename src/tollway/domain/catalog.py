@@ -16,6 +16,17 @@ class WireFormat(StrEnum):
     GEMINI = "gemini"
     BEDROCK_CONVERSE = "bedrock_converse"
     COHERE_CHAT = "cohere_chat"
+    VOYAGE = "voyage"
+    """Embeddings and reranking only."""
+
+
+class Operation(StrEnum):
+    """What is asked of a model. A company's dialect has a way to ask for each that it offers (`wire/formats.py`)."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+    RERANK = "rerank"
+    MODERATION = "moderation"
 
 
 class Rates(Struct, frozen=True, omit_defaults=True):
@@ -49,6 +60,25 @@ class Price(Struct, frozen=True):
     declared_free: bool = False
     effective_ms: int = 0
     source: str = ""
+    tariff: "Tariff | None" = None
+    """None: customers pay what the provider takes."""
+
+    @property
+    def upstream(self) -> "Price":
+        """What the provider takes."""
+        return self if self.tariff is None else self.tariff.upstream
+
+
+class Tariff(Struct, frozen=True):
+    """Why customers pay another price than the provider takes (`routing/tariffs.py`)."""
+
+    upstream: Price
+    group: str | None = None
+    """The group of the customer's workspace."""
+    multiplier: str | None = None
+    """What the group's prices are multiplied by."""
+    credits: int | None = None
+    """Platform credits that a request costs, whatever it uses."""
 
 
 class Endpoint(Struct, frozen=True):
@@ -90,6 +120,14 @@ class Model(Struct, frozen=True):
     hugging_face_id: str | None = None
     reasoning: bool = False
     open_weights: bool = False
+
+    @property
+    def operation(self) -> Operation:
+        """What it can be asked for: chat, unless it makes something else instead of text."""
+        for operation in (Operation.EMBEDDINGS, Operation.RERANK, Operation.MODERATION):
+            if operation.value in self.output_modalities:
+                return operation
+        return Operation.CHAT
 
 
 class ProviderInfo(Struct, frozen=True):

@@ -4,9 +4,13 @@ The JSON layout is OpenRouter's superset of OpenAI's chat format, so that `opena
 other formats build the same values. Bounds are those of OPENROUTER.md 3.1 and FAULTS.md C-7.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 from msgspec import Meta, Raw, Struct, field
+
+from tollway.domain.caps import PriceRouting
+from tollway.domain.catalog import Operation
 
 Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
 Text = str
@@ -19,8 +23,10 @@ Native = dict[str, Any]
 goes out in the format that it came in; whatever changes the value that they belong to takes them off."""
 
 
-class Part(Struct, frozen=True, omit_defaults=True, tag_field="type"):
-    """A piece of a message's content."""
+class Part(Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """A piece of a message's content. Unknown fields are refused here, so that a decoder sees that there are some."""
+
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 def _ephemeral() -> Literal["ephemeral"]:
@@ -41,10 +47,9 @@ class TextPart(Part, frozen=True, omit_defaults=True, tag="text"):
     text: str
     cache_control: CacheControl | None = None
     prompt_cache_breakpoint: dict[str, Any] | None = None
-    native: Native | None = field(default=None, name="tollway:native")
 
 
-class ImageUrl(Struct, frozen=True, omit_defaults=True):
+class ImageUrl(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     url: str
     detail: str | None = None
 
@@ -52,10 +57,10 @@ class ImageUrl(Struct, frozen=True, omit_defaults=True):
 class ImagePart(Part, frozen=True, omit_defaults=True, tag="image_url"):
     image_url: ImageUrl
     cache_control: CacheControl | None = None
-    native: Native | None = field(default=None, name="tollway:native")
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
-class InputAudio(Struct, frozen=True, omit_defaults=True):
+class InputAudio(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     data: str
     format: str
 
@@ -63,9 +68,10 @@ class InputAudio(Struct, frozen=True, omit_defaults=True):
 class AudioPart(Part, frozen=True, omit_defaults=True, tag="input_audio"):
     input_audio: InputAudio
     cache_control: CacheControl | None = None
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
-class VideoUrl(Struct, frozen=True, omit_defaults=True):
+class VideoUrl(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     url: str
     processing: Literal["agentic", "static"] | None = None
 
@@ -81,7 +87,11 @@ class LegacyVideoPart(Part, frozen=True, omit_defaults=True, tag="input_video"):
     video_url: VideoUrl
 
 
-class FileData(Struct, frozen=True, omit_defaults=True):
+MediaKind = Literal["image", "file"]
+"""What a request may name by URL, and a provider may have to be sent."""
+
+
+class FileData(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     filename: str | None = None
     file_data: str | None = None
     file_id: str | None = None
@@ -90,7 +100,7 @@ class FileData(Struct, frozen=True, omit_defaults=True):
 class FilePart(Part, frozen=True, omit_defaults=True, tag="file"):
     file: FileData
     cache_control: CacheControl | None = None
-    native: Native | None = field(default=None, name="tollway:native")
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
 class DocumentPart(Part, frozen=True, omit_defaults=True, tag="document_url"):
@@ -104,12 +114,13 @@ class RefusalPart(Part, frozen=True, omit_defaults=True, tag="refusal"):
     """OpenAI sends an assistant's refusal back as a part."""
 
     refusal: str
+    prompt_cache_breakpoint: dict[str, Any] | None = None
 
 
 class NativePart(Part, frozen=True, omit_defaults=True, tag="tollway:native"):
     """A piece that only its own format can say, such as a server tool's call or result, where it stood."""
 
-    native: Native
+    native: Native = field(name="tollway:native")
     text: str = ""
     """What other formats say in its place; empty: nothing."""
 
@@ -120,43 +131,67 @@ AnyPart = (
 Content = str | tuple[AnyPart, ...]
 
 
-class FunctionCall(Struct, frozen=True):
+class FunctionCall(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     arguments: str = ""
 
 
-class MessageToolCall(Struct, frozen=True, omit_defaults=True):
-    """A call that the assistant made, echoed back by the caller."""
+class CustomCall(Struct, frozen=True, forbid_unknown_fields=True):
+    """A call of a tool with free text as input."""
+
+    name: str
+    input: str = ""
+
+
+_NO_FUNCTION = FunctionCall("")
+
+
+class MessageToolCall(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A call that the assistant made, echoed back by the caller. Where it is `custom`, `function` says the same."""
 
     id: str
-    function: FunctionCall
-    type: Literal["function"] = field(default_factory=_function)
+    function: FunctionCall = _NO_FUNCTION
+    type: Literal["function", "custom"] = field(default_factory=_function)
     extra_content: dict[str, Any] | None = None
     """Google's thought signature travels here; its Gemini 3 models refuse a call that comes back without it."""
     native: Native | None = field(default=None, name="tollway:native")
+    custom: CustomCall | None = None
+
+    def __post_init__(self) -> None:
+        if self.custom is not None:
+            text = msgspec.json.encode({"input": self.custom.input}).decode()
+            msgspec.structs.force_setattr(self, "function", FunctionCall(self.custom.name, text))
+        elif self.type == "custom" or self.function is _NO_FUNCTION:
+            raise ValueError(f"Object missing required field `{self.type}`")
 
 
-class SystemMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="system"):
+class SystemMessage(
+    Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="system"
+):
     content: Content
     name: str | None = None
     cache_control: CacheControl | None = None
     native: Native | None = field(default=None, name="tollway:native")
 
 
-class DeveloperMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="developer"):
+class DeveloperMessage(
+    Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="developer"
+):
     content: Content
     name: str | None = None
     native: Native | None = field(default=None, name="tollway:native")
 
 
-class UserMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="user"):
+class UserMessage(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="user"):
     content: Content
     name: str | None = None
     cache_control: CacheControl | None = None
     native: Native | None = field(default=None, name="tollway:native")
 
 
-class AssistantMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="assistant"):
+class AssistantMessage(
+    Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="assistant"
+):
     content: Content | None = None
     name: str | None = None
     tool_calls: tuple[MessageToolCall, ...] | None = None
@@ -170,11 +205,14 @@ class AssistantMessage(Struct, frozen=True, omit_defaults=True, tag_field="role"
     annotations: Any = None
     model: str | None = None
     prefix: bool | None = None
+    """Mistral's and DeepSeek's mark of a last message that the answer goes on with."""
+    partial: bool | None = None
+    """The same mark as Moonshot and Alibaba have it."""
     cache_control: CacheControl | None = None
     native: Native | None = field(default=None, name="tollway:native")
 
 
-class ToolMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="tool"):
+class ToolMessage(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="tool"):
     content: Content
     tool_call_id: str
     name: str | None = None
@@ -182,24 +220,27 @@ class ToolMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag
     native: Native | None = field(default=None, name="tollway:native")
 
 
-class FunctionMessage(Struct, frozen=True, omit_defaults=True, tag_field="role", tag="function"):
+class FunctionMessage(
+    Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="role", tag="function"
+):
     """OpenAI's first form of a tool's answer."""
 
     content: str | None
     name: str
+    native: Native | None = field(default=None, name="tollway:native")
 
 
 Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage | FunctionMessage
 
 
-class ToolFunction(Struct, frozen=True, omit_defaults=True):
+class ToolFunction(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=256)]
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class Tool(Struct, frozen=True, omit_defaults=True):
+class Tool(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A tool. Only `function` is executed by the caller; other types name server tools, which a later issue brings."""
 
     type: str = field(default_factory=_function)
@@ -290,6 +331,8 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     max_price: MaxPrice | None = None
     preferred_min_throughput: float | Percentiles | None = None
     preferred_max_latency: float | Percentiles | None = None
+    hedge: bool | None = None
+    """Ours: a second endpoint may be asked as well when the first is slow to begin; false: never."""
     options: dict[str, dict[str, Any]] | None = None
 
 
@@ -315,6 +358,8 @@ Slug = Annotated[str, Meta(min_length=1, max_length=256)]
 
 class ChatRequest(Struct, frozen=True, omit_defaults=True):
     """A chat request, decoded and within bounds. `extra` holds fields that we do not know, as they came."""
+
+    operation: ClassVar[Operation] = Operation.CHAT
 
     messages: Annotated[tuple[Message, ...], Meta(max_length=10_000)] = ()
     model: Slug | None = None
@@ -355,9 +400,11 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     web_search_options: dict[str, Any] | None = None
     x_search_filter: dict[str, Any] | None = None
     provider: Preferences | None = None
-    route: str | None = None
+    route: Literal["fallback", "sort"] | None = None
+    """OpenRouter's old word for what `models` does anyway."""
     transforms: tuple[str, ...] | None = None
     preset: Slug | None = None
+    """As it came, its slug; once it was applied, its id (`routing/presets.py`)."""
     cache_control: CacheControl | None = None
     prompt_cache_key: Annotated[str, Meta(max_length=1024)] | None = None
     prompt_cache_options: dict[str, Any] | None = None
@@ -379,7 +426,7 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     deferred_tools: dict[str, Any] | None = None
     debug: DebugOptions | None = None
     usage: dict[str, Any] | None = None
-    routing: dict[str, Any] | None = None
+    routing: PriceRouting | None = None
     """CPEN's price caps (STOREFRONTS.md)."""
     functions: tuple[ToolFunction, ...] | None = None
     function_call: Literal["none", "auto"] | ToolChoiceFunction | None = None

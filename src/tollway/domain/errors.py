@@ -6,19 +6,25 @@ TollwayError
     Unauthenticated         401
     PaymentRequired         402  no credits, or the key's limit is spent
     Forbidden               403
+        ApiDisabled         403  this API is switched off
     NotFound                404
     NoEndpoints             404  endpoints exist, but the request's own wishes leave none
+        OverBudget          404 (402 on /v1)  the price caps of `routing` leave none
         NoEndpointsNow      503  those that fit have been failing, and failed again
     MethodNotAllowed        405
     UpstreamTimedOut        408
+    Gone                    410  it was there once; here it is not, or not any more
     PayloadTooLarge         413
     UnsupportedMediaType    415
+    ExtractionFailed        422
     RateLimited             429
     NotBuiltYet             501
     UpstreamFailed          502  every candidate failed
+        UpstreamOverloaded  503  the provider that was answering says that it has too much to do
     Unavailable             503  ours: database, start-up, shut-down
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -37,6 +43,7 @@ class TollwayError(Exception):
         retry_after_s: float | None = None,
         metadata: dict[str, Any] | None = None,
         generation_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -44,6 +51,8 @@ class TollwayError(Exception):
         self.retry_after_s = retry_after_s
         self.metadata = metadata or {}
         self.generation_id = generation_id
+        self.headers = headers or {}
+        """What the head of the answer says besides."""
 
 
 class InvalidRequest(TollwayError):
@@ -66,12 +75,20 @@ class Forbidden(TollwayError):
     status, error_type = 403, "permission_denied"
 
 
+class ApiDisabled(Forbidden):
+    """The platform's API without a model in its registry (STOREFRONTS.md, Platform API)."""
+
+
 class NotFound(TollwayError):
     status, error_type = 404, "not_found"
 
 
 class NoEndpoints(TollwayError):
     status, error_type = 404, "not_found"
+
+
+class OverBudget(NoEndpoints):
+    """No endpoint within the caps of a `routing` object (STOREFRONTS.md, CPEN)."""
 
 
 class NoEndpointsNow(NoEndpoints):
@@ -86,12 +103,22 @@ class UpstreamTimedOut(TollwayError):
     status, error_type = 408, "timeout"
 
 
+class Gone(TollwayError):
+    status, error_type = 410, "not_found"
+
+
 class PayloadTooLarge(TollwayError):
     status, error_type = 413, "payload_too_large"
 
 
 class UnsupportedMediaType(TollwayError):
     status, error_type = 415, "invalid_request"
+
+
+class ExtractionFailed(TollwayError):
+    """An answer that does not follow the caller's schema, after its repair."""
+
+    status, error_type = 422, "invalid_output"
 
 
 class RateLimited(TollwayError):
@@ -104,6 +131,10 @@ class NotBuiltYet(TollwayError):
 
 class UpstreamFailed(TollwayError):
     status, error_type = 502, "provider_unavailable"
+
+
+class UpstreamOverloaded(UpstreamFailed):
+    status, error_type = 503, "provider_overloaded"
 
 
 class Unavailable(TollwayError):

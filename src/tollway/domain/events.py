@@ -69,6 +69,23 @@ class NativeDelta(Struct, frozen=True, tag=True):
     value: Raw | None = None
     """As it came. None: nothing but a border, a new block of the answer begins here."""
     choice: int = 0
+    passing: bool = False
+    """It tells how a piece gets on that comes later: a stream has it, a whole answer does not."""
+
+
+class NativeFields(Struct, frozen=True, tag=True):
+    """Fields of the whole answer that only its own wire format has, such as how long it waited. No content."""
+
+    format: str
+    """The `WireFormat` that they came in, and that alone may write them."""
+    fields: Raw
+    """An object, as it came. What comes later adds to it; what we say ourselves stands."""
+
+
+class UpstreamBody(Struct, frozen=True, tag=True):
+    """What was sent to a provider, for a caller who wants to see it (`debug.echo_upstream_body`). No content."""
+
+    body: Raw
 
 
 class Finished(Struct, frozen=True, tag=True):
@@ -78,7 +95,8 @@ class Finished(Struct, frozen=True, tag=True):
     native: str | None = None
     choice: int = 0
     details: Raw | None = None
-    """What else the provider said about the end, as an object (Anthropic: `stop_sequence`, `container`), as it came."""
+    """What else the provider said about the end (Anthropic: `stop_sequence`, `container`), as it came: an object with
+    one field, the name of the `WireFormat` that it came in."""
 
 
 class UsageReported(Struct, frozen=True, tag=True):
@@ -105,6 +123,8 @@ Event = (
     | ToolCallDelta
     | ExtraDelta
     | NativeDelta
+    | NativeFields
+    | UpstreamBody
     | Finished
     | UsageReported
     | Failed
@@ -164,3 +184,4 @@ class Answer(Struct, frozen=True):
     model: str | None = None
     system_fingerprint: str | None = None
     service_tier: str | None = None
+    native: NativeFields | None = None

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from tollway.domain.health import Outcome
 from tollway.domain.money import Nanodollars
+from tollway.domain.routing import Routed
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
@@ -25,6 +26,10 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     """The part of `prompt` that the provider's own tools read (Google: toolUsePromptTokenCount)."""
     image_prompt: int = 0
     video_prompt: int = 0
+    billed: tuple[int, int] | None = None
+    """Prompt and completion tokens that the provider bills, where it says that they are other than it counted."""
+    requests: int = 1
+    """How often the price of a request is due: a rerank is billed by the search unit, of which it may take several."""
     estimated: bool = False
     """Counted by our tokenizer: the provider sent none, or nonsense."""
 
@@ -41,6 +46,39 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     """From sending to the first content event, or to the failure."""
     upstream_id: str | None = None
     message: str = ""
+    began_ms: int = 0
+    """After the request had come."""
+    key: int = 0
+    """Which of its provider's keys it was asked with, from 1; 0: it had one, or none."""
+    credential_id: str | None = None
+    """Of the caller's own key, if that was used."""
+
+
+class Placed(Struct, frozen=True, array_like=True):
+    """A candidate of a plan, as a trace keeps it."""
+
+    endpoint_id: str
+    reason: str
+    share: float
+
+
+class RuledOut(Struct, frozen=True, array_like=True):
+    """An endpoint that the request itself left out, as a trace keeps it."""
+
+    endpoint_id: str
+    rule: str
+    reason: str
+
+
+class Trace(Struct, frozen=True, omit_defaults=True):
+    """The plan that a request was served by (`routing/trace.py`)."""
+
+    candidates: tuple[Placed, ...]
+    left_out: tuple[RuledOut, ...] = ()
+    unlisted: int = 0
+    """Endpoints that the plan had besides."""
+    off: int = 0
+    """Endpoints that are off for everybody."""
 
 
 class Generation(Struct, frozen=True, omit_defaults=True):
@@ -82,3 +120,21 @@ class Generation(Struct, frozen=True, omit_defaults=True):
     session_id: str | None = None
     external_user: str | None = None
     upstream_id: str | None = None
+    plan: Trace | None = None
+    """None: there was one candidate, and nothing to decide."""
+    preset_id: str | None = None
+    routed: Routed | None = None
+    """The models were chosen for the request."""
+    usage_flag: str | None = None
+    """In which way the provider's token count is far above ours, where both were compared (`gateway/drift.py`)."""
+    upstream_cost: Nanodollars | None = None
+    """At the provider's own price, where the caller's was another."""
+    group: str | None = None
+    """The workspace's group, where it has prices of its own, and what they were multiplied by."""
+    multiplier: str | None = None
+    credits: int | None = None
+    """Platform credits that were paid, where a request has a fixed price."""
+    credential_id: str | None = None
+    """Of the caller's own key, if that was used: `cost` is the fee for it."""
+    own_cost: Nanodollars = 0
+    """With the caller's own key: the list price of what its provider bills to them."""

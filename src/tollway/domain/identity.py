@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from tollway.domain.money import Nanodollars
+from tollway.domain.standing import Standing
 
 
 class KeyKind(StrEnum):
@@ -39,6 +40,15 @@ class Key(Struct, frozen=True):
     expires_ms: int | None = None
     disabled: bool = False
     creator_user_id: str | None = None
+    rpm: int | None = None
+    """Requests per minute, in place of those that are configured for every key."""
+    default_model: str | None = None
+    """For requests that name none, before its workspace's."""
+    standing: Standing | None = None
+    """What its workspace wants; filled where a key is read for requests, `default_model` included."""
+    updated_ms: int | None = None
+    include_byok: bool = False
+    """Whether what went over keys of the workspace's own counts against the limit."""
 
 
 class Caller(Struct, frozen=True):
@@ -48,6 +58,10 @@ class Caller(Struct, frozen=True):
     app_url: str | None = None
     app_title: str | None = None
     user_agent: str | None = None
+    address: str | None = None
+    """Of the client, as far as proxies that we trust have told it."""
+    guest: bool = False
+    """Without a key: the key is that of all guests."""
 
     @property
     def workspace_id(self) -> str:

@@ -30,7 +30,8 @@ def price_from_text(text: str) -> Attodollars:
 
 def price_to_text(price: Attodollars) -> str:
     """Attodollars -> the shortest plain decimal string, USD per unit: "0.0000025", "0"."""
-    return _plain(price, PRICE_DIGITS)
+    units, rest = divmod(price, 10**PRICE_DIGITS)
+    return f"{units}.{rest:018d}".rstrip("0") if rest else str(units)
 
 
 def nanodollars_from_text(text: str) -> Nanodollars:
@@ -45,7 +46,10 @@ def nanodollars_from_text(text: str) -> Nanodollars:
 
 def nanodollars_to_text(amount: Nanodollars) -> str:
     """Nanodollars -> the shortest plain decimal string in USD: "12.5", "-0.000001"."""
-    return "-" + _plain(-amount, 9) if amount < 0 else _plain(amount, 9)
+    if amount < 0:
+        return "-" + nanodollars_to_text(-amount)
+    units, rest = divmod(amount, NANO)
+    return f"{units}.{rest:09d}".rstrip("0") if rest else str(units)
 
 
 def usd(amount: Nanodollars) -> msgspec.Raw:
@@ -84,10 +88,3 @@ def _whole(text: str, digits: int) -> int | None:
         if lost:
             return None
     return -whole if sign == "-" else whole
-
-
-def _plain(whole: int, digits: int) -> str:
-    units, rest = divmod(whole, 10**digits)
-    if not rest:
-        return str(units)
-    return f"{units}.{rest:0{digits}d}".rstrip("0")

@@ -1,9 +1,31 @@
 """What routing returns: a plan of candidates in order, and every endpoint left out, with its reason."""
 
+from hashlib import blake2b
+
 from msgspec import Struct
 
+from tollway.domain.auto import CostTier, Difficulty, Task
+from tollway.domain.byok import Credential
 from tollway.domain.catalog import Endpoint, Model, Price
 from tollway.domain.money import Nanodollars
+
+
+def route_id(endpoint_id: str) -> str:
+    """CPEN's name of an endpoint: the same for ever, and nothing that tells a customer whose it is."""
+    return "route_" + blake2b(endpoint_id.encode(), digest_size=6).hexdigest()
+
+
+OWN = "#byok:"
+
+
+def own_id(endpoint_id: str, credential_id: str) -> str:
+    """The id, in memory, of an endpoint that is called with somebody's own key."""
+    return f"{endpoint_id}{OWN}{credential_id}"
+
+
+def listed_id(endpoint_id: str) -> str:
+    """The endpoint's id in the catalog, whoever's key it is called with."""
+    return endpoint_id.partition(OWN)[0]
 
 
 class Candidate(Struct, frozen=True):
@@ -19,6 +41,26 @@ class Candidate(Struct, frozen=True):
     reason: str = ""
     unwell: bool = False
     """It was failing when the plan was made, and stands here for want of better ones."""
+    share: float = 0.0
+    """Its share of the first places, from 0 to 1, among requests like this one."""
+    thinks: bool = False
+    """Its model was named with `:thinking`: it reasons, unless the request says otherwise."""
+    alias: str | None = None
+    """The alias that was asked for; answers go on saying it."""
+    escalated: bool = False
+    """Its price is above the request's cap, by the request's own leave."""
+    credential: Credential | None = None
+    """The caller's own key, with which it is called. `price` is the fee's then, and `endpoint.id` one of its own, so
+    that what befalls this key is not held against others."""
+    listed_price: Price | None = None
+    """What the provider bills to the caller's own account."""
+    listed_bound: Nanodollars = 0
+    """The most that it can cost at list price, which the provider bills to the caller's own account."""
+
+    @property
+    def listed_id(self) -> str:
+        """The endpoint's id in the catalog."""
+        return listed_id(self.endpoint.id)
 
 
 class Rejection(Struct, frozen=True):
@@ -31,12 +73,36 @@ class Rejection(Struct, frozen=True):
     """A sentence for the person who asked."""
 
 
+class Routed(Struct, frozen=True, omit_defaults=True):
+    """What `openrouter/auto` made of a request."""
+
+    router: str
+    """The name that was asked for, without suffixes."""
+    requested: str
+    """The first name of the request as it came."""
+    models: tuple[str, ...]
+    """Ids of the picks, the best first."""
+    task: Task
+    difficulty: Difficulty
+    cost_tier: CostTier | None = None
+    """As the request or the operator said; None: by the difficulty."""
+    stays: bool = False
+    """The first is the conversation's model, and no new choice."""
+
+
 class Plan(Struct, frozen=True):
     """A decision: who is tried, in which order, and why nobody else is."""
 
     models: tuple[Model, ...]
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...]
+    routed: Routed | None = None
+    """The models were chosen for the request."""
+
+    @property
+    def listed_hold(self) -> Nanodollars:
+        """The most that the caller's own keys can be billed by their provider."""
+        return max((candidate.listed_bound for candidate in self.candidates), default=0)
 
     @property
     def hold(self) -> Nanodollars:

@@ -1,73 +1,172 @@
 """Admission: is there money, and does the plan fit it; the prompt is bounded cheaply, and counted only if need be."""
 
-from tollway.billing.ledger import available
-from tollway.billing.tokens import count_prompt, media_tokens
+from collections.abc import Mapping
+
+import structlog
+
+from tollway.billing.tokens import count_inputs, count_prompt, media_tokens, search_units_bound, text_bytes
 from tollway.domain.chat import ChatRequest
-from tollway.domain.errors import PaymentRequired, Unavailable
+from tollway.domain.errors import Forbidden, PaymentRequired, TollwayError, Unavailable
 from tollway.domain.identity import Key
 from tollway.domain.money import nanodollars_to_text
+from tollway.domain.plain import EmbeddingRequest, PlainRequest, RerankRequest
 from tollway.domain.routing import Plan
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Book
-from tollway.routing.plan import NOT_AFFORDABLE, make_plan, refuse
+from tollway.routing.health import Sight
+from tollway.routing.market import Market
+from tollway.routing.own import plan_with
+from tollway.routing.plan import NOT_AFFORDABLE, refuse
+from tollway.routing.sticky import cached_models, conversation_of
+from tollway.storage.database import StorageError
+
+log = structlog.get_logger(__name__)
 
 BYTES_PER_TOKEN = 4
 TOOL_PROMPT_TOKENS = 512
 """What a provider itself says to a model about tools, and bills: up to 346 tokens (Anthropic, "Pricing", tool use)."""
 COUNTED_MARGIN = 1.3
 """Other tokenizers need up to this many times the tokens of ours (MONEY.md, How much is held)."""
+RAISE = "Who manages the workspace can raise it."
+SPECIAL_TOKENS = 4
+"""What models put around each input, and providers bill: BERT's family two (`[CLS]`, `[SEP]`)."""
 
 
 async def open_book(gateway: Gateway, key: Key) -> Book:
-    """The key's money, from memory if it was used before. PaymentRequired: its limit is spent."""
+    """The key's money, from memory if it was used before. PaymentRequired: its limit is spent. Forbidden: a budget is.
+
+    Unavailable: it can't be read, or nothing can be charged just now.
+    """
     if not gateway.accepting:
         raise Unavailable("The server is shutting down; send the request again.", retry_after_s=2)
     if not gateway.committer.healthy:
         raise Unavailable("The database does not answer, so nothing can be charged; try again.", retry_after_s=5)
-    book = gateway.books.get(key) or await gateway.books.open(key)
-    book.meter.roll(gateway.now_ms())
+    book = gateway.books.get(key)
+    if book is None:
+        try:
+            book = await gateway.books.open(key)
+        except StorageError as error:
+            log.error("a key's money could not be read", error=str(error))
+            told = "The database does not answer, so what this key may spend is not known; try again."
+            raise Unavailable(told, retry_after_s=2) from None
+    book.roll(gateway.now_ms())
     if book.meter.limit is not None and book.meter.spent >= book.meter.limit:
         raise PaymentRequired(
             f"This key's limit of ${nanodollars_to_text(book.meter.limit)} is spent. Raise it, or use another key."
         )
+    for budget in book.budgets:
+        if budget.available == 0:
+            raise Forbidden(f"{budget.whose.capitalize()} is spent. {RAISE}")
     return book
 
 
-async def admit(gateway: Gateway, request: ChatRequest, body_bytes: int, book: Book) -> tuple[Plan, int]:
+async def admit(
+    gateway: Gateway, market: Market, request: ChatRequest, body_bytes: int, book: Book, key: Key
+) -> tuple[Plan, int]:
     """The plan, and the prompt's estimated tokens. TollwayError: nothing fits, with the reasons.
 
     The bound of the prompt is its bytes (a token is at least one); media by their caps. Only where that does not fit
     the money it is counted, off the event loop.
     """
-    media = media_tokens(request)
-    estimate = body_bytes // BYTES_PER_TOKEN if not media else 0
-    own = TOOL_PROMPT_TOKENS if request.tools or request.functions else 0
-    bound = body_bytes + media + own
-    plan = _plan(gateway, request, estimate, bound, book)
+    estimate, extra = by_bytes(request, body_bytes)
+    bound = body_bytes + extra
+    kept = kept_for(gateway, request, key.workspace_id)
+    plan = _plan(gateway, market, request, estimate, bound, book, key, kept)
     poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
-    if poor and available(book.lease, book.meter) > 0:  # who has nothing may not make us count 20 MB, either
+    if poor and book.available > 0:  # who has nothing may not make us count 20 MB, either
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
-        bound = int(estimate * COUNTED_MARGIN) + 1 + media + own
-        plan = _plan(gateway, request, estimate, bound, book)
+        bound = by_count(estimate, extra)
+        plan = _plan(gateway, market, request, estimate, bound, book, key, kept)
     if not plan.candidates:
-        raise refuse(
-            plan,
-            prompt_bound=bound,
-            choices=max(request.n or 1, request.best_of or 1),
-            available=available(book.lease, book.meter),
-            of_key=book.meter.available is not None and book.meter.available < book.lease.available,
-        )
+        raise _refusal(plan, bound, max(request.n or 1, request.best_of or 1), book)
     return plan, estimate
 
 
-def _plan(gateway: Gateway, request: ChatRequest, estimate: int, bound: int, book: Book) -> Plan:
-    now_s = gateway.loop.time()
-    return make_plan(
+def by_bytes(request: ChatRequest, body_bytes: int) -> tuple[int, int]:
+    """The prompt's tokens, estimated by its bytes; and the tokens that may come besides what can be counted."""
+    media = media_tokens(request)
+    own = TOOL_PROMPT_TOKENS if request.tools or request.functions else 0
+    return (0 if media else body_bytes // BYTES_PER_TOKEN), media + own
+
+
+def by_count(counted: int, extra: int) -> int:
+    """The bound of a prompt that our tokenizer has counted."""
+    return int(counted * COUNTED_MARGIN) + 1 + extra
+
+
+def kept_for(gateway: Gateway, request: ChatRequest, workspace_id: str) -> Mapping[str, str]:
+    """Where the conversation's prompt cache is, for models that have one."""
+    models = cached_models(request, gateway.market) if len(gateway.sticky) else ()
+    if not models:
+        return {}
+    conversation, _ = conversation_of(request, workspace_id)
+    return gateway.sticky.kept(conversation, models, gateway.loop.time())
+
+
+async def admit_plain(
+    gateway: Gateway, market: Market, request: PlainRequest, body_bytes: int, book: Book, key: Key
+) -> tuple[Plan, int]:
+    """As `admit`. What must fit into a context is the longest input: each is read alone, and what may be cut fits."""
+    media = media_tokens(request)
+    again = len(request.query.encode()) * (len(request.inputs) - 1) if isinstance(request, RerankRequest) else 0
+    bound = body_bytes + again + media
+    longest = 0
+    if isinstance(request, EmbeddingRequest) and request.truncate is None:
+        longest = max(map(text_bytes, request.inputs)) // BYTES_PER_TOKEN
+    estimate = (body_bytes + again) // BYTES_PER_TOKEN
+    plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
+    poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
+    if poor and book.available > 0:
+        estimate = await gateway.loop.run_in_executor(None, lambda: count_inputs(gateway.tokenizer(), request))
+        bound = int(estimate * COUNTED_MARGIN) + SPECIAL_TOKENS * len(request.inputs) + media
+        plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
+    if not plan.candidates:
+        raise _refusal(plan, bound, 0, book)
+    return plan, estimate
+
+
+def _refusal(plan: Plan, prompt_bound: int, choices: int, book: Book) -> TollwayError:
+    error = refuse(
+        plan,
+        prompt_bound=prompt_bound,
+        choices=choices,
+        available=book.available,
+        of_key=book.meter.available is not None and book.meter.available < book.lease.available,
+    )
+    budget = book.tightest() if isinstance(error, PaymentRequired) else None
+    if budget is None:
+        return error
+    usd = nanodollars_to_text(book.available)
+    return Forbidden(
+        f"This request could cost more than the ${usd} that is left of {budget.whose}. {RAISE}", metadata=error.metadata
+    )
+
+
+def _plan(
+    gateway: Gateway,
+    market: Market,
+    request: ChatRequest | PlainRequest,
+    estimate: int,
+    bound: int,
+    book: Book,
+    key: Key,
+    kept: Mapping[str, str],
+    requests_bound: int = 1,
+) -> Plan:
+    own = None
+    if key.standing is not None and key.standing.own and market is gateway.market_of(key.workspace_id):
+        own = gateway.own.of(key, gateway.market, book.meter)  # the fee is of the list price, whatever the group's is
+    return plan_with(
+        own,
         request,
-        gateway.market,
+        market,
         prompt_tokens=estimate,
         prompt_bound=bound,
-        available=available(book.lease, book.meter),
-        why_down=lambda endpoint_id: gateway.health.down(endpoint_id, now_s),
+        requests_bound=requests_bound,
+        available=book.available,
+        sight=Sight(gateway.health, gateway.loop.time()),
+        policy=gateway.policy,
         dice=gateway.dice,
+        kept=kept,
+        rulings=key.standing.rulings if key.standing else (),
     )

@@ -3,19 +3,36 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tollway.billing.tokens import Tokenizer
+from tollway.domain.auto import AutoSettings
+from tollway.domain.health import Alarm
+from tollway.domain.storefronts import Group
+from tollway.gateway.access_tokens import AccessTokens
 from tollway.gateway.books import Books
 from tollway.gateway.commit import Committer
+from tollway.gateway.drift import DriftWatch
+from tollway.gateway.own_keys import OwnKeys
+from tollway.gateway.presets import Presets
+from tollway.limits import Limiter, Limits
+from tollway.routing.auto import AutoRouter
+from tollway.routing.budget import RetryBudgets
 from tollway.routing.health import HealthBoard
+from tollway.routing.hedge import HedgeBudget
 from tollway.routing.market import Market
+from tollway.routing.order import Policy
+from tollway.routing.sticky import Stickiness
+from tollway.routing.tariffs import GroupMarkets
 from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
+from tollway.upstream.fetch import Fetcher
+
+AUTO_DEFAULTS = AutoSettings()
 
 
 class Gateway:
-    """The gateway's parts. `market` and `credentials` are snapshots: swapped, never changed."""
+    """The gateway's parts. `market`, `credentials` and `keyrings` are snapshots: swapped, never changed."""
 
     def __init__(
         self,
@@ -24,29 +41,70 @@ class Gateway:
         market: Market,
         credentials: dict[str, str],
         client: UpstreamClient,
+        fetcher: Fetcher,
+        tokens: AccessTokens,
         committer: Committer,
         books: Books,
+        presets: Presets,
+        own: OwnKeys,
         tokenizer: Callable[[], Tokenizer],
         metrics: Metrics,
         attempts_max: int,
+        limits: Limits,
+        policy: Policy = "traffic",
+        hedge_extra: float = 0.0,
+        hedge_extra_max: float = 0.0,
+        recount_share: float = 0.0,
+        first_content_s: float = 60.0,
+        default_model: str | None = None,
+        auto: AutoSettings = AUTO_DEFAULTS,
+        groups: tuple[Group, ...] = (),
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.loop = loop
         """Kept, because asking for the running loop is a system call on Python 3.11 (getpid)."""
         self.market = market
         self.credentials = credentials
-        """Provider slug -> its key. Never logged, never shown."""
+        """Provider slug, or id of an endpoint that has its own -> the key. Never logged, never shown."""
+        self.keyrings: Mapping[str, tuple[str, ...]] = {}
+        """Provider slug -> all its keys, in their order, where it has two or more."""
         self.client = client
+        self.fetcher = fetcher
+        """For URLs that callers give."""
+        self.tokens = tokens
         self.committer = committer
         self.books = books
+        self.presets = presets
+        self.own = own
         self.tokenizer = tokenizer
         """Loads at first use; app.py calls it once in a thread, at start."""
         self.metrics = metrics
-        self.health = HealthBoard()
+        self.health = HealthBoard(dice)
+        self.alarms: dict[str, Alarm] = {}
+        """What is switched off until the operator mends it, by subject (`gateway.alarms`)."""
+        self.refusals: dict[str, int] = {}
+        """Refused credentials and models, in a row, of which each may become an alarm."""
+        self.drift = DriftWatch(recount_share)
+        """Providers' token counts beside ours."""
+        self.sticky = Stickiness()
+        self.auto = AutoRouter(auto)
+        self.chosen = Stickiness()
+        """Conversation, router and cost -> the model that was chosen."""
+        self.retries = RetryBudgets()
+        self.hedges = HedgeBudget(hedge_extra, hedge_extra_max) if hedge_extra or hedge_extra_max else None
         self.attempts_max = attempts_max
+        self.first_content_s = first_content_s
+        self.groups = GroupMarkets(groups) if groups else None
+        self.policy = policy
+        self.default_model = default_model
+        self.limiter = Limiter(limits)
         self.dice = dice
         self.accepting = True
         """False while shutting down: no new paid work."""
+
+    def market_of(self, workspace_id: str) -> Market:
+        """The market with the prices of a workspace's group."""
+        return self.market if self.groups is None else self.groups.market(self.market, workspace_id)
 
     @staticmethod
     def now_ms() -> int:

@@ -3,23 +3,96 @@
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
-from tollway.billing.ledger import Lease, Meter, window_start
+from tollway.billing.ledger import Budget, Hold, Lease, Meter, available, window_start
+from tollway.billing.lots import Lot, lots_of
 from tollway.domain.identity import Key
-from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind
+from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind, debt_of
 from tollway.domain.money import Nanodollars
-from tollway.storage.database import ConflictError, Database, StorageError
-from tollway.storage.keys import create_workspace, spent_by_day
-from tollway.storage.ledger import DAY_MS, Balance, balance, find_transfer, post_transfers
+from tollway.storage.budgets import budgets_of, spent_in_workspace
+from tollway.storage.database import ConflictError, Database, NewRows, Statement, StorageError
+from tollway.storage.keys import counted_since, create_workspace, spent_by_day
+from tollway.storage.ledger import (
+    Balance,
+    balance,
+    balance_and_debt,
+    find_transfer,
+    post_transfers,
+    purchased,
+)
+from tollway.storage.marks import list_marks
+from tollway.storage.usage_days import DAY_MS
+
+PURCHASED_S = 10.0
+"""How long the database is not asked again for what a workspace has bought."""
+
+Decide = Callable[[Sequence[Lot]], Sequence[Transfer]]
+Beside = Callable[[Sequence[Transfer]], Sequence[Statement | NewRows]]
 
 
-class Book(Struct, frozen=True):
-    """A key's purse: the lease of its workspace, and its own meter."""
+def nothing(_: Sequence[Transfer]) -> Sequence[Statement | NewRows]:
+    return ()
 
-    lease: Lease
-    meter: Meter
+
+class UnderWay(Protocol):
+    """A request of a key, from its hold to the end of its answer."""
+
+    hold: Hold
+
+    @property
+    def day(self) -> int:
+        """Since 1970, on which it was admitted."""
+        ...
+
+    def revoke(self) -> None:
+        """Its key does not work any more: the answer ends now."""
+        ...
+
+
+class Book:
+    """A key's purse: the lease of its workspace, its own meter, the budgets that it shares; and what is under way."""
+
+    __slots__ = ("budgets", "lease", "meter", "revoked", "running", "workspace_id")
+
+    def __init__(self, workspace_id: str, lease: Lease, meter: Meter, budgets: tuple[Budget, ...] = ()) -> None:
+        self.workspace_id = workspace_id
+        self.lease = lease
+        self.meter = meter
+        self.budgets = budgets
+        """The broadest first."""
+        self.running: set[UnderWay] = set()
+        self.revoked = False
+        """Whether who was let in before may not begin any more."""
+
+    @property
+    def available(self) -> Nanodollars:
+        """What one more request may cost."""
+        return available(self.lease, self.meter, self.budgets)
+
+    def roll(self, now_ms: int) -> None:
+        """Starts the windows that begin now."""
+        self.meter.roll(now_ms)
+        for budget in self.budgets:
+            budget.roll(now_ms)
+
+    def tightest(self) -> Budget | None:
+        """The budget that leaves less than the key and the workspace have; of several, the broadest."""
+        if not self.budgets or self.available >= available(self.lease, self.meter):
+            return None
+        return min(self.budgets, key=lambda budget: budget.available or 0)
+
+
+class _Doubt(Struct, frozen=True):
+    """What changes in a lease when it is known whether a transfer is there: `if_there`, or if it is not."""
+
+    transfer: Transfer
+    amount: Nanodollars
+    owed: Nanodollars
+    if_there: bool
 
 
 class Books:
@@ -29,8 +102,12 @@ class Books:
         self._database = database
         self._leases: dict[str, Lease] = {}
         self._books: dict[str, Book] = {}
-        self._unsure: set[str] = set()
-        """Grants that may be in the database without being in their lease."""
+        self._budgets: dict[str, tuple[Budget, ...]] = {}
+        """By workspace; none where none of its keys was used."""
+        self._purchased: dict[str, tuple[float, Nanodollars]] = {}
+        """Workspace -> until when this is believed, and what it has bought."""
+        self._unsure: defaultdict[str, list[_Doubt]] = defaultdict(list)
+        """Workspace -> transfers that may be in the database."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def get(self, key: Key) -> Book | None:
@@ -42,44 +119,204 @@ class Books:
         async with self._locks[key.workspace_id]:
             if (book := self._books.get(key.id)) is not None:
                 return book
-            lease = self._leases.get(key.workspace_id)
-            if lease is None:
-                found = await balance(self._database, key.workspace_id)
-                lease = self._leases[key.workspace_id] = Lease(found.posted if found else 0)
+            lease = await self._lease(key.workspace_id)
+            if key.workspace_id not in self._budgets:
+                self._budgets[key.workspace_id] = await self._read_budgets(key.workspace_id, lease)
             meter = Meter(key.limit, key.limit_reset)
             today = int(time.time() * 1000) // DAY_MS
             meter.window = window_start(key.limit_reset, today)
             days = await spent_by_day(self._database, key.id)
-            meter.spent = sum(day.spent for day in days if day.day >= meter.window)
-            book = self._books[key.id] = Book(lease, meter)
+            meter.spent = counted_since(key, days, meter.window)
+            budgets = self._budgets[key.workspace_id]
+            book = self._books[key.id] = Book(key.workspace_id, lease, meter, budgets)
             return book
+
+    async def change(self, before: Key, key: Key) -> None:
+        """A key's limit, when it starts again or what it counts was changed: what was spent and is held goes on
+        counting."""
+        async with self._locks[key.workspace_id]:
+            book = self._books.get(key.id)
+            if book is None:
+                return
+            meter = book.meter
+            if key.limit_reset is not meter.reset or key.include_byok is not before.include_byok:
+                days = await spent_by_day(self._database, key.id)
+                window = window_start(key.limit_reset, int(time.time() * 1000) // DAY_MS)
+                waiting = meter.spent - counted_since(before, days, meter.window)
+                spent = counted_since(key, days, window) + max(0, waiting)
+                book.meter = meter = meter.followed_by(key.limit_reset, window, spent)
+            meter.limit = key.limit
+
+    async def change_budgets(self, workspace_id: str) -> None:
+        """A workspace's budgets were changed: those that stay go on counting, a new one counts what is held, too."""
+        async with self._locks[workspace_id]:
+            lease = self._leases.get(workspace_id)
+            if lease is None or workspace_id not in self._budgets:
+                return
+            known = set(self._budgets[workspace_id])
+            budgets = self._budgets[workspace_id] = await self._read_budgets(workspace_id, lease)
+            for book in self._books.values():
+                if book.workspace_id == workspace_id:
+                    book.budgets = budgets
+                    for each in book.running:
+                        for budget in budgets:
+                            if budget not in known:
+                                each.hold.count_in(budget, each.day)
+
+    async def _read_budgets(self, workspace_id: str, lease: Lease) -> tuple[Budget, ...]:
+        """As the database has them, with the meters that are there already.
+
+        What the lease has less than the balance was captured and waits for its commit: it counts as spent today.
+        """
+        found = await budgets_of(self._database, workspace_id)
+        if not found:
+            return ()
+        posted, days = await spent_in_workspace(self._database, workspace_id)
+        waiting = max(0, posted - lease.amount)
+        known = {budget.whose: budget for budget in self._budgets.get(workspace_id, ())}
+        today = int(time.time() * 1000) // DAY_MS
+        budgets = []
+        for interval, row in found.items():
+            whose = f"the workspace's {interval.value} budget"
+            if (budget := known.get(whose)) is None:
+                budget = Budget(whose, row.limit, interval.reset)
+                budget.window = window_start(interval.reset, today)
+                budget.spent = waiting + sum(spent for day, spent in days.items() if day >= budget.window)
+            budget.limit = row.limit
+            budgets.append(budget)
+        return tuple(budgets)
+
+    def revoke(self, key_id: str) -> None:
+        """A key does not work any more: its answers under way end (FAULTS.md S-T13)."""
+        if (book := self._books.get(key_id)) is not None:
+            book.revoked = True
+            for each in tuple(book.running):
+                each.revoke()
+
+    def restore(self, key_id: str) -> None:
+        """It works again."""
+        if (book := self._books.get(key_id)) is not None:
+            book.revoked = False
 
     async def grant(self, workspace_id: str, amount: Nanodollars, ref: str, reason: str, now_ms: int) -> Balance:
         """Credits from the platform's promotions, spendable at once; the balance after it.
 
         The workspace is made if it is not there. With the same `ref` again, nothing more is granted.
         """
+        await create_workspace(self._database, workspace_id, workspace_id, now_ms)
+        await self.credit(Transfer(TransferKind.GRANT, ref, PROMOTIONS, workspace_id, amount, now_ms, reason))
+        return await balance(self._database, workspace_id) or Balance(0, 0)
+
+    async def credit(self, transfer: Transfer, *beside: Statement | NewRows) -> bool:
+        """Credits for a workspace, and what is to be written with them; debts are paid out of them first.
+
+        -> whether it was done now. False: it was before, and nothing of `beside` was written now.
+        ConflictError: refused, but not because it was done. StorageError: as `Database.write`; it may be repeated.
+        """
+        # Shielded, as `take`: whoever hangs up in the middle must not leave the lease behind the database.
+        return await asyncio.shield(asyncio.ensure_future(self._credit(transfer, beside)))
+
+    async def _credit(self, transfer: Transfer, beside: Sequence[Statement | NewRows]) -> bool:
+        workspace_id = transfer.credit
         async with self._locks[workspace_id]:
-            await create_workspace(self._database, workspace_id, workspace_id, now_ms)
-            transfer = Transfer(TransferKind.GRANT, ref, PROMOTIONS, workspace_id, amount, now_ms, reason)
+            lease = await self._lease(workspace_id)
+            paid = max(0, min(lease.owed, lease.amount - lease.held + transfer.amount))
+            transfers = [transfer]
+            if paid:
+                transfers.append(_settlement(transfer, paid))
             try:
-                await post_transfers(self._database, [transfer])
+                await post_transfers(self._database, transfers, *beside)
             except ConflictError:
-                if await find_transfer(self._database, TransferKind.GRANT, ref) is None:
+                if await find_transfer(self._database, transfer.kind, transfer.ref) is None:
                     raise
-                new = ref in self._unsure
+                return False
             except StorageError as error:
-                if not error.sure and workspace_id in self._leases:
-                    self._unsure.add(ref)
+                if not error.sure:
+                    self._unsure[workspace_id].append(_Doubt(transfer, transfer.amount - paid, -paid, if_there=True))
                 raise
-            else:
-                new = True
-            self._unsure.discard(ref)
-            if new and (lease := self._leases.get(workspace_id)) is not None:
-                lease.add(amount)
-            return await balance(self._database, workspace_id) or Balance(0, 0)
+            lease.amount += transfer.amount - paid
+            lease.owed -= paid
+            self._purchased.pop(workspace_id, None)
+            return True
+
+    async def take(self, workspace_id: str, decide: Decide, beside: Beside = nothing) -> Sequence[Transfer]:
+        """Takes credits away that are neither spent nor held: a refund, a chargeback, an expiry. -> what was moved.
+
+        `decide`: the workspace's lots, as they are if all that is held will be spent -> the transfers. They leave the
+        lease first, so that no hold can want the same money; a debt is owed from then on. `beside`: what is written
+        with them.
+        ConflictError: it was done before.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._take(workspace_id, decide, beside)))
+
+    async def _take(self, workspace_id: str, decide: Decide, beside: Beside) -> Sequence[Transfer]:
+        async with self._locks[workspace_id]:
+            lease = await self._lease(workspace_id)
+            found = await balance(self._database, workspace_id) or Balance(0, 0)
+            marks = await list_marks(self._database, workspace_id)
+            transfers = decide(lots_of(marks, found.credited, found.credited - (lease.amount - lease.held)))
+            if not transfers:
+                return ()
+            taken = sum(each.amount for each in transfers if each.debit == workspace_id)
+            owing = sum(each.amount for each in transfers if each.kind is TransferKind.DEBT)
+            paid = sum(each.amount for each in transfers if each.kind is TransferKind.SETTLEMENT)
+            lease.amount -= taken
+            lease.owed += owing - paid
+            try:
+                await post_transfers(self._database, transfers, *beside(transfers))
+            except StorageError as error:
+                if error.sure:
+                    lease.amount += taken
+                    lease.owed -= owing - paid
+                else:
+                    self._unsure[workspace_id].append(_Doubt(transfers[0], taken, paid - owing, if_there=False))
+                raise
+            return transfers
+
+    async def _lease(self, workspace_id: str) -> Lease:
+        """The workspace's lease, from the database the first time; with its lock held, and no doubt about it left."""
+        lease = self._leases.get(workspace_id)
+        if lease is None:
+            lease = self._leases[workspace_id] = Lease(*await balance_and_debt(self._database, workspace_id))
+            self._unsure.pop(workspace_id, None)
+        while doubts := self._unsure.get(workspace_id):
+            doubt = doubts[-1]
+            there = await find_transfer(self._database, doubt.transfer.kind, doubt.transfer.ref) is not None
+            if there is doubt.if_there:
+                lease.amount += doubt.amount
+                lease.owed += doubt.owed
+            doubts.pop()
+        return lease
+
+    async def balance(self, workspace_id: str) -> Nanodollars:
+        """What a workspace has now, with what is held; charges that wait for their commit are off already."""
+        async with self._locks[workspace_id]:
+            if (lease := self._leases.get(workspace_id)) is not None:
+                return lease.amount
+            found = await balance(self._database, workspace_id)
+            return found.posted if found else 0
+
+    async def purchased(self, workspace_id: str) -> Nanodollars:
+        """What the workspace ever paid for credits, some seconds old at most."""
+        until_s, amount = self._purchased.get(workspace_id, (0.0, 0))
+        if time.monotonic() >= until_s:
+            amount = await purchased(self._database, workspace_id)
+            self._purchased[workspace_id] = time.monotonic() + PURCHASED_S, amount
+        return amount
 
     @property
     def held(self) -> Nanodollars:
         """Everything that is held just now."""
         return sum(lease.held for lease in self._leases.values())
+
+
+def _settlement(of: Transfer, amount: Nanodollars) -> Transfer:
+    """What `of` brought goes into the workspace's debt."""
+    return Transfer(
+        TransferKind.SETTLEMENT,
+        f"{of.kind.value} {of.ref}",
+        of.credit,
+        debt_of(of.credit),
+        amount,
+        of.created_ms,
+    )

@@ -1,46 +1,64 @@
 """One chat request, from start to end: the table of contents of the gateway."""
 
+from functools import partial
+
+from msgspec import structs
+
 from tollway.domain.chat import ChatRequest
-from tollway.domain.errors import Unavailable
 from tollway.domain.identity import Caller
 from tollway.gateway.admit import admit, open_book
+from tollway.gateway.auto import routed
 from tollway.gateway.base import Gateway
-from tollway.gateway.execute import execute
-from tollway.gateway.record import record
-from tollway.gateway.run import Origin, Run
-from tollway.gateway.settle import Settlement
+from tollway.gateway.chat_attempt import attempt_chat
+from tollway.gateway.entrance import enter
+from tollway.gateway.run import ChatRun, Origin
+from tollway.gateway.serve import serve
+from tollway.gateway.settled import settle
 from tollway.gateway.sink import Sink
+from tollway.routing.market import Market
 from tollway.routing.unbuilt import refuse_unbuilt
 
 
 async def complete(
-    gateway: Gateway, caller: Caller, request: ChatRequest, body_bytes: int, origin: Origin, sink: Sink
+    gateway: Gateway,
+    caller: Caller,
+    request: ChatRequest,
+    body_bytes: int,
+    origin: Origin,
+    sink: Sink,
+    market: Market | None = None,
 ) -> None:
-    """Answers one request into `sink`. TollwayError: it was not admitted, and nothing was written or charged."""
+    """Answers one request into `sink`. TollwayError: it was not admitted, and nothing was written or charged.
+
+    `market`: where only some models are sold, at prices of their own; by default the market of the caller's workspace.
+    """
     started_s = gateway.loop.time()
-    refuse_unbuilt(request)
-    book = await open_book(gateway, caller.key)
-    plan, prompt_tokens = await admit(gateway, request, body_bytes, book)
-    run = Run(
-        caller=caller,
-        request=request,
-        plan=plan,
-        market=gateway.market,
-        origin=origin,
-        created_ms=gateway.now_ms(),
-        started_s=started_s,
-        prompt_tokens=prompt_tokens,
+    key = caller.key
+    request, body_bytes = await settle(
+        request,
+        body_bytes,
+        standing=key.standing,
+        find_preset=partial(gateway.presets.find, key.workspace_id),
+        default_model=gateway.default_model,
     )
-    with Settlement(gateway, run, book) as bill:
-        sink.begin(run.id, run.created_ms // 1000)
-        await execute(gateway, run, sink)
-    durable = await bill.entry.done
-    record(gateway, run, bill.generation, durable=durable)
-    if not durable:
-        told = "The answer could not be recorded, so you are not charged for it; try again."
-        await sink.fail(Unavailable(told, generation_id=run.id))
-    elif run.error is not None:
-        run.error.generation_id = run.id
-        await sink.fail(run.error)
-    elif run.candidate is not None and not run.left:
-        await sink.finish(run.candidate, run.answer, bill.charge.usage, bill.charge.cost)
+    refuse_unbuilt(request)
+    book = await open_book(gateway, key)
+    request, choice = routed(gateway, request, body_bytes, key.workspace_id, key.standing)
+    rpm_cap = None if request.routing is None else request.routing.rpm_cap
+    with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
+        market = market or gateway.market_of(key.workspace_id)
+        plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key)
+        if choice is not None:
+            plan = structs.replace(plan, routed=choice)
+        run = ChatRun(
+            caller=caller,
+            request=request,
+            plan=plan,
+            market=market,
+            origin=origin,
+            created_ms=gateway.now_ms(),
+            started_s=started_s,
+            prompt_tokens=prompt_tokens,
+        )
+        entry.admitted(run)
+        await serve(gateway, run, book, sink, attempt_chat, entry.headers)

@@ -2,33 +2,30 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import assert_never
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar, assert_never
 
 import structlog
+from msgspec.structs import replace
 
-from tollway.domain.errors import TollwayError, UpstreamFailed, UpstreamTimedOut
+from tollway.domain.errors import RateLimited, TollwayError, UpstreamFailed, UpstreamOverloaded, UpstreamTimedOut
 from tollway.domain.events import (
-    Answer,
-    Event,
     Failed,
-    Finished,
-    ReasoningDelta,
-    RefusalDelta,
-    Started,
-    TextDelta,
-    ToolCallDelta,
-    UsageReported,
 )
 from tollway.domain.generation import Attempt
-from tollway.domain.health import Outcome
-from tollway.domain.http import HttpRequest
+from tollway.domain.health import CANCELLED, SUCCEEDED, Outcome
+from tollway.domain.http import Deadlines, HttpRequest
 from tollway.domain.routing import Candidate
+from tollway.gateway.access_tokens import NoToken
+from tollway.gateway.alarms import watch
 from tollway.gateway.base import Gateway
+from tollway.gateway.keyrings import has_other_key, key_for
+from tollway.gateway.race import race_for
 from tollway.gateway.run import Run
-from tollway.gateway.settle import believable_usage, count_received
-from tollway.gateway.sink import Sink
-from tollway.providers.base import Provider
+from tollway.gateway.sink import ContentSink, Sink
+from tollway.identity.credentials import Unreadable
+from tollway.providers import Provider
 from tollway.routing.fallback import (
     FAULT_OUTCOMES,
     FAULT_WORDS,
@@ -36,73 +33,157 @@ from tollway.routing.fallback import (
     NextCandidate,
     Stop,
     after_failure,
+    error_for,
     outcome_of_status,
 )
+from tollway.routing.patience import LONG_PROMPT, first_event_s
 from tollway.routing.scrub import scrub
+from tollway.routing.stats import PLAIN
 from tollway.upstream.call import Call
 from tollway.upstream.faults import UpstreamFault
-from tollway.wire.expand import expand
-from tollway.wire.formats import CLIENTS
+from tollway.wire.formats import DecodeError
 
 log = structlog.get_logger(__name__)
 
 DRAIN_MAX_S = 120.0
 """How long an answer that nobody waits for is read on, where its provider can't cancel (MONEY.md)."""
-AFTER_FINISH_S = 2.0
-"""How long we wait for usage after the finish reason (FAULTS.md U-18)."""
-AFTER_DONE_S = 0.05
-"""How long we wait for the end of the body after `[DONE]`."""
-BYTES_PER_TOKEN_LIKELY = 3
+
+OVERLOADED = frozenset({503, 529})
+"""Statuses by which providers say that they have too much to do (FAULTS.md U-22)."""
+
+R = TypeVar("R", bound=Run)
+Attempting = Callable[[Gateway, R, Candidate, ContentSink], Awaitable[Failure | None]]
+"""One try at one candidate: None when it answered to its end (or was cancelled for the caller's leaving)."""
+Reading = Callable[[Gateway, R, Candidate, Call, ContentSink], Awaitable[Failure | None]]
+"""Reads the answer to one call, whatever its status."""
 
 
-async def execute(gateway: Gateway, run: Run, sink: Sink) -> None:
+async def execute(gateway: Gateway, run: R, sink: Sink, attempt: Attempting[R]) -> None:
     """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
     loop = gateway.loop
     sink.on_left(lambda: _caller_left(gateway, run, loop))
     failures: list[tuple[Candidate, Failure]] = []
     index = 0
-    while _is_awaited(run):
-        candidate = run.plan.candidates[index]
-        run.reset_attempt(candidate)
-        began_s = loop.time()
-        failure = await _attempt(gateway, run, candidate, sink)
-        run.generation_ms = int((loop.time() - began_s) * 1000)
-        _observe(gateway, run, candidate, failure, began_s, loop.time())
-        if failure is None:
+    gateway.retries.first_try(run.plan.candidates[0].endpoint.id, loop.time())
+    race = None if gateway.hedges is None else race_for(gateway, run, sink, partial(_try, gateway, attempt))
+    while is_awaited(run):
+        if race is None:
+            candidate = run.plan.candidates[index]
+            failure = await _try(gateway, attempt, run, candidate, sink)
+            failed = [] if failure is None else [(candidate, failure)]
+        else:
+            index, failed = await race.hold()
+            race = None
+        if not failed:
             break
-        failures.append((candidate, failure))
+        failures += failed
+        candidate, failure = failures[-1]
         if run.committed or run.left:
             run.finish_reason = None if run.left else "error"
             run.error = None if run.left else _error_mid_answer(failure, candidate)
             break
-        match after_failure(run.plan, index, failures, gateway.attempts_max):
+        now_s = loop.time()
+        again = candidate is run.plan.candidates[index] and has_other_key(gateway, run, candidate, failure, now_s)
+        match after_failure(run.plan, index, failures, gateway.attempts_max, other_key=again):
             case NextCandidate(index=index):
-                continue
+                if _left_s(gateway, run, now_s) > 0 and _may_retry(gateway, run.plan.candidates[index], now_s):
+                    continue
+                error = error_for([failure for _, failure in failures], candidate)
+                run.error, run.finish_reason = error, "error"
+                break
             case Stop(error=error):
                 run.error, run.finish_reason = error, "error"
                 break
             case other:
                 assert_never(other)
-    if run.accepted and believable_usage(run) is None:
+    if run.accepted and run.believable_usage is None:
         # Counting is work for the processor: off the loop, while we still may await.
-        run.counted = await loop.run_in_executor(None, count_received, run, gateway)
+        run.counted = await loop.run_in_executor(None, lambda: run.count(gateway.tokenizer()))
+    elif run.accepted and run.error is None and gateway.drift.takes(run):
+        counted = await loop.run_in_executor(None, lambda: gateway.drift.count(run, gateway.tokenizer()))
+        gateway.drift.compare(run, counted, loop.time())
 
 
-def _is_awaited(run: Run) -> bool:
+async def _try(
+    gateway: Gateway, attempt: Attempting[R], run: R, candidate: Candidate, sink: ContentSink
+) -> Failure | None:
+    """One try at one candidate, from the first thing that health hears of it to the last."""
+    loop = gateway.loop
+    run.reset_attempt(candidate)
+    began_s = loop.time()
+    run.key = key = key_for(gateway, run, candidate, began_s) if gateway.keyrings else 0
+    gateway.health.begin(candidate.endpoint.id, began_s, key)
+    try:
+        failure = await attempt(gateway, run, candidate, sink)
+    except BaseException:  # cancelled, or a mistake of ours: nothing was learned; passed on at once
+        gateway.health.abandon(candidate.endpoint.id, key)
+        raise
+    run.generation_ms = int((loop.time() - began_s) * 1000)
+    _observe(gateway, run, candidate, failure, began_s, loop.time())
+    return failure
+
+
+def _may_retry(gateway: Gateway, candidate: Candidate, now_s: float) -> bool:
+    """Who does well takes what others dropped; who has failed himself is sent no more than his budget of it."""
+    id_ = candidate.endpoint.id
+    return not gateway.health.is_shaky(id_) or gateway.retries.take(id_, now_s, unwell=candidate.unwell)
+
+
+def _left_s(gateway: Gateway, run: Run, now_s: float, usual_s: float = 0.0) -> float:
+    """What is left of the time until content. A provider that is given longer by its configuration has that long."""
+    return max(gateway.first_content_s, usual_s) - (now_s - run.started_s)
+
+
+def _deadlines(gateway: Gateway, run: Run, candidate: Candidate) -> Deadlines:
+    """The provider's own; of a stream the first event must come while there is time for others, where there are."""
+    provider = run.market.provider(candidate.endpoint.provider)
+    if not run.streamed:
+        return provider.deadlines_whole
+    usual, now_s = provider.deadlines, gateway.loop.time()
+    wait_s = first_event_s(
+        usual.first_event_s,
+        _left_s(gateway, run, now_s, usual.first_event_s),
+        gateway.health.measured(candidate.endpoint.id, now_s),
+        others=candidate is not run.plan.candidates[-1] and len(run.attempts) + 1 < gateway.attempts_max,
+        slow=run.prompt_tokens > LONG_PROMPT or "reasoning" in candidate.endpoint.parameters,
+    )
+    return usual if wait_s >= usual.first_event_s else replace(usual, first_event_s=max(0.05, wait_s))
+
+
+def is_awaited(run: Run) -> bool:
     """Who left before anything was sent has nothing sent for him. (Asked here, as others change it while we wait.)"""
     return not run.left
 
 
-async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink) -> Failure | None:
-    """One try at one candidate: None when it answered to its end (or was cancelled for the caller's leaving)."""
-    provider = run.market.providers[candidate.endpoint.provider]
-    request = build_request(provider, candidate, run, _credential(gateway, candidate))
-    with gateway.client.call(request, provider.deadlines if run.streamed else provider.deadlines_whole) as call:
+def without_token(fault: NoToken) -> Failure:
+    """What we hold for a provider could not be exchanged for an access token."""
+    outcome = Outcome.CREDENTIAL_REJECTED if fault.refused else Outcome.UNREACHABLE
+    return Failure(outcome, "no access token could be had for it")
+
+
+async def call_provider(
+    gateway: Gateway,
+    run: R,
+    candidate: Candidate,
+    sink: ContentSink,
+    request: HttpRequest,
+    secrets: tuple[str, str],
+    read: Reading[R],
+) -> Failure | None:
+    """One call to a candidate's provider, whose answer `read` reads; what goes wrong below HTTP is a Failure, too.
+
+    `secrets`: what we hold for the provider, and what it was exchanged for.
+    """
+    secret, credential = secrets
+    with gateway.client.call(request, _deadlines(gateway, run, candidate)) as call:
         run.call = call
         try:
             await call.start()
-            failure = await _read(gateway, run, candidate, call, sink)
+            failure = await read(gateway, run, candidate, call, sink)
             if failure is not None:
+                failure = replace(failure, message=scrub(failure.message, credential))
+                if failure.outcome is Outcome.CREDENTIAL_REJECTED:
+                    gateway.tokens.forget(secret)
                 # Not in the provider's words, which may quote the prompt: prompts never reach the log.
                 said = f"{failure.outcome}, status {failure.status or call.status}"
                 log.info("attempt failed", generation=run.id, endpoint=candidate.endpoint.id, fault=said)
@@ -122,168 +203,26 @@ async def _attempt(gateway: Gateway, run: Run, candidate: Candidate, sink: Sink)
     return failure
 
 
-async def _read(gateway: Gateway, run: Run, candidate: Candidate, call: Call, sink: Sink) -> Failure | None:
-    wire = CLIENTS[candidate.endpoint.wire_format]
-    if call.status != 200:
-        body = await call.read()
-        rejection = wire.decode_error(call.status, call.header, body, now_s=gateway.now_ms() / 1000)
-        outcome = outcome_of_status(call.status)
-        told = scrub(rejection.message, _credential(gateway, candidate))
-        return Failure(outcome, told, call.status, rejection.code, rejection.retry_after_s)
-    content_type = (call.header("content-type") or "").lower()
-    if content_type.startswith("text/html"):
-        return Failure(Outcome.PROVIDER_ERROR, "it answered with a web page", call.status)
-    run.accepted = True
-    # Some servers stream as text/plain, or say nothing; only who says JSON has not heard that a stream was asked for.
-    if run.streamed and (content_type.startswith(wire.STREAM_TYPE) or not content_type.startswith("application/json")):
-        return await _read_stream(gateway, run, candidate, call, sink)
-    whole = wire.decode_answer(await call.read())
-    if isinstance(whole, Failed):
-        run.accepted = False
-        return _failure_of(whole, _credential(gateway, candidate))
-    run.first_event_s = gateway.loop.time()
-    return await _take_whole(run, candidate, whole, sink)
-
-
-async def _take_whole(run: Run, candidate: Candidate, whole: Answer, sink: Sink) -> Failure | None:
-    """An answer that came in one piece; for a caller who wants a stream it is taken apart."""
-    if not whole.choices:
-        return Failure(Outcome.PROVIDER_ERROR, "it answered without choices")
-    run.usage, run.upstream_id, run.answer, run.finished = whole.usage, whole.upstream_id, whole, True
-    for choice in whole.choices:
-        run.text += [choice.text or "", choice.reasoning or "", *(call.arguments for call in choice.tool_calls)]
-    run.text_size = sum(map(len, run.text))
-    first = whole.choices[0]
-    run.finish_reason, run.native_finish_reason = first.finish_reason, first.native_finish_reason
-    if run.streamed and not run.left:
-        run.committed = True
-        await sink.send(candidate, expand(whole))
-    return None
-
-
-async def _read_stream(gateway: Gateway, run: Run, candidate: Candidate, call: Call, sink: Sink) -> Failure | None:
-    decoder = CLIENTS[candidate.endpoint.wire_format].EventDecoder()
-    loop = gateway.loop
-    meter = _Cut(run, candidate, gateway)
-    patient = False
-    while not decoder.saw_done:
-        data = await call.chunk()
-        events = decoder.feed(data) if data else decoder.end()
-        content = _take(run, events)
-        if isinstance(content, Failed):
-            if run.committed and not run.left:
-                await sink.send(candidate, events[:-1])
-            return _failure_of(content, _credential(gateway, candidate))
-        if content:
-            call.progress()
-            if run.first_event_s is None:
-                run.first_event_s = loop.time()
-            if meter.reached():
-                events = [event for event in events if type(event) is not Finished]
-                run.finish_reason, run.native_finish_reason, run.finished = "length", None, True
-                events.append(Finished("length", None))
-                run.usage = None
-            if not run.left:
-                run.committed = True
-                await sink.send(candidate, events)
-            if meter.cut:
-                call.abort()
-                return None
-        if not data:
-            break
-        if run.finished and not patient and not decoder.saw_done:
-            patient = True
-            _abort_after(AFTER_FINISH_S, run, call, loop)
-    if run.finish_reason is None or not (run.finished or decoder.saw_done):
-        return Failure(Outcome.PROVIDER_ERROR, "its answer broke off without a finish reason")
-    run.finished = True
-    if decoder.saw_done and not call.complete:
-        # The end of the body is missing, with which the connection can be used again; and maybe usage (FAULTS.md U-18).
-        _abort_after(AFTER_FINISH_S if run.usage is None else AFTER_DONE_S, run, call, loop)
-        while data := await call.chunk():
-            _take(run, [event for event in decoder.feed(data) if isinstance(event, UsageReported)])
-    return None
-
-
-def _take(run: Run, events: Sequence[Event]) -> bool | Failed:
-    """Reads events into the run. True: something to write; False: nothing yet; Failed: the provider's error."""
-    content = False
-    for event in events:
-        if isinstance(event, TextDelta):
-            run.text.append(event.text)
-            run.text_size += len(event.text)
-            content = True
-        elif isinstance(event, Finished):
-            run.choices_left -= 1
-            if run.finish_reason is None:
-                run.finish_reason, run.native_finish_reason = event.reason, event.native
-            run.finished = run.choices_left <= 0
-            content = True
-        elif isinstance(event, UsageReported):
-            run.usage = event.usage
-        elif isinstance(event, Started):
-            run.upstream_id = event.upstream_id
-        elif isinstance(event, Failed):
-            return event
-        else:
-            content = True
-            _take_other(run, event)
-    return content
-
-
-def _take_other(run: Run, event: Event) -> None:
-    match event:
-        case ReasoningDelta(text=str(text)) | RefusalDelta(text=text):
-            run.text.append(text)
-            run.text_size += len(text)
-        case ToolCallDelta(name=name, arguments=text):
-            run.text.append(f"{name or ''}{text}")
-            run.text_size += len(text) + 1
-        case _:
-            run.text_size += 1
-
-
-class _Cut:
-    """Watches for a provider that goes on past max_tokens: it is cut where the hold ends (FAULTS.md U-32)."""
-
-    def __init__(self, run: Run, candidate: Candidate, gateway: Gateway) -> None:
-        asked = candidate.max_tokens or candidate.endpoint.output_tokens_max or candidate.endpoint.context_tokens
-        self._tokens_max = asked * (run.request.n or 1)
-        self._run = run
-        self._gateway = gateway
-        self._check_at = self._tokens_max * BYTES_PER_TOKEN_LIKELY
-        self.cut = False
-
-    def reached(self) -> bool:
-        if self._run.text_size < self._check_at or self._run.finished:
-            return False
-        tokens = self._gateway.tokenizer().count("".join(self._run.text))
-        limit = self._tokens_max * 1.25 + 64
-        self.cut = tokens > limit
-        # Characters that the tokens left can't be fewer than: a few looks, each nearer, and the cut comes in time.
-        self._check_at = self._run.text_size + max(32, int(limit - tokens) * BYTES_PER_TOKEN_LIKELY)
-        return self.cut
+async def rejected(gateway: Gateway, call: Call, decode_error: DecodeError) -> Failure:
+    """An answer of another status than 200."""
+    said = decode_error(call.status, call.header, await call.read(), now_s=gateway.now_ms() / 1000)
+    return Failure(outcome_of_status(call.status), said.message, call.status, said.code, said.retry_after_s)
 
 
 def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) -> None:
     """The caller disconnected: cancel upstream where that stops the bill, else read on, bounded (MONEY.md's table)."""
     run.left = True
+    if run.leave is not None:
+        run = run.leave()
     call, candidate = run.call, run.candidate
     if call is None or candidate is None or run.finished:
         return
-    cancels = run.market.providers[candidate.endpoint.provider].quirks.cancels
+    cancels = run.market.provider(candidate.endpoint.provider).quirks.cancels
     if (run.streamed and (cancels or not run.accepted)) or (not run.streamed and not call.sent):
         run.cancelled = True
         call.abort()
     else:
         run.timer = loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
-
-
-def _abort_after(delay_s: float, run: Run, call: Call, loop: asyncio.AbstractEventLoop) -> None:
-    """In place of the timer that runs, which `_attempt` stops at its end: one that is left would keep the run alive."""
-    if run.timer is not None:
-        run.timer.cancel()
-    run.timer = loop.call_later(delay_s, call.abort)
 
 
 def _drained_enough(run: Run, call: Call) -> None:
@@ -293,41 +232,44 @@ def _drained_enough(run: Run, call: Call) -> None:
         call.abort()
 
 
-def build_request(provider: Provider, candidate: Candidate, run: Run, credential: str) -> HttpRequest:
-    """The HTTP request for this candidate."""
-    endpoint, request = candidate.endpoint, run.request
-    wire = CLIENTS[endpoint.wire_format]
-    body = wire.encode_request(
-        request,
-        upstream_model=endpoint.upstream_model,
-        max_tokens=candidate.max_tokens,
-        stream=run.streamed,
-        parameters=endpoint.parameters,
-        quirks=provider.quirks,
-        user_id=_user_id(run) if request.user else None,
-        same_format=run.origin.wire_format is endpoint.wire_format,
-    )
-    headers = (("content-type", "application/json"), *wire.HEADERS, *provider.auth(credential))
-    url = provider.base_url + wire.path(endpoint.upstream_model, run.streamed)
-    return HttpRequest("POST", url, headers, body)
-
-
-def _user_id(run: Run) -> str:
+def user_id_of(run: Run) -> str:
     """An end user's id, hashed with the workspace's: never forwarded raw (OPENROUTER.md 3.1)."""
     return hashlib.sha256(f"{run.caller.workspace_id}\n{run.request.user}".encode()).hexdigest()[:32]
 
 
-def _failure_of(failed: Failed, credential: str) -> Failure:
+def failure_of(failed: Failed) -> Failure:
     """An error that came inside a 200 counts like its status."""
-    return Failure(outcome_of_status(failed.status), scrub(failed.message, credential), failed.status, failed.code)
+    return Failure(outcome_of_status(failed.status), failed.message, failed.status, failed.code)
 
 
-def _credential(gateway: Gateway, candidate: Candidate) -> str:
-    return gateway.credentials.get(candidate.endpoint.provider, "")
+def credential_of(gateway: Gateway, candidate: Candidate, key: int) -> str:
+    """The endpoint's own, where a deployment has one, else its provider's: of several the one with this number."""
+    if key:
+        return gateway.keyrings[candidate.endpoint.provider][key - 1]
+    found = gateway.credentials.get(candidate.endpoint.id)
+    return gateway.credentials.get(candidate.endpoint.provider, "") if found is None else found
+
+
+def opened_for(gateway: Gateway, run: Run, candidate: Candidate) -> tuple[Provider, str]:
+    """The candidate's provider, and the secret for it: ours, or the caller's own. NoToken: theirs can't be read."""
+    credential = candidate.credential
+    if credential is None:
+        return run.market.providers[candidate.endpoint.provider], credential_of(gateway, candidate, run.key)
+    try:
+        return gateway.own.open(candidate, credential, run.market)
+    except Unreadable as error:
+        log.error("an own key can't be read", credential=credential.id, error=str(error))
+        raise NoToken("the key that is kept for it can't be read", refused=True) from None
 
 
 def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
-    kind: Callable[..., TollwayError] = UpstreamTimedOut if failure.outcome is Outcome.TIMED_OUT else UpstreamFailed
+    kind: Callable[..., TollwayError] = UpstreamFailed
+    if failure.outcome is Outcome.TIMED_OUT:
+        kind = UpstreamTimedOut
+    elif failure.outcome is Outcome.RATE_LIMITED:
+        kind = RateLimited
+    elif failure.status in OVERLOADED:
+        kind = UpstreamOverloaded
     told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message.rstrip(".")
     return kind(
         f"The provider failed in the middle of its answer: {told}. You are not charged for it.",
@@ -340,16 +282,23 @@ def _observe(
 ) -> None:
     """Writes the attempt down, and tells health what became of it."""
     first_s = run.first_event_s if failure is None and run.first_event_s else now_s
-    outcome = failure.outcome if failure else Outcome.CANCELLED if run.cancelled else Outcome.SUCCEEDED
+    outcome = failure.outcome if failure else CANCELLED if run.cancelled else SUCCEEDED
     run.attempts.append(
         Attempt(
-            endpoint_id=candidate.endpoint.id,
+            endpoint_id=candidate.listed_id,
             provider=candidate.endpoint.provider,
             outcome=outcome,
             status=failure.status if failure else 200 if run.accepted else None,
             latency_ms=int((first_s - began_s) * 1000),
             upstream_id=run.upstream_id,
             message=failure.message[:500] if failure else "",
+            began_ms=int((began_s - run.started_s) * 1000),
+            key=run.key,
+            credential_id=candidate.credential.id if candidate.credential else None,
         )
     )
-    gateway.health.observe(candidate.endpoint.id, outcome, now_s, failure.retry_after_s if failure else None)
+    retry_after_s = failure.retry_after_s if failure else None
+    sample = run.sample(began_s, now_s) if outcome is SUCCEEDED else PLAIN
+    gateway.health.observe(candidate.endpoint.id, outcome, now_s, retry_after_s, sample, began_s, run.key)
+    if candidate.credential is None:  # a caller's own key is no matter of the operator's
+        watch(gateway, candidate, run.key, outcome, failure.status if failure else None, began_s, now_s)

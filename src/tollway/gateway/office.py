@@ -9,6 +9,7 @@ from msgspec import Struct
 from tollway.catalog.diff import Bounds, check_price
 from tollway.domain.catalog_changes import Change
 from tollway.domain.catalog_rows import OPERATOR, PriceRow
+from tollway.domain.chat import Slug
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.identity import LimitReset
 from tollway.domain.ledger import PLATFORM_ACCOUNTS, TransferKind
@@ -16,13 +17,20 @@ from tollway.domain.money import nanodollars_from_text, nanodollars_to_text
 from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
+from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace, a_model, changed, set_preset
+from tollway.identity.credentials import Rotation
+from tollway.identity.guest import WORKSPACE as GUESTS
 from tollway.identity.issue import create_key
 from tollway.storage import catalog as rows
 from tollway.storage.database import Database
-from tollway.storage.keys import set_disabled
+from tollway.storage.keys import set_disabled, workspace_exists
 from tollway.storage.ledger import find_transfer
+from tollway.storage.workspaces import find_settings, set_settings
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+RPM_MAX = 10**9
 
 
 class CreateKey(Struct, forbid_unknown_fields=True):
@@ -33,6 +41,10 @@ class CreateKey(Struct, forbid_unknown_fields=True):
     limit: str | None = None
     limit_reset: LimitReset | None = None
     expires_at: datetime | None = None
+    rpm: int | None = None
+    """Requests per minute, at least 1."""
+    default_model: Slug | None = None
+    """For its requests that name no model."""
 
 
 class CreatedKey(Struct):
@@ -95,6 +107,13 @@ class Changed(Struct):
     """What can be bought now; None where no server runs, so that nothing can."""
 
 
+class RotateByok(Struct, forbid_unknown_fields=True):
+    """`tollway byok rotate`."""
+
+    drop: bool = False
+    """The ring's older keys are taken out of its file."""
+
+
 class Office:
     """Needs what the one owner of the data directory has: a server, or a command that holds its lock."""
 
@@ -105,13 +124,22 @@ class Office:
         pepper: bytes,
         *,
         forget: Callable[[bytes], None],
+        forget_workspace: Callable[[str], None],
+        forget_preset: Callable[[str, str], None],
         reload: Callable[[], Awaitable[int | None]],
+        rotate: Callable[[bool], Awaitable[Rotation]],
     ) -> None:
         self._database = database
         self._books = books
         self._pepper = pepper
         self._forget = forget
         """A key's digest changed: whoever has the key in memory must read it again."""
+        self._forget_preset = forget_preset
+        """A preset changed: as with keys."""
+        self._forget_workspace = forget_workspace
+        """A workspace's settings changed: whoever has one of its keys must read it again."""
+        self._rotate = rotate
+        """Puts provider keys of workspaces under another key of the ring; `drop`: the older ones are dropped."""
         self._reload = reload
         """The catalog changed: the number of live endpoints, or None where nothing is served."""
 
@@ -128,6 +156,8 @@ class Office:
         limit = _amount(ask.limit, "limit") if ask.limit is not None else None
         if limit is not None and limit < 0:
             raise InvalidRequest("limit: must be 0 or more", param="limit")
+        if ask.rpm is not None and not 1 <= ask.rpm <= RPM_MAX:
+            raise InvalidRequest(f"rpm: a whole number from 1 to {RPM_MAX:,}", param="rpm")
         if limit is None and ask.limit_reset is not None:
             raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
         key, secret = await create_key(
@@ -137,6 +167,8 @@ class Office:
             name=ask.name,
             limit=limit,
             limit_reset=ask.limit_reset,
+            rpm=ask.rpm,
+            default_model=None if ask.default_model is None else a_model(ask.default_model, "default_model"),
             expires_ms=expires_ms,
             now_ms=now_ms,
         )
@@ -148,6 +180,27 @@ class Office:
         if digest is None:
             raise NotFound(f"There is no key {ask.id[:80]}; `tollway keys list` shows them")
         self._forget(digest)
+        if ask.disabled:
+            self._books.revoke(ask.id)
+        else:
+            self._books.restore(ask.id)
+
+    async def set_workspace(self, ask: SetWorkspace) -> Workspace:
+        """The next request sees it. NotFound: there is no such workspace. InvalidRequest: what can't be set."""
+        if ask.workspace == GUESTS:
+            raise InvalidRequest("Guests have no settings: their models are `guest.models`", param="workspace")
+        if not await workspace_exists(self._database, ask.workspace):
+            raise NotFound(f"There is no workspace {ask.workspace[:80]}; a key or a grant makes one")
+        settings = changed(await find_settings(self._database, ask.workspace), ask.changes)
+        await set_settings(self._database, ask.workspace, settings, Gateway.now_ms())
+        self._forget_workspace(ask.workspace)
+        return Workspace(ask.workspace, settings)
+
+    async def set_preset(self, ask: SetPreset) -> PresetSet:
+        """The next request sees it. NotFound: there is no such preset, or no such version of it."""
+        done = await set_preset(self._database, ask, Gateway.now_ms())
+        self._forget_preset(ask.workspace, ask.slug)
+        return done
 
     async def grant(self, ask: Grant) -> Granted:
         """Spendable at once. InvalidRequest: no amount, or a `ref` that was used for another grant."""
@@ -166,6 +219,10 @@ class Office:
         found = await self._books.grant(workspace, amount, ask.ref, ask.reason, Gateway.now_ms())
         granted = nanodollars_to_text(amount) if before is None else "0"
         return Granted(workspace, granted, nanodollars_to_text(found.posted), ask.ref)
+
+    async def rotate_byok(self, ask: RotateByok) -> Rotation:
+        """No request sees it: the secrets stay what they were."""
+        return await self._rotate(ask.drop)
 
     async def change_catalog(self, ask: ChangeCatalog) -> Changed:
         """Prices of requests under way stay what they were. InvalidRequest: the catalog is at another version."""

@@ -5,25 +5,40 @@ import base64
 import itertools
 import os
 import string
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
 
+import msgspec
+from msgspec import Raw
+
+from tollway.billing.tokens import Tokenizer, count_inputs, count_prompt, search_units
 from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import TollwayError
-from tollway.domain.events import Answer
+from tollway.domain.events import Answer, Event, NativeFields, Started, UpstreamBody, UsageReported
 from tollway.domain.generation import Attempt, Usage
 from tollway.domain.identity import Caller
+from tollway.domain.plain import PlainAnswer, PlainRequest
 from tollway.domain.routing import Candidate, Plan
 from tollway.routing.market import Market
+from tollway.routing.scrub import without_credential
+from tollway.routing.stats import PLAIN, Sample
+from tollway.wire.reasoning_budget import wish_of
 
 if TYPE_CHECKING:
     from tollway.upstream.call import Call
+    from tollway.upstream.fetch import FetchFailed
 
+SEALED = frozenset({WireFormat.ANTHROPIC_MESSAGES, WireFormat.GEMINI})
+"""Formats whose callers say themselves that thoughts are not to be shown, and get their signatures all the same."""
+BYTES_PER_TOKEN_LIKELY = 3
+PACE_TOKENS_MIN, PACE_S_MIN = 16, 0.05
+"""Shorter answers say nothing about an endpoint's tokens per second."""
 _LETTERS = bytes.maketrans(b"+/", b"xq")
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PAIRS = [first + second for first in _BASE62 for second in _BASE62]
-_RANDOM_BYTES = 12
-_random: list[bytes] = []
+_RANDOM, _RANDOM_BYTES = 16, 12
+_random: list[str] = []
 _count = itertools.count()
 
 
@@ -34,30 +49,45 @@ def new_generation_id(now_ms: int) -> str:
     that random ids touch. Randomness is fetched for many at once.
     """
     if not _random:
-        pool = os.urandom(_RANDOM_BYTES * 256)
-        _random.extend(pool[start : start + _RANDOM_BYTES] for start in range(0, len(pool), _RANDOM_BYTES))
+        pool = base64.b64encode(os.urandom(_RANDOM_BYTES * 256)).translate(_LETTERS).decode()
+        _random.extend(pool[start : start + _RANDOM] for start in range(0, len(pool), _RANDOM))
     seconds, ms = divmod(now_ms, 1000)
     high, low = divmod(ms * 1000 + next(_count) % 1000, len(_PAIRS))
-    chance = base64.b64encode(_random.pop()).translate(_LETTERS).decode()
-    return f"gen-{seconds}-{_PAIRS[high]}{_PAIRS[low]}{chance}"
+    return f"gen-{seconds}-{_PAIRS[high]}{_PAIRS[low]}{_random.pop()}"
 
 
 class Origin:
     """Where a request came from, as its record keeps it."""
 
-    __slots__ = ("api_type", "url", "wire_format")
+    __slots__ = ("api_type", "betas", "url", "wire_format")
 
     def __init__(
-        self, url: str, wire_format: WireFormat = WireFormat.OPENAI_CHAT, api_type: str = "completions"
+        self,
+        url: str,
+        wire_format: WireFormat = WireFormat.OPENAI_CHAT,
+        api_type: str = "completions",
+        betas: tuple[str, ...] = (),
     ) -> None:
         self.url = url
         self.wire_format = wire_format
         """The format that the caller speaks: what is unknown to us goes only to providers that speak it, too."""
         self.api_type = api_type
+        self.betas = betas
+        """Anthropic's beta features that the caller's headers ask for."""
+
+    def with_betas(self, betas: tuple[str, ...]) -> "Origin":
+        return Origin(self.url, self.wire_format, self.api_type, betas)
+
+
+_OWN = frozenset({"call", "error", "leave", "left", "lost", "timer"})
+"""What is a run's own business and not its answer's."""
 
 
 class Run:
-    """Mutable on purpose: the caller's leaving, at any moment, must find the state as it is."""
+    """Mutable on purpose: the caller's leaving, at any moment, must find the state as it is.
+
+    This much every run has; `ChatRun` and `PlainRun` add what their own kind of answer brings.
+    """
 
     __slots__ = (
         "accepted",
@@ -67,17 +97,20 @@ class Run:
         "caller",
         "cancelled",
         "candidate",
-        "choices_left",
         "committed",
         "counted",
         "created_ms",
         "error",
+        "fetched",
         "finish_reason",
         "finished",
         "first_event_s",
         "generation_ms",
         "id",
+        "key",
+        "leave",
         "left",
+        "lost",
         "market",
         "native_finish_reason",
         "origin",
@@ -86,18 +119,17 @@ class Run:
         "request",
         "started_s",
         "streamed",
-        "text",
-        "text_size",
         "timer",
         "upstream_id",
         "usage",
+        "usage_flag",
     )
 
     def __init__(
         self,
         *,
         caller: Caller,
-        request: ChatRequest,
+        request: ChatRequest | PlainRequest,
         plan: Plan,
         market: Market,
         origin: Origin,
@@ -119,43 +151,221 @@ class Run:
         self.attempts: list[Attempt] = []
         self.candidate: Candidate | None = None
         """Who is being asked, and in the end who answered."""
+        self.key = 0
+        """Which of its provider's keys the candidate is asked with, from 1; 0: it has one, or none."""
         self.call: Call | None = None
-        self.accepted = False
-        """The present provider took the request."""
         self.committed = False
         """Content has gone out: nothing falls back any more."""
-        self.choices_left = request.n or 1
-        """Choices whose finish reason has not come."""
-        self.finished = False
-        """The provider's own end was read: a disconnect changes nothing any more."""
-        self.first_event_s: float | None = None
         self.generation_ms = 0
-        self.finish_reason: str | None = None
-        self.native_finish_reason: str | None = None
-        self.upstream_id: str | None = None
-        self.usage: Usage | None = None
         self.counted: Usage | None = None
-        self.text: list[str] = []
-        self.text_size = 0
-        self.answer: Answer | None = None
+        self.usage_flag: str | None = None
+        """In which way the provider's count is far above ours, where both were compared."""
+        self.answer: Answer | PlainAnswer | None = None
         """The whole answer, where it is not streamed."""
         self.error: TollwayError | None = None
+        self.lost: tuple[Candidate, Usage | None] | None = None
+        """Who lost a race although he had taken the request, and what he had reported by then."""
+        self.fetched: dict[str, str | FetchFailed] | None = None
+        """What URLs of the request name, as data URLs, where a provider that takes only bytes was tried."""
         self.left = False
         """The caller disconnected."""
+        self.leave: Callable[[], Run] | None = None
+        """While two endpoints are asked: told that the caller left, it says whose call is his, and ends the other."""
         self.cancelled = False
         """The provider was told to stop because of it."""
         self.timer: asyncio.TimerHandle | None = None
         """When the present call is given up for a reason of ours."""
+        self.begin()
+
+    def begin(self) -> None:
+        """What the request alone says is worked out, once."""
+        self.forget()
+
+    def twin(self) -> Self:
+        """The same request for another endpoint at the same time: an answer of its own, the same list of attempts."""
+        twin = type(self)(
+            caller=self.caller,
+            request=self.request,
+            plan=self.plan,
+            market=self.market,
+            origin=self.origin,
+            created_ms=self.created_ms,
+            started_s=self.started_s,
+            prompt_tokens=self.prompt_tokens,
+        )
+        twin.id, twin.attempts = self.id, self.attempts
+        return twin
+
+    def adopt(self, twin: Self) -> None:
+        """The twin's answer is this run's: everything that was learned of it, and who gave it."""
+        for kind in type(self).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                if name not in _OWN:
+                    setattr(self, name, getattr(twin, name))
 
     def reset_attempt(self, candidate: Candidate) -> None:
-        """Forgets what a failed candidate left behind."""
+        """The next candidate is asked; what a failed one left behind is forgotten."""
+        if self.candidate is not None:
+            self.forget()
         self.candidate = candidate
+
+    def forget(self) -> None:
+        """Nothing was received yet, or nothing that counts."""
         self.accepted = False
-        self.first_event_s = None
-        self.usage = None
-        self.upstream_id = None
-        self.choices_left = self.request.n or 1
+        """The present provider took the request."""
+        self.first_event_s: float | None = None
+        self.usage: Usage | None = None
+        self.upstream_id: str | None = None
         self.finished = False
-        self.finish_reason = self.native_finish_reason = None
-        self.text.clear()
+        """The provider's own end was read: a disconnect changes nothing any more."""
+        self.finish_reason: str | None = None
+        self.native_finish_reason: str | None = None
+
+    @property
+    def produced(self) -> bool:
+        """Whether some output reached us."""
+        return self.answer is not None
+
+    @property
+    def believable_usage(self) -> Usage | None:
+        """The provider's count, unless it says that there was nothing where something was (FAULTS.md U-34)."""
+        return self.usage
+
+    def count(self, tokenizer: Tokenizer) -> Usage:
+        """Our own count of what went in and came out: where the provider sent no usage, or nonsense."""
+        return Usage(estimated=True)
+
+    def sample(self, began_s: float, now_s: float) -> Sample:
+        """What a whole answer taught about its endpoint, besides that it came."""
+        return PLAIN
+
+
+class ChatRun(Run):
+    """A chat under way: what was received of its answer."""
+
+    __slots__ = (
+        "about",
+        "calls",
+        "choices_left",
+        "echoes",
+        "has_parts",
+        "hides_reasoning",
+        "keeps_seals",
+        "text",
+        "text_size",
+    )
+
+    request: ChatRequest
+
+    def begin(self) -> None:
+        self.echoes: list[Event] | None = None
+        """What was sent, to each provider that was tried, where the caller wants to see it."""
+        Run.begin(self)  # by name: half the time of super()
+        self.has_parts = any(type(message.content) is tuple for message in self.request.messages)
+        """Some message is more than one text: it may name images and files by URL."""
+        wish = wish_of(self.request)
+        self.hides_reasoning = wish is not None and wish.hidden
+        """The caller wants to see none of it."""
+        self.keeps_seals = self.origin.wire_format in SEALED
+        """But it has to send back what it cannot read."""
+
+    def forget(self) -> None:
+        Run.forget(self)
+        self.choices_left = self.request.n or 1
+        """Choices whose finish reason has not come."""
+        self.calls: dict[tuple[int, int], list[str]] | None = None
+        """Arguments of the tool calls, in pieces, by choice and index."""
+        self.text: list[str] = []
         self.text_size = 0
+        self.about: list[Event] = []
+        """Events about the answer as a whole, which may come when nothing else does: they go out before its end."""
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """What events without content say of the whole answer goes out with the next that have some, or at the end."""
+        self.about += [event for event in events if isinstance(event, Started | NativeFields | UpstreamBody)]
+
+    def echo(self, body: bytes, credential: str) -> None:
+        """Shows what is sent to a provider, behind what was sent to those before; never the credential."""
+        text = without_credential(body.decode("utf-8", "replace"), credential)
+        shown = UpstreamBody(Raw(msgspec.json.encode(msgspec.json.decode(text))))
+        self.echoes = [*(self.echoes or ()), shown]
+        self.about = list(self.echoes)
+
+    def late(self, events: Sequence[Event]) -> list[Event]:
+        """What still counts of events that come behind the end: usage, and what is said of the whole answer."""
+        self.keep(events)
+        return [event for event in events if isinstance(event, UsageReported)]
+
+    def with_kept(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Events that go out now, behind what was kept for them."""
+        kept, self.about = self.about, []
+        return [*kept, *events] if kept else events
+
+    @property
+    def takes_reasoning_out(self) -> bool:
+        """Whether reasoning is hidden by us. A provider that was told so in the caller's own format does it itself."""
+        asked = None if self.candidate is None else self.candidate.endpoint.wire_format
+        return self.hides_reasoning and not (self.keeps_seals and asked is self.origin.wire_format)
+
+    @property
+    def produced(self) -> bool:
+        return self.text_size > 0 or self.answer is not None
+
+    @property
+    def believable_usage(self) -> Usage | None:
+        usage = self.usage
+        if usage is not None and usage.completion == 0 and self.text_size > 0 and any(self.text):
+            return None
+        return usage
+
+    def count(self, tokenizer: Tokenizer) -> Usage:
+        prompt = count_prompt(tokenizer, self.request)
+        return Usage(prompt=prompt, completion=tokenizer.count("".join(self.text)), estimated=True)
+
+    def sample(self, began_s: float, now_s: float) -> Sample:
+        calls = self.calls or {}
+        malformed = any(not _is_json("".join(pieces)) for pieces in calls.values())
+        if not self.streamed or self.first_event_s is None:
+            return Sample(called_tools=bool(calls), malformed=malformed) if calls else PLAIN
+        usage = self.usage
+        took_s = now_s - self.first_event_s
+        written = usage.completion if usage else self.text_size / BYTES_PER_TOKEN_LIKELY
+        # An answer of a few tokens, or one that came in a single piece, tells nothing of the pace.
+        pace = written / took_s if written >= PACE_TOKENS_MIN and took_s >= PACE_S_MIN else None
+        return Sample(self.first_event_s - began_s, pace, called_tools=bool(calls), malformed=malformed)
+
+
+def _is_json(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments or "{}")
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
+
+
+class PlainRun(Run):
+    """A plain request under way. It may take several calls: `asked` are the parts that were sent, `answers` theirs."""
+
+    __slots__ = ("answers", "asked")
+
+    request: PlainRequest
+
+    def forget(self) -> None:
+        Run.forget(self)
+        self.asked: list[PlainRequest] = []
+        self.answers: list[PlainAnswer] = []
+
+    @property
+    def produced(self) -> bool:
+        return bool(self.answers)
+
+    @property
+    def believable_usage(self) -> Usage | None:
+        usage = self.usage
+        priced_by_token = self.candidate is None or self.candidate.price.rates.prompt
+        return None if usage is not None and usage.prompt == 0 and priced_by_token else usage
+
+    def count(self, tokenizer: Tokenizer) -> Usage:
+        answered = self.asked[: len(self.answers)]
+        prompt = sum(count_inputs(tokenizer, each) for each in answered)
+        return Usage(prompt=prompt, requests=search_units(self.request), estimated=True)

@@ -5,14 +5,20 @@ from types import TracebackType
 
 import structlog
 
-from tollway.billing.charge import Charge, Ending, charge
-from tollway.billing.ledger import Hold
-from tollway.billing.tokens import count_prompt
+from tollway.billing.charge import Charge, Ending, charge, with_lost
+from tollway.billing.fee import charge_fee
+from tollway.billing.ledger import DAY_MS, Hold
+from tollway.domain.chat import ChatRequest
+from tollway.domain.errors import Unauthenticated
 from tollway.domain.generation import Generation, Usage
+from tollway.domain.money import Nanodollars
+from tollway.domain.routing import Routed
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Book
 from tollway.gateway.commit import Entry
+from tollway.gateway.revoke import REVOKED, revoke
 from tollway.gateway.run import Run
+from tollway.routing.trace import trace_of
 
 log = structlog.get_logger(__name__)
 
@@ -28,74 +34,91 @@ class Settlement:
         self._gateway = gateway
         self._run = run
         self._book = book
+        self.hold: Hold
         self.charge: Charge
         self.entry: Entry
         self.generation: Generation
 
     def __enter__(self) -> "Settlement":
         # The day may have changed since the plan was made; the database meters by the run's own time.
-        self._book.meter.roll(self._run.created_ms)
-        self._hold = Hold(self._book.lease, self._book.meter, self._run.plan.hold)
+        book = self._book
+        if book.revoked:
+            raise Unauthenticated(REVOKED)
+        book.roll(self._run.created_ms)
+        plan = self._run.plan
+        # Where a key's limit counts own keys, it counts what their provider bills, too.
+        own = plan.listed_hold if self._run.caller.key.include_byok else 0
+        self.hold = Hold(book.lease, book.meter, plan.hold, book.budgets, own)
+        book.running.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._book.running.discard(self)
         run = self._run
         if isinstance(error, Exception):
             run.finish_reason = "error"  # a mistake of ours ends the answer, and nobody pays for that
         # Only what was held for this very candidate may be captured: the hold is the worst bound among all.
-        amount = min(self._hold.amount, run.candidate.bound) if run.candidate else 0
-        cost = 0
+        amount = min(self.hold.amount, run.candidate.bound) if run.candidate else 0
+        cost = own = 0
         try:
-            self.charge = charge(ending_of(run, self._gateway), run.candidate.price if run.candidate else None, amount)
-            cost = self.charge.cost.total
+            self.charge = _charge(run, ending_of(run, self._gateway), amount)
+            cost, own = self.charge.cost.total, _own_total(self.charge)
+            if run.lost is not None:
+                candidate, usage = run.lost
+                prompt = self.charge.usage.prompt or run.prompt_tokens
+                self.charge = with_lost(self.charge, usage or Usage(prompt=prompt), candidate.price)
         finally:
-            self._hold.resolve(cost)  # whatever fails here: a hold that stayed would lock the caller's money for good
+            # Whatever fails here: a hold that stayed would lock the caller's money for good.
+            self.hold.resolve(cost, own)
         if self.charge.alarm:
             self._gateway.metrics.alarms += 1
             log.error("billing alarm", generation=run.id, alarm=self.charge.alarm)
         self.generation = generation_of(run, self.charge)
-        self.entry = self._gateway.committer.queue(
-            self.generation, partial(self._hold.give_back, self.charge.cost.total)
-        )
+        self.entry = self._gateway.committer.queue(self.generation, partial(self.hold.give_back, cost, own))
+
+    @property
+    def day(self) -> int:
+        """Since 1970, on which the request was admitted."""
+        return self._run.created_ms // DAY_MS
+
+    def revoke(self) -> None:
+        """The key does not work any more: the answer ends, and what was made of it by now is paid for."""
+        revoke(self._run)
+
+
+def _charge(run: Run, ending: Ending, hold: Nanodollars) -> Charge:
+    candidate = run.candidate
+    if candidate is not None and candidate.listed_price is not None:
+        return charge_fee(ending, candidate.price, candidate.listed_price, hold)
+    return charge(ending, candidate.price if candidate else None, hold)
+
+
+def _own_total(charged: Charge) -> Nanodollars:
+    return charged.cost.own.total if charged.cost.own else 0
 
 
 def ending_of(run: Run, gateway: Gateway) -> Ending:
     """What the run's state means for money."""
-    produced = run.text_size > 0 or run.answer is not None
-    reported = believable_usage(run)
+    reported = run.believable_usage
     if run.accepted and reported is None and run.counted is None:
-        run.counted = count_received(run, gateway)
+        run.counted = run.count(gateway.tokenizer())
     return Ending(
         accepted=run.accepted,
         finish_reason=run.finish_reason,
-        produced=produced,
+        produced=run.produced,
         reported=reported,
         counted=run.counted or Usage(),
         caller_left=run.cancelled,
     )
 
 
-def believable_usage(run: Run) -> Usage | None:
-    """The provider's count, unless it says that there was nothing where something came (FAULTS.md U-34)."""
-    usage = run.usage
-    if usage is not None and usage.completion == 0 and run.text_size > 0 and any(run.text):
-        return None
-    return usage
-
-
-def count_received(run: Run, gateway: Gateway) -> Usage:
-    """Counts the prompt and what was received with our tokenizer: where the provider sent no usage, or nonsense."""
-    tokenizer = gateway.tokenizer()
-    prompt = count_prompt(tokenizer, run.request)
-    return Usage(prompt=prompt, completion=tokenizer.count("".join(run.text)), estimated=True)
-
-
 def generation_of(run: Run, charged: Charge) -> Generation:
     """The record of a finished run."""
     candidate, request = run.candidate, run.request
     loop_s = run.attempts[-1].latency_ms if run.attempts else 0
+    tariff = candidate.price.tariff if candidate else None
     return Generation(
         id=run.id,
         workspace_id=run.caller.workspace_id,
@@ -108,7 +131,7 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         cancelled=run.left and not run.finished,
         finish_reason=run.finish_reason,
         native_finish_reason=run.native_finish_reason,
-        endpoint_id=candidate.endpoint.id if candidate and run.accepted else None,
+        endpoint_id=candidate.listed_id if candidate and run.accepted else None,
         provider=candidate.endpoint.provider if candidate and run.accepted else None,
         price_id=candidate.price.id if candidate else None,
         usage=charged.usage,
@@ -127,4 +150,22 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         session_id=request.session_id,
         external_user=request.user,
         upstream_id=run.upstream_id,
+        plan=trace_of(run.plan),
+        preset_id=request.preset if isinstance(request, ChatRequest) else None,
+        routed=_routed(run),
+        usage_flag=run.usage_flag,
+        upstream_cost=charged.upstream,
+        group=tariff.group if tariff else None,
+        multiplier=tariff.multiplier if tariff else None,
+        credits=tariff.credits if tariff and charged.cost.total else None,
+        credential_id=candidate.credential.id if candidate and candidate.credential and run.accepted else None,
+        own_cost=_own_total(charged),
     )
+
+
+def _routed(run: Run) -> Routed | None:
+    """How the model was chosen, unless one answered that the request had named besides."""
+    found, candidate = run.plan.routed, run.candidate
+    if found is None or (candidate is not None and candidate.endpoint.model_id not in found.models):
+        return None
+    return found

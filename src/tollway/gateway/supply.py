@@ -5,32 +5,44 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 import structlog
-from msgspec import structs
 
-from tollway.catalog.address import fill
 from tollway.catalog.diff import compare, compare_provider
+from tollway.catalog.levels import ALIASES
 from tollway.catalog.listing import read_listing, rows_for
 from tollway.catalog.shipped import rows_of, shipped
 from tollway.config import Config, ModelConfig, ProviderConfig
-from tollway.domain.catalog import Catalog, Model, ProviderInfo, WireFormat
+from tollway.domain.aliases import Alias
+from tollway.domain.catalog import Model, Operation, ProviderInfo, WireFormat
 from tollway.domain.catalog_changes import PriceKept, PriceSet
 from tollway.domain.catalog_rows import OPERATOR, EndpointRow, PriceRow
-from tollway.domain.http import Deadlines, HttpRequest
-from tollway.domain.quirks import Quirks
+from tollway.domain.http import Deadlines
 from tollway.domain.rates import RatesText
+from tollway.gateway.access_tokens import AccessTokens, NoToken
 from tollway.gateway.base import Gateway
-from tollway.providers import QUIRKS, Provider, bearer
-from tollway.providers.base import AUTH
-from tollway.routing.market import Market, build_market
+from tollway.gateway.live import (
+    Live,
+    configured,
+    info_of,
+    list_request,
+    live_providers,
+    open_provider,
+    own_servers,
+)
+from tollway.providers import provider_for
+from tollway.routing.market import Market, Speaks, build_market
 from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog, prices_due
 from tollway.storage.database import Database, StorageError
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
-from tollway.wire.formats import CLIENTS
+from tollway.wire.formats import CLIENTS, PLAIN_CLIENTS
 
 log = structlog.get_logger(__name__)
 
-SPEAKS = frozenset(CLIENTS)
+SPEAKS: Speaks = {Operation.CHAT: frozenset(CLIENTS)} | {
+    operation: frozenset(clients) for operation, clients in PLAIN_CLIENTS.items()
+}
+SPOKEN: frozenset[WireFormat] = frozenset().union(*SPEAKS.values())
+"""Formats in which anything can be asked for."""
 LIST_DEADLINES = Deadlines(first_event_s=10.0, idle_s=10.0, total_s=20.0)
 CONFIGURATION = "configuration"
 """The source of what a `[[providers.models]]` block, or `free = true`, says about an endpoint."""
@@ -40,33 +52,47 @@ LIST_EVERY_S = 300.0
 """A server of the operator's own is asked for its models at start, and again in this interval."""
 
 
+def aliases_of(config: Config) -> tuple[Alias, ...]:
+    """The shipped aliases, and the operator's, which come later and so win."""
+    return (*ALIASES, *config.routing.aliases)
+
+
 class Supply:
-    """Where the market comes from. `simulator_url`: every provider of the catalog is played by the simulator there."""
+    """Where the market comes from. `simulator_url`: the simulator there plays every provider of the catalog, in its own
+    wire format."""
 
     def __init__(
-        self, config: Config, database: Database, client: UpstreamClient, simulator_url: str | None = None
+        self,
+        config: Config,
+        database: Database,
+        client: UpstreamClient,
+        tokens: AccessTokens,
+        simulator_url: str | None = None,
     ) -> None:
         self._config = config
         self._database = database
         self._client = client
+        self._tokens = tokens
         self._simulator_url = simulator_url
         self._listed: dict[str, int] = {}
         """How many models each own server listed last: said in the log when it changes."""
 
-    async def load(self) -> tuple[Market, dict[str, str]]:
-        """The market of this moment, and the live providers' credentials by slug."""
+    async def load(self) -> tuple[Market, Live]:
+        """The market of this moment, and the live providers with their credentials."""
         catalog = await load_catalog(self._database, Gateway.now_ms())
-        providers, credentials = live_providers(catalog, self._config, self._simulator_url)
-        if self._simulator_url:
-            catalog = in_chat_format(catalog)
-        return build_market(catalog, providers, SPEAKS), credentials
+        live = live_providers(catalog, self._config, self._simulator_url)
+        for slug, fault in live.faults.items():
+            log.warning("provider is not as configured", provider=slug, error=fault)
+        mine = {each.slug: each for each in self._config.providers}
+        known = {slug: configured(provider_for(info), mine.get(slug)) for slug, info in catalog.providers.items()}
+        return build_market(catalog, live.providers, SPEAKS, aliases_of(self._config), known), live
 
     async def declare(self) -> None:
         """First start: the shipped catalog is applied. Every start: own servers whose models are in the file."""
         now_ms = Gateway.now_ms()
         await first_catalog(self._database, now_ms)
-        for provider in self._config.providers:
-            if provider.base_url and provider.models is not None:
+        for provider in own_servers(self._config):
+            if provider.models is not None:
                 endpoints = [declared_endpoint(provider, model) for model in provider.models]
                 models = [declared_model(provider, model) for model in provider.models]
                 free = {
@@ -78,7 +104,7 @@ class Supply:
 
     async def list_servers(self, reload: Callable[[], Awaitable[Market]]) -> None:
         """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
-        own = [each for each in self._config.providers if each.base_url and each.models is None]
+        own = [each for each in own_servers(self._config) if each.models is None]
         while own:
             try:
                 found = [await self.list_server(provider) for provider in own]
@@ -104,17 +130,19 @@ class Supply:
     async def list_server(self, provider: ProviderConfig) -> int:
         """Takes over what the server lists; how many models, 0 where it did not answer."""
         info = info_of(provider)
-        key = self._config.provider_key(provider.slug, ())
-        headers = bearer(key.reveal() if key else "")
         try:
-            url = provider.models_url or f"{info.base_url}/models"
-            with self._client.call(HttpRequest("GET", url, headers), LIST_DEADLINES) as call:
+            opened = open_provider(provider_for(info), provider, self._config)
+            if opened is None:
+                raise ValueError("a part of its address is not set")
+            credential = await self._tokens.for_provider(opened.provider, opened.credential)
+            request = list_request(opened.provider, credential, provider.models_url, Gateway.now_ms() / 1000)
+            with self._client.call(request, LIST_DEADLINES) as call:
                 await call.start()
                 body = await call.read()
                 if call.status != 200:
                     raise ValueError(f"it answered with status {call.status}")
             listing = read_listing(body)
-        except (UpstreamFault, ValueError) as error:
+        except (UpstreamFault, NoToken, ValueError) as error:
             log.warning("could not list models", provider=provider.slug, error=str(error))
             return 0
         now_ms = Gateway.now_ms()
@@ -162,65 +190,6 @@ async def first_catalog(database: Database, now_ms: int) -> None:
         await apply_changes(database, changes, now_ms, reason="shipped catalog")
 
 
-def live_providers(
-    catalog: Catalog, config: Config, simulator_url: str | None
-) -> tuple[dict[str, Provider], dict[str, str]]:
-    """Providers that can be called: those with an address, and a key where they need one; and the keys."""
-    providers: dict[str, Provider] = {}
-    credentials: dict[str, str] = {}
-    own = {provider.slug: provider for provider in config.providers}
-    for info in catalog.providers.values():
-        mine = own.get(info.slug)
-        if simulator_url and not (mine and mine.base_url):
-            simulated = structs.replace(info, base_url=f"{simulator_url}/p/{info.slug}/v1")
-            providers[info.slug] = provider_of(simulated, mine)
-            continue
-        key = config.provider_key(info.slug, info.key_env)
-        base_url = fill(mine.base_url if mine and mine.base_url else info.base_url, config.environment)
-        # A server of the operator's own may need no key; one of the catalog's is live only with one.
-        if base_url and (key or (mine and mine.base_url)):
-            providers[info.slug] = provider_of(structs.replace(info, base_url=base_url), mine)
-            if key:
-                credentials[info.slug] = key.reveal()
-    return providers, credentials
-
-
-def provider_of(info: ProviderInfo, mine: ProviderConfig | None) -> Provider:
-    """The catalog's facts, our quirks, and what the configuration says over them."""
-    quirks = QUIRKS.get(info.slug, Quirks())
-    deadlines, whole = Deadlines(), Deadlines(first_event_s=600.0, idle_s=600.0)
-    if mine:
-        quirks = structs.replace(quirks, cancels=mine.cancels)
-        deadlines = Deadlines(first_event_s=mine.first_event_s, idle_s=mine.idle_s, total_s=mine.total_s)
-        whole = Deadlines(first_event_s=mine.whole_s, idle_s=mine.whole_s, total_s=mine.total_s)
-    return Provider(
-        slug=info.slug,
-        name=info.name,
-        base_url=info.base_url.rstrip("/"),
-        speaks=info.wire_format,
-        auth=AUTH.get(info.wire_format, bearer),
-        key_env=info.key_env,
-        quirks=quirks,
-        deadlines=deadlines,
-        deadlines_whole=whole,
-    )
-
-
-def in_chat_format(catalog: Catalog) -> Catalog:
-    """The simulator speaks the chat format for everyone it plays."""
-    endpoints = {
-        model: tuple(structs.replace(endpoint, wire_format=WireFormat.OPENAI_CHAT) for endpoint in found)
-        for model, found in catalog.endpoints.items()
-    }
-    return structs.replace(catalog, endpoints=endpoints)
-
-
-def info_of(provider: ProviderConfig) -> ProviderInfo:
-    """An own server as the catalog keeps it."""
-    name = provider.name or provider.slug
-    return ProviderInfo(provider.slug, name, (provider.base_url or "").rstrip("/"), WireFormat.OPENAI_CHAT)
-
-
 def declared_model(provider: ProviderConfig, model: ModelConfig) -> Model:
     """A model that the configuration names; one that the catalog has under this id stays as it is there."""
     return Model(
@@ -229,7 +198,13 @@ def declared_model(provider: ProviderConfig, model: ModelConfig) -> Model:
         author=model.id.partition("/")[0],
         description=f"Served by {provider.name or provider.slug}.",
         context_tokens=model.context,
+        output_modalities=made_by(model),
     )
+
+
+def made_by(model: ModelConfig) -> tuple[str, ...]:
+    """The word that makes a model one for its operation."""
+    return ("text",) if model.operation is Operation.CHAT else (model.operation.value,)
 
 
 def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointRow:
@@ -243,11 +218,12 @@ def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointR
         provider=provider.slug,
         upstream_model=model.upstream or model.id,
         model_id=model.id,
-        wire_format=WireFormat.OPENAI_CHAT,
+        wire_format=info_of(provider).wire_format,
         context_tokens=model.context,
         output_tokens_max=model.output_max,
         parameters=ANY_PARAMETER,
         input_modalities=("text", "image", "audio", "file"),
+        output_modalities=made_by(model),
         source=CONFIGURATION,
         price=price,
     )

@@ -13,6 +13,7 @@ from tollway.identity.keys import digest_of, well_formed
 from tollway.storage.database import Database, StorageError
 from tollway.storage.keys import find_key_by_digest
 
+INFERENCE = KeyKind.INFERENCE
 CACHED_MAX = 100_000
 UNKNOWN_S = 10.0
 """How long the store is not asked again about a credential that it did not know."""
@@ -40,7 +41,7 @@ class Authenticator:
         """Look-ups under way: who comes meanwhile waits for the first one's answer, or for its failure."""
         self.lookups = 0
 
-    async def authenticate(self, header: Header) -> Caller:
+    async def authenticate(self, header: Header, address: str | None = None) -> Caller:
         """The one function that all carriers of a credential go through.
 
         Unauthenticated: none, unknown, disabled, expired. Unavailable: the store can't be asked; never a 401 for that.
@@ -57,13 +58,21 @@ class Authenticator:
             app_url=_shown(header(b"http-referer") or header(b"referer")),
             app_title=_shown(header(b"x-openrouter-title") or header(b"x-title")),
             user_agent=_shown(header(b"user-agent")),
+            address=address,
         )
 
-    async def authenticate_inference(self, header: Header) -> Caller:
+    async def authenticate_inference(self, header: Header, address: str | None = None) -> Caller:
         """Like `authenticate`. Forbidden: a provisioning key can't call models."""
-        caller = await self.authenticate(header)
-        if caller.key.kind is not KeyKind.INFERENCE:
+        caller = await self.authenticate(header, address)
+        if caller.key.kind is not INFERENCE:
             raise Forbidden("This is a provisioning key: it manages keys and can't call models.")
+        return caller
+
+    async def authenticate_provisioning(self, header: Header, address: str | None = None) -> Caller:
+        """Like `authenticate`. Forbidden: a key for models manages nothing."""
+        caller = await self.authenticate(header, address)
+        if caller.key.kind is not KeyKind.PROVISIONING:
+            raise Forbidden("This key calls models; a provisioning key manages keys, credits and records.")
         return caller
 
     def forget(self, digest: bytes) -> None:
@@ -75,6 +84,13 @@ class Authenticator:
         if (short := self._shorts.pop(digest, None)) is not None:
             self._known.pop(short, None)
         self._unknown.pop(digest, None)
+
+    def forget_workspace(self, workspace_id: str) -> None:
+        """A workspace's settings were changed: its keys are read again, and no look-up under way is kept."""
+        self._filling.clear()
+        stale = [digest for digest, short in self._shorts.items() if self._known[short].workspace_id == workspace_id]
+        for digest in stale:
+            self.forget(digest)
 
     def _short(self, secret: str) -> bytes:
         """What the cache is indexed by: keyed with this start's own salt, and four times cheaper than the HMAC."""

@@ -17,6 +17,8 @@ async def create_key(
     limit: Nanodollars | None = None,
     limit_reset: LimitReset | None = None,
     expires_ms: int | None = None,
+    rpm: int | None = None,
+    default_model: str | None = None,
 ) -> tuple[Key, str]:
     """A key of a workspace, which is made if it is not there. The secret is returned here, and never again."""
     await keys.create_workspace(database, workspace_id, workspace_id, now_ms)
@@ -28,6 +30,8 @@ async def create_key(
         limit=limit,
         limit_reset=limit_reset,
         expires_ms=expires_ms,
+        rpm=rpm,
+        default_model=default_model,
     )
     await keys.insert_key(database, key)
     return key, secret

@@ -9,7 +9,8 @@ from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-PREFIXES = ("sk-or-v1-", "sk-or-prov-v1-", "cpen_live_", "sk_live_", "sk-")
+PROVISIONING_PREFIX = "sk-or-prov-v1-"
+PREFIXES = ("sk-or-v1-", PROVISIONING_PREFIX, "cpen_live_", "sk_live_", "sk-")
 RANDOM_CHARS = 43
 CHECK_CHARS = 6
 _ALPHABET = frozenset(BASE62)
@@ -60,9 +61,13 @@ def issue_key(
     now_ms: int,
     limit: Nanodollars | None = None,
     limit_reset: LimitReset | None = None,
+    rpm: int | None = None,
+    default_model: str | None = None,
     expires_ms: int | None = None,
     prefix: str = "sk-or-v1-",
     kind: KeyKind = KeyKind.INFERENCE,
+    creator_user_id: str | None = None,
+    include_byok: bool = False,
 ) -> tuple[Key, str]:
     """A new key and its secret. The key's public id is random: no digest of the secret."""
     secret = new_secret(prefix)
@@ -76,6 +81,10 @@ def issue_key(
         created_ms=now_ms,
         limit=limit,
         limit_reset=limit_reset,
+        rpm=rpm,
+        default_model=default_model,
         expires_ms=expires_ms,
+        creator_user_id=creator_user_id,
+        include_byok=include_byok,
     )
     return key, secret

@@ -1,41 +1,30 @@
-"""The list is the registry: providers whose quirks we know; all others of the catalog follow their wire format."""
+"""The list is the registry: every provider of which we know more than the catalog says."""
 
-from tollway.domain.quirks import Quirks
-from tollway.providers.base import Provider, bearer
+from collections.abc import Mapping
 
-__all__ = ["QUIRKS", "Provider", "bearer"]
+from tollway.domain.catalog import ProviderInfo
+from tollway.providers.amazon import AMAZON
+from tollway.providers.anthropic import ANTHROPIC
+from tollway.providers.azure import AZURE
+from tollway.providers.base import AUTH, Provider, bearer, signed
+from tollway.providers.google import GOOGLE
+from tollway.providers.hosts import HOSTS
+from tollway.providers.labs import LABS
+from tollway.providers.local import LOCAL
+from tollway.providers.openai import OPENAI
+from tollway.providers.routers import ROUTERS
 
-_EVERYTHING = frozenset(
-    {
-        "annotations",
-        "cache_control",
-        "images",
-        "model",
-        "prompt_cache_breakpoint",
-        "reasoning",
-        "reasoning_details",
-    }
-)
-"""Message fields of OpenRouter's dialect, which other routers took over."""
+__all__ = ["LOCAL", "PROVIDERS", "Provider", "bearer", "provider_for", "signed"]
 
-_OPENAI = Quirks(rename={"max_tokens": "max_completion_tokens"}, developer_role=True)
-_ROUTER = Quirks(reasoning_style="object", keeps=_EVERYTHING, developer_role=True)
-_THINKS_ALOUD = Quirks(keeps=frozenset({"reasoning_content"}))
-
-QUIRKS: dict[str, Quirks] = {
-    # OpenAI refuses `max_tokens` for its reasoning models and takes the newer name for all (API reference, 2025).
-    "openai": _OPENAI,
-    "azure": _OPENAI,
-    "openrouter": _ROUTER,
-    "vercel": _ROUTER,
-    # These want a model's earlier thoughts back under their own name (DeepSeek, "reasoning model"; Z.ai, "thinking").
-    "deepseek": _THINKS_ALOUD,
-    "moonshotai": _THINKS_ALOUD,
-    "zai": _THINKS_ALOUD,
-    "zhipuai": _THINKS_ALOUD,
-    # Mistral's prefill is a marked assistant message, and it knows neither stream_options nor a seed by that name.
-    "mistral": Quirks(rename={"seed": "random_seed"}, keeps=frozenset({"prefix"}), stream_usage=False),
-    # Groq answers 400 to these (its documentation, "OpenAI compatibility: currently unsupported features").
-    "groq": Quirks(drop=frozenset({"logprobs", "logit_bias", "top_logprobs"}), keeps=frozenset({"reasoning"})),
+PROVIDERS: Mapping[str, Provider] = {
+    each.slug: each for each in (OPENAI, ANTHROPIC, *GOOGLE, *AMAZON, *AZURE, *LABS, *HOSTS, *ROUTERS, *LOCAL)
 }
-"""By provider slug. A provider that is not here follows its wire format to the letter."""
+"""By slug. A provider that is not here follows its wire format to the letter."""
+
+
+def provider_for(info: ProviderInfo) -> Provider:
+    """What we know of a provider of the catalog: the registry's value, or one made of the catalog's facts."""
+    if known := PROVIDERS.get(info.slug):
+        return known
+    auth = AUTH.get(info.wire_format, bearer)
+    return Provider(info.slug, info.name, info.base_url, info.wire_format, info.key_env, auth)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from tollway.domain.errors import (
+    Forbidden,
     InvalidRequest,
     NoEndpointsNow,
     RateLimited,
@@ -40,6 +41,12 @@ class Stop(Struct, frozen=True):
     error: TollwayError
 
 
+_OF_THE_REQUEST = frozenset({Outcome.REQUEST_REJECTED, Outcome.INPUT_UNAVAILABLE})
+"""What the caller sent was at fault, not who was asked."""
+
+KEYS_TRIED = 2
+"""Of one endpoint, for one request, where others could be asked: keys often share an account, and its limits."""
+
 RETRY_UNWELL_S = 5.0
 """When to come back where every endpoint was failing: about when the first of them is tried again."""
 
@@ -49,7 +56,7 @@ FAULT_OUTCOMES: dict[FaultKind, Outcome] = {
     FaultKind.CONNECT_TIMEOUT: Outcome.UNREACHABLE,
     FaultKind.TLS: Outcome.UNREACHABLE,
     FaultKind.RESET: Outcome.UNREACHABLE,
-    FaultKind.UNKNOWN_OUTCOME: Outcome.UNREACHABLE,
+    FaultKind.UNKNOWN_OUTCOME: Outcome.UNKNOWN,
     FaultKind.TRUNCATED: Outcome.PROVIDER_ERROR,
     FaultKind.FIRST_EVENT_TIMEOUT: Outcome.TIMED_OUT,
     FaultKind.IDLE_TIMEOUT: Outcome.TIMED_OUT,
@@ -95,15 +102,27 @@ def outcome_of_status(status: int) -> Outcome:
 
 
 def after_failure(
-    plan: Plan, index: int, failures: Sequence[tuple[Candidate, Failure]], attempts_max: int
+    plan: Plan,
+    index: int,
+    failures: Sequence[tuple[Candidate, Failure]],
+    attempts_max: int,
+    *,
+    other_key: bool = False,
 ) -> NextCandidate | Stop:
-    """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too."""
+    """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too.
+
+    `other_key`: only the key failed, and the same endpoint has another one that can be used.
+    """
     candidate, failure = failures[-1]
-    if len(failures) < attempts_max:
+    if len(failures) < attempts_max and failure.outcome is not Outcome.CANCELLED:
+        tried = sum(other is candidate for other, _ in failures)
+        if other_key and (tried < KEYS_TRIED or index + 1 == len(plan.candidates)):
+            return NextCandidate(index)
         for following in range(index + 1, len(plan.candidates)):
-            if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(
-                candidate, plan.candidates[following], failure
-            ):
+            other = plan.candidates[following]
+            if other.escalated and any(each.outcome in _OF_THE_REQUEST for _, each in failures):
+                continue  # who refused the request is not failing: nothing lifts the cap
+            if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(candidate, other, failure):
                 return NextCandidate(following)
     error = error_for([failure for _, failure in failures], failures[-1][0])
     if all(each.unwell for each in plan.candidates) and isinstance(error, UpstreamFailed | UpstreamTimedOut):
@@ -118,6 +137,9 @@ def after_failure(
 def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
     """The error that a caller sees when every attempt failed. A credential of ours that was refused is never a 401."""
     metadata = {"provider_name": last.endpoint.provider}
+    unavailable = [failure for failure in failures if failure.outcome is Outcome.INPUT_UNAVAILABLE]
+    if len(unavailable) == len(failures):
+        return InvalidRequest(unavailable[-1].message, metadata=metadata)
     rejected = [failure for failure in failures if failure.outcome is Outcome.REQUEST_REJECTED]
     if rejected:
         return InvalidRequest(
@@ -132,6 +154,12 @@ def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
             "Every provider of this model is rate limited just now; try again later.",
             retry_after_s=5.0 if retry_after_s is None else retry_after_s,
             metadata=metadata | {"raw": final.message},
+        )
+    if final.outcome is Outcome.CREDENTIAL_REJECTED and last.credential is not None:
+        return Forbidden(
+            f"{last.endpoint.provider} refuses your own key {last.credential.label}; replace it, or let requests fall "
+            "back to credits.",
+            metadata=metadata | {"reason": "byok_credential_rejected", "credential_id": last.credential.id},
         )
     metadata |= {"raw": "" if final.outcome is Outcome.CREDENTIAL_REJECTED else final.message}
     tried = f"{len(failures)} attempts" if len(failures) > 1 else "one attempt"

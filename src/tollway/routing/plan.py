@@ -1,67 +1,170 @@
 """One pure function decides: request x market x health x money x dice -> a Plan, with a reason for every endpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from difflib import get_close_matches
 
-from tollway.billing.estimate import bound, dearest, max_tokens_for
-from tollway.domain.catalog import Model
-from tollway.domain.chat import ChatRequest
+from msgspec import structs
+
+from tollway.billing.estimate import bound, dearest, input_bound, max_tokens_for
+from tollway.domain.catalog import Model, WireFormat
+from tollway.domain.chat import ChatRequest, Preferences, SortBy
 from tollway.domain.errors import (
     InvalidRequest,
-    ModelNotFound,
     NoEndpoints,
-    NotBuiltYet,
+    OverBudget,
     PaymentRequired,
     TollwayError,
 )
 from tollway.domain.money import Nanodollars, nanodollars_to_text
+from tollway.domain.plain import PlainRequest
 from tollway.domain.routing import Candidate, Plan, Rejection
-from tollway.routing.market import OFF_RULES, Market, Offer, Stall
-from tollway.routing.order import Dice, Place, order_stalls
-from tollway.routing.rules import RULES, Ask, Rule, ask_of
+from tollway.domain.standing import Ruling
+from tollway.routing import escalate
+from tollway.routing.market import OFF_RULES, Level, Market, Stall
+from tollway.routing.names import Named, offers_named
+from tollway.routing.order import Dice, Place, Policy, Sight, order_stalls, preferred_first, sorted_places
+from tollway.routing.rules import MUST_REASON, NO_CHAT, PRICE_CAP, PRICE_FLOOR, Ask, Rule, ask_of, rules_for
+from tollway.routing.rulings import rules_of
+from tollway.routing.variants import PLAIN, meant, preferences_of
 
 NOT_AFFORDABLE = "not_affordable"
 FALLBACKS_OFF = "fallbacks_off"
 REASONS_SHOWN = 8
 PROVIDERS_SHOWN = 4
 
-WhyDown = Callable[[str], str | None]
-"""An endpoint's id -> why it is to be avoided just now, or None."""
-
 
 def make_plan(
-    request: ChatRequest,
+    request: ChatRequest | PlainRequest,
     market: Market,
     *,
     prompt_tokens: int,
     prompt_bound: int,
     available: Nanodollars,
-    why_down: WhyDown,
+    sight: Sight,
+    policy: Policy,
     dice: Dice,
+    kept: Mapping[str, str] = {},
+    requests_bound: int = 1,
+    rulings: Sequence[Ruling] = (),
 ) -> Plan:
     """Who is tried, in which order, and why nobody else is.
 
-    `prompt_tokens` estimates the prompt (does it fit?), `prompt_bound` bounds it (what may it cost?).
-    ModelNotFound: a model that is not in the catalog, or none was named.
+    `prompt_tokens` estimates the prompt (does it fit?), `prompt_bound` bounds it (what may it cost?), and
+    `requests_bound` how often the price of a request is due. `kept`: model id -> the endpoint that holds this
+    conversation's prompt cache. `rulings`: what the caller's workspace rules, above all wishes. ModelNotFound: a model
+    that is not in the catalog, or none was named. InvalidRequest: a model that is to be asked for something else.
     """
-    ask = ask_of(request, prompt_tokens, market.slugs)
-    rules = [rule for rule in RULES if rule.concerns(ask)]
+    ask = ask_of(request, prompt_tokens, market.slugs, market.facts, prompt_bound)
+    routing = ask.routing
+    rules = rules_for(ask)
+    if rulings:
+        rules = [*rules_of(rulings, ask, market.slugs), *rules]
     models: list[Model] = []
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
-    for offer in _offers(request, market):
-        models.append(offer.model)
-        rejections += offer.off
-        well, unwell = _sift(offer.stalls, ask, rules, why_down, rejections)
+    offers = offers_named(request, market, dice)
+    for offer, variant in offers:
+        if not variant.paid:
+            models.append(offer.model)
+            rejections += offer.off
+        stalls = offer.stalls if variant is PLAIN else meant(offer.stalls, variant, rejections)
+        well, unwell = _sift(stalls, ask, rules, sight, rejections)
         if well or unwell:
-            places = order_stalls(well, unwell, ask.preferences, dice)
-            ill = {stall.endpoint.id for stall in unwell}
-            _admit(places, ill, ask, prompt_bound, available, candidates, rejections)
+            places = order_stalls(
+                offer,
+                well,
+                unwell,
+                preferences_of(variant, ask.preferences),
+                tools=bool(ask.request.tools),
+                sight=sight,
+                policy=policy if routing is None else "traffic",
+                dice=dice,
+                kept=kept.get(offer.model.id) if kept else None,
+                strategy=None if routing is None else routing.strategy,
+            )
+            ill = {stall.endpoint.id for stall in unwell} if unwell else frozenset()
+            if ask.request is NO_CHAT:
+                _admit_plain(places, ill, prompt_bound, requests_bound, available, candidates, rejections)
+            else:
+                _admit(places, ill, ask, prompt_bound, available, candidates, rejections, variant.thinks)
+    levels = [market.levels[model.id] for model in models if model.id in market.levels] if market.levels else []
+    if levels and len(offers) > 1:
+        candidates, rejections = _each_once(candidates, rejections)
+    if len(models) > 1 and isinstance(sort := ask.preferences.sort, SortBy) and sort.partition == "none":
+        candidates = _across_models(candidates, sort, ask.preferences, market, sight)
+    if routing is not None and routing.may_escalate and candidates:
+        candidates = _escalated(offers, ask, sight, (prompt_bound, requests_bound), available, candidates, rejections)
+    if levels:
+        candidates = [_with_alias(each, levels) for each in candidates]
     if ask.preferences.allow_fallbacks is False and not ask.preferences.order and len(candidates) > 1:
         rejections += [Rejection(each.endpoint, FALLBACKS_OFF, "fallbacks are off") for each in candidates[1:]]
         del candidates[1:]
     return Plan(tuple(models), tuple(candidates), tuple(rejections))
+
+
+def _escalated(
+    offers: Sequence[Named],
+    ask: Ask,
+    sight: Sight,
+    bounds: tuple[int, int],
+    available: Nanodollars,
+    candidates: Sequence[Candidate],
+    rejections: list[Rejection],
+) -> list[Candidate]:
+    """The candidates with one more, above the cap, for when they are failing: where there is one, and money for it."""
+    found = escalate.stand_in(offers, rejections, sight)
+    if found is None:
+        return list(candidates)
+    stall, variant = found
+    (prompt_bound, requests_bound), places = bounds, [(stall, escalate.REASON, 0.0)]
+    above: list[Candidate] = []
+    if ask.request is NO_CHAT:
+        _admit_plain(places, frozenset(), prompt_bound, requests_bound, available, above, [])
+    else:
+        _admit(places, frozenset(), ask, prompt_bound, available, above, [], variant.thinks)
+    if not above:
+        return list(candidates)
+    rejections[:] = [each for each in rejections if each.endpoint.id != stall.endpoint.id]
+    return escalate.placed(candidates, structs.replace(above[0], escalated=True))
+
+
+def _with_alias(candidate: Candidate, levels: Sequence[Level]) -> Candidate:
+    """What came by an alias says so."""
+    id_ = candidate.endpoint.model_id
+    name = next((level.alias.name for level in levels if id_ in level.alias.models), None)
+    return candidate if name is None else structs.replace(candidate, alias=name)
+
+
+def _each_once(
+    candidates: Sequence[Candidate], rejections: Sequence[Rejection]
+) -> tuple[list[Candidate], list[Rejection]]:
+    """An alias and a model behind it may both be named: an endpoint of both stands where it came first."""
+    taken: dict[str, Candidate] = {}
+    for candidate in candidates:
+        taken.setdefault(candidate.endpoint.id, candidate)
+    left: dict[str, Rejection] = {}
+    for rejection in rejections:
+        if rejection.endpoint.id not in taken:
+            left.setdefault(rejection.endpoint.id, rejection)
+    return list(taken.values()), list(left.values())
+
+
+def _across_models(
+    candidates: Sequence[Candidate], sort: SortBy, preferences: Preferences, market: Market, sight: Sight
+) -> list[Candidate]:
+    """`partition: none`: the endpoints of all models in one order; the unwell stay behind. `order` goes before it."""
+    if sort.by == "exacto" or preferences.order:
+        return list(candidates)
+    found = {each.endpoint.id: each for each in candidates if not each.unwell}
+    stalls = [
+        stall
+        for offer in {each.endpoint.model_id: market.offers[each.endpoint.model_id] for each in candidates}.values()
+        for stall in offer.stalls
+        if stall.endpoint.id in found
+    ]
+    places = preferred_first(sorted_places(stalls, sort.by, sight), preferences, sight)
+    ordered = [structs.replace(found[stall.endpoint.id], reason=reason, share=share) for stall, reason, share in places]
+    return ordered + [each for each in candidates if each.unwell]
 
 
 def refuse(
@@ -69,6 +172,7 @@ def refuse(
 ) -> TollwayError:
     """The error that explains a plan without candidates: no money, or no endpoint that fits.
 
+    `choices`: how many answers were asked for; 0 where the answer holds no tokens, which max_tokens could bound.
     `of_key`: what is `available` is bounded by the key's limit, so that credits would not help.
     """
     poor = [each for each in plan.rejections if each.rule == NOT_AFFORDABLE]
@@ -87,6 +191,21 @@ def refuse(
     if not plan.rejections:
         return NoEndpoints(f"No endpoints found for {names}.")
     wishes = [each for each in plan.rejections if each.rule not in OFF_RULES]
+    if wishes and all(each.rule == MUST_REASON for each in wishes):
+        return InvalidRequest(
+            f'reasoning.effort: {names} always reasons; "none" is not possible', param="reasoning.effort"
+        )
+    if any(each.rule in (PRICE_CAP, PRICE_FLOOR) for each in wishes):
+        return OverBudget(
+            "No route available under budget",
+            metadata={
+                "availability": {
+                    "code": "constraint_filtered",
+                    "requested_models": [model.id for model in plan.models],
+                    "reasons": _reasons(plan, wishes),
+                }
+            },
+        )
     fitting = "that fit this request" if wishes else "that can be called"
     return NoEndpoints(
         f"No endpoints found for {names} {fitting}; {len(plan.rejections)} left out: {_reasons(plan, wishes)}",
@@ -117,39 +236,29 @@ def _reasons(plan: Plan, wishes: Sequence[Rejection]) -> str:
     return "; ".join(said)
 
 
-def _offers(request: ChatRequest, market: Market) -> list[Offer]:
-    """What the named models are offered as, each model once, whatever names it was given."""
-    names = [request.model] if request.model else []
-    names += request.models or ()
-    if not names:
-        raise InvalidRequest("model: name a model, such as one of GET /api/v1/models", param="model")
-    offers: dict[str, Offer] = {}
-    for name in names:
-        offer = market.offer(name)
-        if offer is None:
-            raise unknown_model(name, market)
-        offers[offer.model.id] = offer
-    return list(offers.values())
-
-
-def unknown_model(name: str, market: Market) -> TollwayError:
-    """NotBuiltYet for the names of OpenRouter's routers and variants, else ModelNotFound with the nearest ids."""
-    base, _, variant = name.partition(":")
-    if name.startswith(ROUTERS) or (variant and market.offer(base) is not None):
-        what = "Routers and presets as models are" if name.startswith(ROUTERS) else f'The variant ":{variant[:20]}" is'
-        return NotBuiltYet(f"{what} not built yet; name the model itself: {name[:80]}", param="model")
-    near = get_close_matches(name[:80].lower(), [each.model.id for each in market.offers.values() if each.live], 3, 0.8)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; GET /api/v1/models lists them"
-    return ModelNotFound(f"{name} is not a valid model ID{hint}", param="model")
-
-
-ROUTERS = ("openrouter/", "tollway/", "@preset/", "~", "cpen/")
+BOUNDED = frozenset({WireFormat.ANTHROPIC_MESSAGES})
+"""Formats that need a max_tokens: where the caller names none, the endpoint's own is sent."""
 
 
 def _sift(
-    stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], why_down: WhyDown, rejections: list[Rejection]
+    stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], sight: Sight, rejections: list[Rejection]
 ) -> tuple[list[Stall], list[Stall]]:
-    """Endpoints that pass every rule, the well apart from the unwell; the others go to `rejections`."""
+    """Endpoints that pass every rule, the well apart from the unwell; the others go to `rejections`.
+
+    Soft rules are passed by all where otherwise nobody would pass.
+    """
+    left_out: list[Rejection] = []
+    well, unwell = _pass(stalls, ask, rules, sight, left_out)
+    if not (well or unwell) and any(rule.is_soft for rule in rules):
+        left_out.clear()
+        well, unwell = _pass(stalls, ask, [rule for rule in rules if not rule.is_soft], sight, left_out)
+    rejections += left_out
+    return well, unwell
+
+
+def _pass(
+    stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], sight: Sight, rejections: list[Rejection]
+) -> tuple[list[Stall], list[Stall]]:
     checks = [(rule.name, rule.check) for rule in rules]
     well: list[Stall] = []
     unwell: list[Stall] = []
@@ -160,7 +269,7 @@ def _sift(
                 rejections.append(Rejection(endpoint, name, reason))
                 break
         else:
-            (well if why_down(endpoint.id) is None else unwell).append(stall)
+            (well if sight.why_down(endpoint.id) is None else unwell).append(stall)
     return well, unwell
 
 
@@ -172,6 +281,7 @@ def _admit(
     available: Nanodollars,
     candidates: list[Candidate],
     rejections: list[Rejection],
+    thinks: bool,
 ) -> None:
     """Makes candidates of those whose worst cost is there; the others go to `rejections`."""
     request = ask.request
@@ -179,20 +289,66 @@ def _admit(
     choices = max(request.n or 1, request.best_of or 1)
     # The prompt may be much shorter than its bound, so that only half of the bound is taken off what we ask for.
     likely = min(prompt_bound, 2 * ask.prompt_tokens)
-    for stall, reason in places:
+    for stall, reason, share in places:
+        room = max(1, stall.endpoint.context_tokens - likely)
         most = bound(
             dearest(stall.price, prompt_bound) if stall.price.tiers else stall.dear,
             prompt_tokens=prompt_bound,
             choices=choices,
             asked=asked,
             output_max=stall.output_max,
-            room=max(1, stall.endpoint.context_tokens - likely),
+            room=room,
             available=available,
         )
         if most is None:
             rejections.append(Rejection(stall.endpoint, NOT_AFFORDABLE, "could cost more than is available"))
         else:
             sent = most.max_tokens if most.ours else asked
+            if sent is None and stall.endpoint.wire_format in BOUNDED:
+                sent = _all_of(stall, room)
             candidates.append(
-                Candidate(stall.endpoint, stall.price, most.amount, sent, most.ours, reason, stall.endpoint.id in ill)
+                Candidate(
+                    endpoint=stall.endpoint,
+                    price=stall.price,
+                    bound=most.amount,
+                    max_tokens=sent,
+                    max_tokens_is_ours=most.ours,
+                    reason=reason,
+                    unwell=stall.endpoint.id in ill,
+                    share=share,
+                    thinks=thinks,
+                )
             )
+
+
+def _admit_plain(
+    places: Sequence[Place],
+    ill: AbstractSet[str],
+    prompt_bound: int,
+    requests_bound: int,
+    available: Nanodollars,
+    candidates: list[Candidate],
+    rejections: list[Rejection],
+) -> None:
+    """As `_admit`, where nothing comes out that has a price: the bound is that of what goes in."""
+    for stall, reason, share in places:
+        amount = input_bound(stall.price, prompt_tokens=prompt_bound, requests=requests_bound)
+        if amount > available:
+            rejections.append(Rejection(stall.endpoint, NOT_AFFORDABLE, "could cost more than is available"))
+        else:
+            candidates.append(
+                Candidate(
+                    endpoint=stall.endpoint,
+                    price=stall.price,
+                    bound=amount,
+                    max_tokens=None,
+                    reason=reason,
+                    unwell=stall.endpoint.id in ill,
+                    share=share,
+                )
+            )
+
+
+def _all_of(stall: Stall, room: int) -> int | None:
+    """As much as the endpoint gives, where that is known: what the hold was made for."""
+    return None if stall.endpoint.output_tokens_max is None else min(stall.output_max, room)

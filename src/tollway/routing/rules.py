@@ -1,13 +1,12 @@
 """The rules that leave an endpoint out: each a sentence, each applied only to requests that it concerns."""
 
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 from msgspec import Struct, structs
 
 from tollway.billing.pricing import rates_for
-from tollway.domain.catalog import Endpoint
+from tollway.domain.caps import PriceRouting
+from tollway.domain.catalog import Endpoint, WireFormat
 from tollway.domain.chat import (
     AudioPart,
     ChatRequest,
@@ -21,8 +20,10 @@ from tollway.domain.chat import (
 )
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import PRICE_DIGITS, Attodollars
-
-PER_MILLION = 10 ** (PRICE_DIGITS - 6)
+from tollway.domain.plain import PlainRequest
+from tollway.providers.base import Facts
+from tollway.routing.caps import PER_MILLION, Budget, budget_of, read_usd, why_below, why_over
+from tollway.wire.efforts import must_reason
 
 FORWARDED_PARAMETERS = (
     "temperature",
@@ -43,39 +44,64 @@ FORWARDED_PARAMETERS = (
     "tool_choice",
     "parallel_tool_calls",
     "reasoning",
+    "reasoning_effort",
+    "include_reasoning",
     "verbosity",
     "prediction",
 )
 """Parameters that `require_parameters` looks at, by the names of `supported_parameters`."""
 
 
+_LISTED_AS = {"reasoning_effort": "reasoning"}
+
+
 class Ask(Struct, frozen=True):
     """What a request needs of an endpoint, worked out once."""
 
     request: ChatRequest
+    """What is wished of a chat; `NO_CHAT` for a plain request."""
     prompt_tokens: int
     """A sensible estimate, for fitting into a context; the bound for money is apart."""
     modalities: frozenset[str]
     preferences: Preferences
+    facts: Mapping[str, Facts] = {}
+    """What is known of each provider's dealings with prompts, by slug."""
     caps: tuple[tuple[str, Attodollars], ...] = ()
     """`max_price` as (rate's name, the most it may be)."""
+    token_ids: bool = False
+    """Some input is tokens instead of text."""
+    routing: PriceRouting | None = None
+    budget: Budget | None = None
+    """The caps of `routing`."""
+    prompt_bound: int = 0
+    """The most tokens that the prompt can have: which of an endpoint's tiers it may reach."""
 
 
-def ask_of(request: ChatRequest, prompt_tokens: int, slugs: Mapping[str, str] = {}) -> Ask:
+NO_CHAT = ChatRequest()
+
+
+def ask_of(
+    request: ChatRequest | PlainRequest,
+    prompt_tokens: int,
+    slugs: Mapping[str, str] = {},
+    facts: Mapping[str, Facts] = {},
+    prompt_bound: int = 0,
+) -> Ask:
     """Works out what a request needs. `slugs`: display names of providers, in lower case -> slug."""
     modalities: frozenset[str] = frozenset()
-    for message in request.messages:
-        if type(message.content) is tuple:
-            modalities |= {kind for part in message.content if (kind := _MODALITY.get(type(part)))}
-    preferences = request.provider or _NO_PREFERENCES
-    if preferences.order or preferences.only or preferences.ignore:
-        preferences = structs.replace(
-            preferences,
-            order=_slugs(preferences.order, slugs),
-            only=_slugs(preferences.only, slugs),
-            ignore=_slugs(preferences.ignore, slugs),
-        )
-    return Ask(request, prompt_tokens, modalities, preferences, _caps(preferences.max_price))
+    if isinstance(request, ChatRequest):
+        chat = request
+        for message in request.messages:
+            if type(message.content) is tuple:
+                modalities |= {kind for part in message.content if (kind := _MODALITY.get(type(part)))}
+        token_ids = False
+    else:
+        chat, modalities, token_ids = NO_CHAT, *_kinds(request)
+    preferences = slugs_of(request.provider or _NO_PREFERENCES, slugs)
+    routing = request.routing
+    budget = None if routing is None else budget_of(routing, request, modalities)
+    caps = caps_of(preferences.max_price)
+    return Ask(chat, prompt_tokens, modalities, preferences, facts, caps, token_ids, routing, budget, prompt_bound)
 
 
 Check = Callable[[Ask, Endpoint], str | None]
@@ -107,22 +133,40 @@ def lacks_modality(ask: Ask, endpoint: Endpoint) -> str | None:
     return f"does not take {', '.join(sorted(missing))}" if missing else None
 
 
-def lacks_schema(ask: Ask, endpoint: Endpoint) -> str | None:
-    """The answer must follow a JSON schema and the endpoint can't promise that."""
+def reads_no_token_ids(ask: Ask, endpoint: Endpoint) -> str | None:
+    """The input is tokens, which only OpenAI's format can say."""
+    return None if endpoint.wire_format is WireFormat.OPENAI_CHAT else "takes texts, not tokens"
+
+
+def lacks_json(ask: Ask, endpoint: Endpoint) -> str | None:
+    """The answer must be JSON, and the endpoint has no way to hold a model to it but words."""
     wanted = ask.request.response_format
-    if wanted is None or wanted.type != "json_schema" or "structured_outputs" in endpoint.parameters:
+    if wanted is None or wanted.type not in ("json_object", "json_schema"):
         return None
-    return None if "response_format" in endpoint.parameters else "does not support structured output"
+    if "structured_outputs" in endpoint.parameters or "response_format" in endpoint.parameters:
+        return None
+    return "does not support structured output"
+
+
+def lacks_schema(ask: Ask, endpoint: Endpoint) -> str | None:
+    """`structured_outputs`: the answer must follow a JSON schema, and the endpoint can't promise that."""
+    listed = "structured_outputs" in endpoint.parameters
+    return None if listed else "does not support structured output by a schema, and structured_outputs is set"
 
 
 def lacks_parameter(ask: Ask, endpoint: Endpoint) -> str | None:
     """`require_parameters`: every parameter that was sent must be supported."""
-    missing = [
-        name
-        for name in FORWARDED_PARAMETERS
-        if getattr(ask.request, name) is not None and name not in endpoint.parameters
-    ]
+    sent = [_LISTED_AS.get(name, name) for name in FORWARDED_PARAMETERS if getattr(ask.request, name) is not None]
+    form = ask.request.response_format
+    if form is not None and form.type == "json_schema":
+        sent.append("structured_outputs")
+    missing = [name for name in dict.fromkeys(sent) if name not in endpoint.parameters]
     return f"does not support {', '.join(missing)}, and require_parameters is set" if missing else None
+
+
+def cannot_but_reason(ask: Ask, endpoint: Endpoint) -> str | None:
+    """The effort is "none" and the model has no way not to reason (OPENROUTER.md 9.1)."""
+    return "always reasons" if must_reason(endpoint.upstream_model) else None
 
 
 def not_in_only(ask: Ask, endpoint: Endpoint) -> str | None:
@@ -160,9 +204,27 @@ def too_dear(ask: Ask, endpoint: Endpoint) -> str | None:
     return None
 
 
+def below_floor(ask: Ask, endpoint: Endpoint) -> str | None:
+    """`routing.min_total_per_1m`: input and output together cost less."""
+    return None if ask.budget is None else why_below(ask.budget, endpoint, ask.prompt_tokens)
+
+
+def over_cap(ask: Ask, endpoint: Endpoint) -> str | None:
+    """Some token could cost more than a cap of `routing` says, at any tier that the prompt may reach."""
+    return None if ask.budget is None else why_over(ask.budget, endpoint, ask.prompt_bound)
+
+
 def may_store(ask: Ask, endpoint: Endpoint) -> str | None:
-    """Data may not be collected or kept, and nothing is known of this provider's policy: closed, not open."""
-    return "its data policy is not known, and the request forbids data collection or retention"
+    """Data may not be collected (`data_collection`) or kept (`zdr`). What is not known counts as done."""
+    known = ask.facts.get(endpoint.provider, _NOTHING_KNOWN)
+    if known.trains is None and known.retains is None:
+        return "its data policy is not known, and data collection or retention is forbidden"
+    if known.retains is not False:
+        days = f" for {known.retention_days} days" if known.retention_days else ""
+        return f"keeps prompts{days}" if known.retains else "may keep prompts: its retention is not known"
+    if ask.preferences.data_collection == "deny" and known.trains is not False:
+        return "may train on prompts" if known.trains else "may train on prompts: its policy is not known"
+    return None
 
 
 def may_not_be_distilled(ask: Ask, endpoint: Endpoint) -> str | None:
@@ -176,14 +238,34 @@ class Rule(Struct, frozen=True):
     name: str
     concerns: Callable[[Ask], bool]
     check: Check
+    is_soft: bool = False
+    """A preference among the endpoints of one model: where it would leave out all of them, it leaves out none."""
 
 
-RULES: tuple[Rule, ...] = (
+def _is_told_not_to_reason(ask: Ask) -> bool:
+    request = ask.request
+    return request.reasoning_effort == "none" or (request.reasoning is not None and request.reasoning.effort == "none")
+
+
+def rules_for(ask: Ask) -> list[Rule]:
+    """Those that concern a request."""
+    wishes = ask.preferences is not _NO_PREFERENCES or ask.budget is not None
+    return [rule for rule in (RULES if wishes else OF_REQUEST) if rule.concerns(ask)]
+
+
+MUST_REASON = "must_reason"
+PRICE_FLOOR, PRICE_CAP = "price_floor", "price_cap"
+OF_REQUEST: tuple[Rule, ...] = (
     Rule("context_too_short", lambda ask: True, does_not_fit),
     Rule("output_too_short", lambda ask: ask.request.output_limit is not None, gives_too_little),
     Rule("no_tools", lambda ask: bool(ask.request.tools), lacks_tools),
     Rule("no_modality", lambda ask: bool(ask.modalities), lacks_modality),
-    Rule("no_structured_output", lambda ask: ask.request.response_format is not None, lacks_schema),
+    Rule("no_token_ids", lambda ask: ask.token_ids, reads_no_token_ids),
+    Rule("no_structured_output", lambda ask: ask.request.response_format is not None, lacks_json, is_soft=True),
+    Rule("no_schema", lambda ask: ask.request.structured_outputs is True, lacks_schema),
+    Rule(MUST_REASON, _is_told_not_to_reason, cannot_but_reason),
+)
+OF_WISHES: tuple[Rule, ...] = (
     Rule("missing_parameter", lambda ask: ask.preferences.require_parameters is True, lacks_parameter),
     Rule("not_in_only", lambda ask: ask.preferences.only is not None, not_in_only),
     Rule("ignored", lambda ask: bool(ask.preferences.ignore), in_ignore),
@@ -200,9 +282,15 @@ RULES: tuple[Rule, ...] = (
         may_store,
     ),
     Rule("distillation", lambda ask: ask.preferences.enforce_distillable_text is True, may_not_be_distilled),
+    Rule(PRICE_FLOOR, lambda ask: ask.budget is not None and ask.budget.total_min is not None, below_floor),
+    # The last: who is left out by it fits in every other way, and may be what an escalation turns to.
+    Rule(PRICE_CAP, lambda ask: ask.budget is not None, over_cap),
 )
+RULES = (*OF_REQUEST, *OF_WISHES)
+"""In this order: what a request needs by itself; what its `provider` and `routing` wish besides."""
 
 _NO_PREFERENCES = Preferences()
+_NOTHING_KNOWN = Facts()
 _MODALITY: dict[type, str] = {
     ImagePart: "image",
     AudioPart: "audio",
@@ -213,10 +301,28 @@ _MODALITY: dict[type, str] = {
 }
 
 
+def _kinds(request: PlainRequest) -> tuple[frozenset[str], bool]:
+    """The media among a plain request's inputs, and whether some input is tokens."""
+    kinds = {type(part) for each in request.inputs if isinstance(each, tuple) for part in each}
+    return frozenset(_MODALITY[kind] for kind in kinds if kind in _MODALITY), int in kinds
+
+
 def is_named(endpoint: Endpoint, name: str) -> bool:
     """Whether a name in `provider.order`, `only` or `ignore` means this endpoint: its slug, or the slug's base."""
     wanted, slug = name.lower(), endpoint.provider
     return wanted == slug or slug.startswith(wanted + "/")
+
+
+def slugs_of(preferences: Preferences, slugs: Mapping[str, str]) -> Preferences:
+    """The same, with providers named by their slugs."""
+    if not (preferences.order or preferences.only or preferences.ignore):
+        return preferences
+    return structs.replace(
+        preferences,
+        order=_slugs(preferences.order, slugs),
+        only=_slugs(preferences.only, slugs),
+        ignore=_slugs(preferences.ignore, slugs),
+    )
 
 
 def _slugs(names: tuple[str, ...] | None, slugs: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -227,7 +333,7 @@ def _named(endpoint: Endpoint, names: tuple[str, ...]) -> bool:
     return any(is_named(endpoint, name) for name in names)
 
 
-def _caps(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:
+def caps_of(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:
     """USD per million tokens (per request and image as they are) -> attodollars a unit. InvalidRequest: no price."""
     caps: list[tuple[str, Attodollars]] = []
     if limits is None:
@@ -236,7 +342,7 @@ def _caps(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:
         value = getattr(limits, name)
         if value is not None:
             try:
-                caps.append((name, int(_usd(str(value)) * unit)))
+                caps.append((name, int(read_usd(str(value)) * unit)))
             except ValueError:
                 raise InvalidRequest(
                     f"provider.max_price.{name} must be a decimal number in USD, not negative",
@@ -245,14 +351,6 @@ def _caps(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:
     return tuple(caps)
 
 
-def _usd(text: str) -> Decimal:
-    """ValueError: not a decimal number, negative, or with an exponent that would make `int` work for minutes."""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError(text)
-    return Decimal(text)
-
-
-_NUMBER = re.compile(r"(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _CAP_UNITS = {
     "prompt": PER_MILLION,
     "completion": PER_MILLION,

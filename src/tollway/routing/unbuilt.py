@@ -3,18 +3,20 @@
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import NotBuiltYet
 
+AUTO_PLUGINS = ("auto-router", "auto-beta-router")
+"""What a request wants of `openrouter/auto`; without meaning for other models."""
 DEARER_TIERS = frozenset({"priority", "fast", "ultrafast"})
 """Providers bill these at up to twice the price that we know; what was served is what must be billed
 (OPENROUTER.md 9.3)."""
 
 
 def refuse_unbuilt(request: ChatRequest) -> None:
-    """NotBuiltYet: plugins, server tools, web search, dearer tiers, presets, CPEN's caps.
+    """NotBuiltYet: plugins, server tools, web search, dearer tiers.
 
     Left out quietly they would change the answer, or what it costs.
     """
     for index, plugin in enumerate(request.plugins or ()):
-        if plugin.get("enabled") is not False:
+        if plugin.get("enabled") is not False and plugin.get("id") not in AUTO_PLUGINS:
             name = str(plugin.get("id", "?"))[:40]
             raise NotBuiltYet(
                 f'The plugin "{name}" is not built yet; leave `plugins` out.', param=f"plugins[{index}].id"
@@ -37,9 +39,5 @@ def refuse_unbuilt(request: ChatRequest) -> None:
             "Web search is not built yet: what providers take for each search is not in the catalog.",
             param="web_search_options",
         )
-    if request.preset is not None:
-        raise NotBuiltYet("Presets are not built yet; send the parameters themselves.", param="preset")
-    if request.routing is not None:
-        raise NotBuiltYet("`routing` is not built yet; `provider.max_price` caps prices.", param="routing")
     if request.deferred_tools is not None:
         raise NotBuiltYet("Deferred tools are not built yet; send `tools`.", param="deferred_tools")

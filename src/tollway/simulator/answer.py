@@ -1,6 +1,6 @@
 """What is asked and what is answered, whatever the wire format; `compose` makes up the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Any
 from zlib import crc32
@@ -29,6 +29,10 @@ class Question(Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     last_user: str = ""
     stream: bool = False
+    framing: str = ""
+    """How the stream is to be framed, where a format has several ways."""
+    only_count: bool = False
+    """Whether only the prompt's tokens are asked for."""
     include_usage: bool = False
     n: int = 1
     max_tokens: int | None = None
@@ -46,8 +50,16 @@ class Question(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     unknown: tuple[str, ...] = ()
     """Names of parameters that the format does not know."""
+    reasoning: int = 0
+    """How many tokens of reasoning come first where the behaviour says none."""
+    shows_reasoning: bool = True
+    """Whether the reasoning is to be seen; it is counted in any case."""
+    native: Mapping[str, Any] = {}
+    """What a format wants to remember of the request, such as the parameters that its answer repeats."""
     echo: str = ""
     """What stands before the answer, where a format can ask for the prompt back."""
+    given: Any = None
+    """What the request holds, where its answer is no text (embeddings ...); for the format that read it."""
 
 
 class Call(Struct, frozen=True):
@@ -65,6 +77,8 @@ class Choice(Struct, frozen=True):
     calls: tuple[Call, ...] = ()
     refusal: bool = False
     finish: str | None = "stop"
+    stopped_by: str | None = None
+    """The stop sequence that ended it."""
 
 
 class Answer(Struct, frozen=True):
@@ -79,7 +93,7 @@ class Answer(Struct, frozen=True):
 
 def compose(question: Question, behaviour: Behaviour, model: str, answer_id: str, created_s: int, seed: int) -> Answer:
     """The answer to a question: the same for the same question, seed and behaviour, but for its id and time."""
-    reasoning = text.thoughts(behaviour.reasoning)
+    reasoning = text.thoughts(behaviour.reasoning or question.reasoning)
     limit = None if question.max_tokens is None or behaviour.endless else question.max_tokens
     salt = crc32(f"{seed}/{question.seed}/{question.last_user}".encode("utf-8", "replace"))
     choices: list[Choice] = []
@@ -116,12 +130,13 @@ def _choice(
     if behaviour.endless and question.stream:
         return Choice(index, text.forever(salt)), 0
     said = _said(question, behaviour, model, salt)
+    stopped_by = None
     if question.stop:
-        said = _stopped(said, question.stop)
+        said, stopped_by = _stopped(said, question.stop)
     if question.echo:
         said = (question.echo, *said)
     tokens = len(said) - bool(question.echo)
-    return Choice(index, said, refusal=behaviour.answer == "refusal"), tokens
+    return Choice(index, said, refusal=behaviour.answer == "refusal", stopped_by=stopped_by), tokens
 
 
 def _said(question: Question, behaviour: Behaviour, model: str, salt: int) -> tuple[str, ...]:
@@ -155,26 +170,28 @@ def _calls(question: Question, behaviour: Behaviour, salt: str) -> tuple[Call, .
     )
 
 
-def _stopped(said: tuple[str, ...], stops: tuple[str, ...]) -> tuple[str, ...]:
-    """The pieces up to the first stop sequence, which is not part of the answer."""
+def _stopped(said: tuple[str, ...], stops: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
+    """The pieces up to the first stop sequence, which is not part of the answer; and which one it was."""
     whole = "".join(said)
-    ends = [at for stop in stops if stop and (at := whole.find(stop)) >= 0]
+    ends = [(at, stop) for stop in stops if stop and (at := whole.find(stop)) >= 0]
     if not ends:
-        return said
-    end = min(ends)
+        return said, None
+    end, stop = min(ends)
     kept = [
         piece if total <= end else piece[: end - (total - len(piece))]
         for piece, total in zip(said, accumulate(map(len, said)), strict=True)
         if total - len(piece) < end
     ]
-    return tuple(kept)
+    return tuple(kept), stop
 
 
 def _cut(choice: Choice, reasoning: tuple[str, ...], tokens: int) -> tuple[Choice, int]:
     """A choice of at most `tokens` tokens beside its reasoning, ended for length. A call loses its arguments' end."""
     if not choice.calls:
         pieces = tuple(choice.pieces)[:tokens]
-        return msgspec.structs.replace(choice, pieces=pieces, reasoning=reasoning, finish="length"), len(pieces)
+        return msgspec.structs.replace(
+            choice, pieces=pieces, reasoning=reasoning, finish="length", stopped_by=None
+        ), len(pieces)
     calls: list[Call] = []
     left = tokens
     for call in choice.calls:

@@ -80,8 +80,12 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     finish: str = ""
     """A finish reason in place of the true one; `none`: no finish at all; `twice`: the true one, twice."""
     usage: UsageKind = "full"
+    overcount: Amount = 1
+    """By how much the tokens that are reported are multiplied."""
     cached: Whole = 0
     """How many of the prompt's tokens are reported as read from a cache."""
+    cache_written: Whole = 0
+    """How many are reported as written to one, in the formats that count those (Anthropic, Bedrock)."""
     reply_model: str | None = None
     reply_id: str | None = None
     obfuscation: bool = False
@@ -89,9 +93,9 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     endless: bool = False
     """Goes on past `max_tokens`: without end in a stream, 20,000 tokens otherwise."""
     strict: bool = False
-    """Refuses parameters that OpenAI does not know, as OpenAI does."""
+    """OpenAI's chat format refuses parameters that it does not know, as at OpenAI; other formats always do."""
     key: str = ""
-    """Only this bearer key is let in (`*`: any key, but some key); others get 401."""
+    """Only this key is let in (`*`: any key, but some key), in the format's own header; others get 401."""
 
     # What goes wrong.
     fail: str = ""
@@ -105,8 +109,8 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     hint: Hint = "none"
     """How an error says when to come back."""
     hint_s: Amount = 7
-    error_as: Literal["openai", "event", "anthropic", "vllm"] = "openai"
-    """The shape of an error inside a stream or a 200 (FAULTS.md U-22)."""
+    error_as: Literal["native", "openai", "event", "anthropic", "vllm"] = "native"
+    """The shape of an error inside a stream or a 200 (FAULTS.md U-22): the format's own, or one that others mix in."""
     after: Whole | None = None
     """How many pieces of content go out before `then`."""
     then: Then | None = None
@@ -130,13 +134,13 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     split: Whole = 0
     """The body goes out in HTTP chunks (or writes) of so many bytes."""
     done: bool = True
-    """Whether `[DONE]` comes."""
+    """Whether the last event comes, such as `[DONE]`."""
     after_done: bool = False
     """Content after the end."""
     gzip: bool = False
     bomb_mb: Whole = 64
     huge_line_mb: Amount = 0
-    """The answer is one line of this size."""
+    """The answer is one line of this size; in a stream that is one event, behind `after` pieces of content."""
     framing: Literal["ok", "short", "long", "both", "trailers"] = "ok"
     """Content-Length short or long of the body, both length and chunks, or trailers after the last chunk."""
     informational: Literal[0, 100, 103] = 0

@@ -28,6 +28,7 @@ class Request(Struct, frozen=True):
 
     method: str
     path: str
+    query: str
     headers: dict[str, str]
     body: bytes
     chunks: bool
@@ -128,9 +129,11 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.transport.is_closing():
             return
+        path, _, query = self._url.decode("latin-1").partition("?")
         request = Request(
             method=self._parser.get_method().decode(),
-            path=self._url.split(b"?", 1)[0].decode("latin-1"),
+            path=path,
+            query=query,
             headers=self._headers,
             body=b"".join(self._body),
             chunks=self._parser.get_http_version() != "1.0",

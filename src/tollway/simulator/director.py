@@ -20,7 +20,7 @@ class Director:
         self._turns: dict[tuple[str, str], int] = {}
 
     def script(self, name: str, behaviours: Iterable[Behaviour | str]) -> None:
-        """The next requests for a model, or at a provider, meet these in turn; then all is as before.
+        """The next requests for a model, at a provider or with a bearer token meet these in turn, and the rest do not.
 
         A `Behaviour` replaces whatever else was said; a text (`"fail=503"`, or `""`) only adds to it.
         """
@@ -34,7 +34,7 @@ class Director:
             behaviour = with_values(behaviour, parse(told))
         if script := headers.get("x-simulate-script"):
             behaviour = with_values(behaviour, self._turn(plain, script))
-        for key in (plain, provider):
+        for key in (plain, provider, headers.get("authorization", "").removeprefix("Bearer ")):
             if (waiting := self._scripts.get(key)) and waiting:
                 turn = waiting.popleft()
                 return plain, turn if isinstance(turn, Behaviour) else with_values(behaviour, turn)

@@ -4,15 +4,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from random import Random
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from tollway.simulator import hints
 from tollway.simulator.behaviour import INSTEAD, Behaviour
-from tollway.simulator.formats.base import Format, Frame, Kind, Refused
-from tollway.simulator.sse import Write
+from tollway.simulator.formats import openai_shapes
+from tollway.simulator.formats.base import Format, Frame, Kind, Refused, Write
 from tollway.simulator.stats import Record
 from tollway.simulator.steps import Act, Pause, Raw, Reply, Step
 
@@ -26,13 +25,13 @@ _MESSAGES = {
     404: "The model does not exist or you do not have access to it. This is a simulated error.",
     429: "Rate limit reached. This is a simulated error.",
     503: "The engine is currently overloaded. This is a simulated error.",
+    529: "Overloaded. This is a simulated error.",
 }
 _PAGE = b"""<!DOCTYPE html>
 <html><head><title>502 Bad Gateway</title></head>
 <body><center><h1>502 Bad Gateway</h1></center><hr><center>simulated-proxy</center></body></html>
 """
 JSON = (("content-type", "application/json"),)
-EVENTS = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
 _HTML = (("content-type", "text/html; charset=utf-8"),)
 
 
@@ -80,7 +79,8 @@ def refused(format_: Format, why: Refused, behaviour: Behaviour, now_s: float) -
     """An HTTP error in the format's shape."""
     said = hints.say(behaviour.hint, behaviour.hint_s, now_s)
     body = msgspec.json.encode(format_.refusal(why, said))
-    return Reply(why.status, body, JSON + said.headers, keep_alive=behaviour.keep_alive)
+    headers = JSON + format_.refusal_headers(why) + said.headers
+    return Reply(why.status, body, headers, keep_alive=behaviour.keep_alive)
 
 
 def told_to_refuse(status: int) -> Refused:
@@ -88,8 +88,16 @@ def told_to_refuse(status: int) -> Refused:
     return Refused(status, _MESSAGES.get(status, f"The simulator was told to answer with status {status}."))
 
 
-def in_place(kind: str, format_: Format, behaviour: Behaviour, stream: bool, now_s: float) -> Reply:
-    """What comes instead of an answer."""
+def in_place(
+    kind: str,
+    format_: Format,
+    behaviour: Behaviour,
+    write: Write | None,
+    headers: tuple[tuple[str, str], ...],
+    now_s: float,
+) -> Reply:
+    """What comes instead of an answer. `write`: how a stream is framed, if one was asked for; `headers`: a good
+    answer's."""
     if kind.isdigit():
         return refused(format_, told_to_refuse(int(kind)), behaviour, now_s)
     match kind:
@@ -106,43 +114,52 @@ def in_place(kind: str, format_: Format, behaviour: Behaviour, stream: bool, now
         case "html200":
             return Reply(200, _PAGE, _HTML)
         case "empty":
-            return Reply(200, b"", EVENTS if stream else JSON)
+            return Reply(200, b"", headers)
         case "redirect":
             return Reply(307, b"", (("location", "/v1/redirected"),))
         case "bomb":
             return Reply(200, _bomb(min(behaviour.bomb_mb, 4096)), (*JSON, ("content-encoding", "gzip")))
         case _:
-            data, _ = error_event(format_, behaviour, now_s)
-            return Reply(200, (b"data: " + data + b"\n\n") if stream else data, EVENTS if stream else JSON)
+            if write is None:
+                return Reply(200, error_body(format_, behaviour, now_s), headers)
+            return Reply(200, b"".join(map(write, error_frames(format_, behaviour, 0, now_s))), headers)
 
 
-def error_event(format_: Format, behaviour: Behaviour, now_s: float) -> tuple[bytes, str]:
-    """The data of an error inside an answer, and the event's name: the shapes of FAULTS.md U-22."""
+def error_frames(format_: Format, behaviour: Behaviour, sent: int, now_s: float) -> tuple[Frame, ...]:
+    """An error inside a stream, after so many frames: in the format's own shape, or in one of FAULTS.md U-22."""
+    if behaviour.error_as == "native":
+        said = hints.say(behaviour.hint, behaviour.hint_s, now_s)
+        return format_.failure(told_to_refuse(error_status(behaviour)), said, sent)
+    body = error_body(format_, behaviour, now_s)
+    named = "error" if behaviour.error_as in ("event", "anthropic") else ""
+    ending = (Frame(Kind.DONE, b"[DONE]"),) if behaviour.error_as == "vllm" else ()
+    return (Frame(Kind.ERROR, body, 0, named), *ending)
+
+
+def error_body(format_: Format, behaviour: Behaviour, now_s: float) -> bytes:
+    """The JSON of an error where an answer should be."""
     status = error_status(behaviour)
     why = told_to_refuse(status)
+    said = hints.say(behaviour.hint, behaviour.hint_s, now_s)
+    body: dict[str, object]
     match behaviour.error_as:
+        case "native" | "event":
+            body = format_.refusal(why, said)
+        case "openai":
+            body = openai_shapes.refusal(why, said)
         case "anthropic":
             kind = "overloaded_error" if status in (503, 529) else "rate_limit_error" if status == 429 else "api_error"
-            body: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": why.message}}
-            return msgspec.json.encode(body), "error"
-        case "vllm":
-            body = {
-                "object": "error",
-                "message": why.message,
-                "type": "InternalServerError",
-                "param": None,
-                "code": status,
-            }
-            return msgspec.json.encode(body), ""
-        case name:
-            body = format_.refusal(why, hints.say(behaviour.hint, behaviour.hint_s, now_s))
-            return msgspec.json.encode(body), "error" if name == "event" else ""
+            body = {"type": "error", "error": {"type": kind, "message": why.message}}
+        case _:
+            body = {"object": "error", "message": why.message, "type": "InternalServerError", "param": None}
+            body["code"] = status
+    return msgspec.json.encode(body)
 
 
 def inside_stream(
-    then: str, frame: Frame, write: Write, format_: Format, behaviour: Behaviour, now_s: float
+    then: str, frame: Frame, sent: int, write: Write, format_: Format, behaviour: Behaviour, now_s: float
 ) -> tuple[tuple[Step, ...], bool]:
-    """What happens in a stream where `frame` should come next, and whether the stream goes on after it."""
+    """What happens in a stream where `frame` should come next, after `sent` others; and whether it goes on after it."""
     match then:
         case "reset":
             return (Act.RESET,), False
@@ -154,19 +171,18 @@ def inside_stream(
             event = write(frame)
             return (event[: len(event) // 2], Act.HANG_UP), False
         case "truncate_json":
-            return (write(Frame(frame.kind, frame.data[: len(frame.data) // 2])),), False
+            return (write(msgspec.structs.replace(frame, data=frame.data[: len(frame.data) // 2])),), False
         case "stall":
             return ((Pause(behaviour.stall_s),), True) if behaviour.stall_s else ((Act.STALL,), False)
         case "error_event":
-            data, name = error_event(format_, behaviour, now_s)
-            ending = (write(Frame(Kind.DONE, b"[DONE]")),) if behaviour.error_as == "vllm" else ()
-            return (write(Frame(Kind.CONTENT, data, 0, name)), *ending), False
+            return tuple(map(write, error_frames(format_, behaviour, sent, now_s))), False
         case "malformed":
-            return (write(Frame(Kind.CONTENT, b'{"id": "broken", "choices": [{')),) * behaviour.malformed, True
+            broken = Frame(Kind.CONTENT, b'{"id": "broken", "choices": [{', 0, frame.event)
+            return (write(broken),) * behaviour.malformed, True
         case "html":
             return (_PAGE,), False
         case "utf8":
-            return (write(Frame(Kind.CONTENT, not_utf8(frame.data, format_))),), True
+            return (write(msgspec.structs.replace(frame, data=not_utf8(frame.data, format_.text_field))),), True
         case _:
             return (Raw(b"not-a-size\r\n" + write(frame) + b"\r\n"), Act.HANG_UP), False
 
@@ -187,20 +203,25 @@ def inside_body(then: str, body: bytes, format_: Format, behaviour: Behaviour, n
         case "stall":
             return Reply(200, iter((first, Act.STALL)), JSON, len(body)), True
         case "error_event":
-            return Reply(200, error_event(format_, behaviour, now_s)[0], JSON), True
+            return Reply(200, error_body(format_, behaviour, now_s), JSON), True
         case "malformed":
             return Reply(200, b'{"broken": ' + body[:-1], JSON), True
         case "html":
             return Reply(200, _PAGE, _HTML), True
         case "utf8":
-            return Reply(200, not_utf8(body, format_), JSON), False
+            return Reply(200, not_utf8(body, text_field_whole(format_)), JSON), False
         case _:
             return Reply(200, iter((first, Raw(b"not-a-size\r\n"), Act.HANG_UP)), JSON), True
 
 
-def not_utf8(data: bytes, format_: Format) -> bytes:
+def text_field_whole(format_: Format) -> bytes:
+    """What stands before the text of an answer that is not streamed."""
+    return format_.text_field_whole or format_.text_field
+
+
+def not_utf8(data: bytes, text_field: bytes) -> bytes:
     """The same JSON with bytes at the start of its text that no UTF-8 holds."""
-    return data.replace(format_.text_field, format_.text_field + b"\xff\xc3(", 1)
+    return data.replace(text_field, text_field + b"\xff\xc3(", 1)
 
 
 def cut_at(steps: Iterator[Step], at_byte: int, then: str, record: Record) -> Iterator[Step]:
@@ -237,9 +258,9 @@ def gzipped(steps: Iterator[Step]) -> Iterator[Step]:
     yield squeeze.flush()
 
 
-def huge_line(data: bytes, format_: Format, megabytes: float) -> Iterator[Step]:
+def huge_line(data: bytes, text_field: bytes, megabytes: float) -> Iterator[bytes]:
     """JSON whose first text is `megabytes` long, in pieces: it is never in memory as a whole."""
-    before, mark, after = data.partition(format_.text_field)
+    before, mark, after = data.partition(text_field)
     yield before + mark
     blocks, rest = divmod(int(megabytes * 1_000_000), 65_536)
     for _ in range(blocks):

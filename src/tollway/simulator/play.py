@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from random import Random
 
+import msgspec
 from msgspec import Struct
 
 from tollway.simulator import faults, sse
 from tollway.simulator.answer import Answer, Question, compose
 from tollway.simulator.behaviour import Behaviour
 from tollway.simulator.faults import Fate
-from tollway.simulator.formats.base import Format, Frame, Kind, Refused
+from tollway.simulator.formats.base import Format, Frame, Kind, Refused, Write
 from tollway.simulator.stats import Record
 from tollway.simulator.steps import Act, Pause, Raw, Reply, Step
 
@@ -40,11 +41,14 @@ def play(part: Part) -> Reply:
     latency_s = _latency_s(part)
     reply = _refused_by_rule(part)
     if reply is None and fate.instead:
-        reply = faults.in_place(fate.instead, part.format, behaviour, question.stream, part.created_s)
+        write, headers = (_writer(part), _stream_headers(part)) if question.stream else (None, faults.JSON)
+        reply = faults.in_place(fate.instead, part.format, behaviour, write, headers, part.created_s)
         record.outcome = "failed"
     if reply is not None:
         record.status = reply.status
         reply.before = ((Pause(latency_s),) if latency_s else ()) + reply.before
+    elif question.only_count and part.format.counted is not None:
+        reply = Reply(200, part.format.counted(question), faults.JSON)
     else:
         seeded = part.seed if question.seed is None else question.seed
         answer = compose(question, behaviour, record.model, record.id, int(part.created_s), seeded)
@@ -52,7 +56,7 @@ def play(part: Part) -> Reply:
         reply = _streamed(part, answer, fate, latency_s) if question.stream else _whole(part, answer, fate, latency_s)
     reply.headers = (
         *reply.headers,
-        ("x-request-id", f"req_{record.id}"),
+        (part.format.id_header, f"req_{record.id}"),
         ("openai-processing-ms", f"{latency_s * 1000:.0f}"),
     )
     reply.keep_alive = behaviour.keep_alive
@@ -92,7 +96,8 @@ def _whole(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Reply:
         reply, failed = faults.inside_body(fate.then, body, part.format, behaviour, part.created_s)
         record.outcome = "failed" if failed else record.outcome
     elif behaviour.huge_line_mb:
-        reply = Reply(200, faults.huge_line(body, part.format, behaviour.huge_line_mb), faults.JSON)
+        field = faults.text_field_whole(part.format)
+        reply = Reply(200, faults.huge_line(body, field, behaviour.huge_line_mb), faults.JSON)
     else:
         reply = Reply(200, body, faults.JSON)
     if behaviour.tokens_per_s:
@@ -109,7 +114,20 @@ def _streamed(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Reply
     steps = _stream(part, answer, fate, latency_s)
     if behaviour.at_byte is not None and fate.then:
         steps = faults.cut_at(steps, behaviour.at_byte, behaviour.then or "eof", part.record)
-    return Reply(200, steps, faults.EVENTS, before=(Pause(behaviour.head_ms / 1000),) if behaviour.head_ms else ())
+    before = (Pause(behaviour.head_ms / 1000),) if behaviour.head_ms else ()
+    return Reply(200, steps, _stream_headers(part), before=before)
+
+
+def _writer(part: Part) -> Write:
+    """How the events of this answer become bytes."""
+    framing = part.format.framings.get(part.question.framing)
+    return framing.writer() if framing else sse.writer(part.behaviour)
+
+
+def _stream_headers(part: Part) -> tuple[tuple[str, str], ...]:
+    framing = part.format.framings.get(part.question.framing)
+    content_type = framing.content_type if framing else "text/event-stream; charset=utf-8"
+    return (("content-type", content_type), ("cache-control", "no-cache"))
 
 
 def _stream(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Iterator[Step]:
@@ -118,7 +136,7 @@ def _stream(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Iterato
     Due times are absolute, so that a late timer does not slow the whole stream down.
     """
     behaviour, record, clock = part.behaviour, part.record, part.clock
-    write = sse.writer(behaviour)
+    write = _writer(part)
     frames = part.format.frames(part.question, answer, behaviour)
     if not behaviour.done or behaviour.after_done:
         frames = sse.dressed(frames, behaviour)
@@ -128,14 +146,16 @@ def _stream(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Iterato
     strike_at = fate.after if fate.then and behaviour.at_byte is None else -1
     count = 0
     huge = behaviour.huge_line_mb
-    for frame in frames:
+    for sent, frame in enumerate(frames):
         if paced and frame.kind is not Kind.START:
             wait = due - clock()
             if wait > 0:
                 yield Pause(wait)
         if frame.kind is Kind.CONTENT:
             if count == strike_at:
-                steps, goes_on = faults.inside_stream(fate.then, frame, write, part.format, behaviour, part.created_s)
+                steps, goes_on = faults.inside_stream(
+                    fate.then, frame, sent, write, part.format, behaviour, part.created_s
+                )
                 record.outcome = record.outcome if goes_on else "failed"
                 yield from steps
                 if not goes_on:
@@ -143,16 +163,21 @@ def _stream(part: Part, answer: Answer, fate: Fate, latency_s: float) -> Iterato
             count += 1
             due += gap_s if not behaviour.jitter else gap_s * (1 + behaviour.jitter * (2 * part.dice().random() - 1))
             record.completion_tokens += frame.tokens
-            if huge:
-                yield from _huge_event(frame, part.format, huge)
+            if huge and count > (behaviour.after or 0):
+                yield from _huge_event(frame, part.format, write, huge, framed=bool(part.question.framing))
                 huge = 0.0
                 continue
         yield write(frame)
 
 
-def _huge_event(frame: Frame, format_: Format, megabytes: float) -> Iterator[Step]:
+def _huge_event(frame: Frame, format_: Format, write: Write, megabytes: float, *, framed: bool) -> Iterator[Step]:
+    """One huge event. As a server-sent event it is never in memory as a whole."""
+    huge = faults.huge_line(frame.data, format_.text_field, megabytes)
+    if framed:
+        yield write(msgspec.structs.replace(frame, data=b"".join(huge)))
+        return
     yield b"data: "
-    yield from faults.huge_line(frame.data, format_, megabytes)
+    yield from huge
     yield b"\n\n"
 
 

@@ -13,13 +13,12 @@ from tollway.simulator.answer import Question
 from tollway.simulator.behaviour import BadBehaviour, Behaviour
 from tollway.simulator.connection import Connection, Request
 from tollway.simulator.director import Director
-from tollway.simulator.formats import FORMATS
-from tollway.simulator.formats.base import Format, Refused
+from tollway.simulator.formats import FORMATS, find
+from tollway.simulator.formats.base import Asked, Format, Refused
 from tollway.simulator.play import Part, play
 from tollway.simulator.stats import Record, Stats
 from tollway.simulator.steps import Reply
 
-_BY_PATH = {"/v1" + format_.path: format_ for format_ in FORMATS}
 _PLAIN = Behaviour()
 OnRequest = Callable[[Request], None]
 
@@ -27,7 +26,8 @@ OnRequest = Callable[[Request], None]
 class Simulator:
     """A provider that does what it is told. `start` it, point a client at `url` + `/v1`, read `stats`, `close` it.
 
-    With `/p/{provider}` before `/v1` it plays several providers, which `stats.by_provider` counts apart.
+    The path says the wire format (`formats/`). With `/p/{provider}` before it, it plays several providers, which
+    `stats.by_provider` counts apart.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class Simulator:
         if path.startswith("/p/"):
             provider, _, rest = path[3:].partition("/")
             path = "/" + rest
-        if (format_ := _BY_PATH.get(path)) is not None:
+        if (found := find(path)) is not None:
             if request.method == "POST":
-                return self._infer(request, format_, provider)
+                return self._infer(request, found, provider)
             return _error(405, f"Not allowed to {request.method} on {path}.", request), None
         if path == "/v1/models" and request.method == "GET":
             return _json(listing.openai_models(self.models, provider)), None
@@ -127,23 +127,24 @@ class Simulator:
             return _json({"status": "ok"}), None
         return _error(404, f"Invalid URL ({request.method} {request.path})", request), None
 
-    def _infer(self, request: Request, format_: Format, provider: str) -> tuple[Reply, Record]:
+    def _infer(self, request: Request, found: tuple[Format, str, str], provider: str) -> tuple[Reply, Record]:
         """A request for an answer: read, cast, counted, played."""
+        format_, in_url, action = found
         self._count = number = self._count + 1
         now, now_s = self._loop.time(), time.time()
         question: Question | None = None
         behaviour, model = self._director.defaults, ""
         why: Refused | None = None
         try:
-            question = format_.read(request.body)
+            question = format_.read(Asked(request.body, request.headers, request.query, in_url, action))
             model = question.model
             model, behaviour = self._director.cast(question.model, provider, request.headers)
         except Refused as refused:
             why = refused
         except BadBehaviour as error:
             why = Refused(400, str(error), param="x-simulate", code="bad_behaviour")
-        key = request.headers.get("authorization", "")
-        why = _keyless(behaviour, key) or why
+        key = request.headers.get(format_.key_header, "")
+        why = _keyless(behaviour, format_, key) or why
         if why is None and self._models is not None and model not in self._models:
             why = _model_not_found(model)
         record = Record(
@@ -187,15 +188,15 @@ class _Dice:
         return self._random
 
 
-def _keyless(behaviour: Behaviour, authorization: str) -> Refused | None:
-    """The 401 for a request without the key that the behaviour asks for."""
+def _keyless(behaviour: Behaviour, format_: Format, key: str) -> Refused | None:
+    """The 401 for a request without the key that the behaviour asks for, in the header where the format has it."""
     if not behaviour.key:
         return None
-    given = authorization.removeprefix("Bearer ").strip() if authorization.startswith("Bearer ") else ""
+    scheme = "Bearer " if format_.key_header == "authorization" else ""
+    given = key.removeprefix(scheme).strip() if key.startswith(scheme) else ""
     if not given:
-        return Refused(
-            401, "You didn't provide an API key. Send it as: Authorization: Bearer YOUR_KEY.", code="no_api_key"
-        )
+        shown = f"{format_.key_header.title()}: {scheme}YOUR_KEY"
+        return Refused(401, f"You didn't provide an API key. Send it as: {shown}.", code="no_api_key")
     if behaviour.key not in ("*", given):
         return Refused(401, f"Incorrect API key provided: {given[:3]}***.", code="invalid_api_key")
     return None

@@ -1,11 +1,10 @@
 """Server-sent events as they are, and in every odd way that the WHATWG text allows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tollway.simulator.behaviour import Behaviour
-from tollway.simulator.formats.base import Frame, Kind
+from tollway.simulator.formats.base import Frame, Kind, Write
 
-Write = Callable[[Frame], bytes]
 _LINE_ENDS = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
 
 

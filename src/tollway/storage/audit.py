@@ -66,6 +66,43 @@ _CHECKS = (
         """,
     ),
     (
+        "purchases",
+        "each top-up belongs to one order that was paid, of its credits and its workspace, and each such order has one",
+        """
+        SELECT o.id || ': ' || o.status || ', ordered ' || o.credits || ', credited ' || COALESCE(t.amount, 0)
+        FROM orders o LEFT JOIN transfers t ON t.kind = 'topup' AND t.ref = o.id
+        WHERE (o.status = 'paid' AND t.ref IS NULL)
+              OR (t.ref IS NOT NULL
+                  AND (o.status <> 'paid' OR o.credits <> t.amount OR o.workspace_id <> t.credit
+                       OR o.payment_id IS NULL))
+        """,
+    ),
+    (
+        "returned",
+        "what was refunded and taken back of a purchase is at most what it brought",
+        """
+        SELECT o.id || ': brought ' || o.credits || ', returned ' || -SUM(m.amount)
+        FROM orders o JOIN marks m ON m.account = o.workspace_id AND m.lot = o.id
+        WHERE m.kind IN ('refund', 'chargeback', 'return')
+        GROUP BY o.id, o.credits HAVING -SUM(m.amount) > o.credits
+        """,
+    ),
+    (
+        "marks",
+        "each transfer that is no usage has its mark, with its amount",
+        """
+        SELECT m.kind || ' ' || m.ref || ': marked ' || m.amount || ', moved ' || COALESCE(t.amount, 0)
+        FROM marks m LEFT JOIN transfers t ON t.kind = m.kind AND t.ref = m.ref
+        WHERE t.ref IS NULL OR (m.amount <> t.amount AND m.amount <> -t.amount)
+        """,
+    ),
+    (
+        "debts",
+        "nobody has paid more of a debt than was owed",
+        "SELECT id || ': ' || (credited - debited) FROM accounts WHERE id LIKE 'platform:receivable:%' "
+        "AND credited > debited",
+    ),
+    (
         "meters",
         "each key's metered spending equals its captures",
         """
@@ -74,6 +111,28 @@ _CHECKS = (
         LEFT JOIN (SELECT key_id, SUM(spent) AS spent FROM key_usage GROUP BY key_id) u ON u.key_id = k.id
         LEFT JOIN (SELECT key_id, SUM(cost) AS cost FROM generations GROUP BY key_id) g ON g.key_id = k.id
         WHERE COALESCE(u.spent, 0) <> COALESCE(g.cost, 0)
+        """,
+    ),
+    (
+        "days",
+        "each day's sums equal its generations",
+        """
+        SELECT day || ' ' || workspace_id || ' ' || model || ' ' || endpoint_id || ': off by ' || SUM(requests)
+               || ' requests, ' || SUM(errors) || ' errors, ' || SUM(tokens) || ' tokens, ' || SUM(cost)
+        FROM (
+            SELECT day, workspace_id, key_id, model, endpoint_id, app_id, requests, errors,
+                   prompt_tokens AS prompt, completion_tokens AS completion, reasoning_tokens AS reasoning,
+                   cached_tokens AS cached, prompt_tokens + completion_tokens AS tokens, cost
+            FROM usage_days
+            UNION ALL
+            SELECT created_ms / 86400000, workspace_id, key_id, model, COALESCE(endpoint_id, ''), app_id, -1,
+                   CASE WHEN finish_reason = 'error' THEN -1 ELSE 0 END, -prompt_tokens, -completion_tokens,
+                   -reasoning_tokens, -cached_tokens, -prompt_tokens - completion_tokens, -cost
+            FROM generations
+        ) AS both_sides
+        GROUP BY day, workspace_id, key_id, model, endpoint_id, app_id
+        HAVING SUM(requests) <> 0 OR SUM(errors) <> 0 OR SUM(prompt) <> 0 OR SUM(completion) <> 0
+               OR SUM(reasoning) <> 0 OR SUM(cached) <> 0 OR SUM(cost) <> 0
         """,
     ),
 )

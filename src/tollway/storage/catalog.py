@@ -97,6 +97,25 @@ async def prices_due(database: Database, after_ms: int, now_ms: int) -> bool:
     return bool(await database.read(sql, after_ms=after_ms, now_ms=now_ms))
 
 
+async def all_prices(database: Database) -> dict[str, tuple[Price, ...]]:
+    """Every price that an endpoint ever had or will have, by endpoint id, the earliest first."""
+    builder = Builder()
+    found: dict[str, list[Price]] = {}
+    rows = await database.read(
+        """
+        SELECT endpoint_id, id, effective_ms, rates, tiers, declared_free, source FROM catalog_prices
+        ORDER BY endpoint_id, effective_ms, id
+        """
+    )
+    for endpoint_id, id_, effective_ms, rates, tiers, free, source in rows:
+        price = rates and builder.price(
+            id_, rates, tiers, declared_free=bool(free), effective_ms=effective_ms, source=source
+        )
+        if price:
+            found.setdefault(endpoint_id, []).append(price)
+    return {endpoint_id: tuple(prices) for endpoint_id, prices in found.items()}
+
+
 async def current_rows(database: Database, now_ms: int) -> Rows:
     """All rows with the prices in force, to compare a file with; `own` names those that no file gave."""
     prices = {row[0]: _price_row(row) for row in await database.read(_PRICES_IN_FORCE, now_ms=now_ms)}

@@ -22,6 +22,8 @@ class NewRows(Struct, frozen=True):
     table: str
     columns: tuple[str, ...]
     rows: Sequence[Row]
+    otherwise: str = ""
+    """What becomes of a row that is there: `ON CONFLICT ...`. Without it that is a ConflictError."""
 
 
 class StorageError(Exception):

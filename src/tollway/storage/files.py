@@ -13,6 +13,7 @@ from msgspec import Struct
 from tollway.storage.database import StorageError
 
 DATABASE_FILE = "tollway.db"
+RING_FILE = "byok_ring"
 
 
 class Control(Struct):
@@ -122,10 +123,22 @@ def load_secret(data_dir: Path, configured: str | None, *, has_keys: bool) -> by
     return secret
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def load_ring(data_dir: Path) -> str | None:
+    """The keys under which workspaces' own provider keys lie; None: there is no such file."""
+    path = data_dir / RING_FILE
+    return path.read_text() if path.exists() else None
+
+
+def store_ring(data_dir: Path, text: str) -> None:
+    """Replaces them in one step; the file can only be read, by its owner only."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write_private(data_dir / RING_FILE, text.encode(), 0o400)
+
+
+def _write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

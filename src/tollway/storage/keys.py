@@ -1,13 +1,20 @@
 """Keys and workspaces, and what each key spent by day."""
 
-from msgspec import Struct
+from collections.abc import Iterable
 
+from msgspec import Struct, structs
+
+from tollway.domain.guardrails import rulings_of
 from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars
+from tollway.domain.standing import Standing, standing_of
+from tollway.storage.byok import credentials_of
 from tollway.storage.database import Database, Row, Statement
+from tollway.storage.guardrails import guards_for
+from tollway.storage.workspaces import settings_of
 
 COLUMNS = """id, digest, workspace_id, name, label, kind, created_ms, usage_limit, limit_reset, expires_ms, disabled,
-creator_user_id"""
+creator_user_id, rpm, default_model, updated_ms, include_byok"""
 
 
 class DaySpent(Struct, frozen=True):
@@ -15,13 +22,18 @@ class DaySpent(Struct, frozen=True):
 
     day: int
     spent: Nanodollars
+    last_ms: int = 0
+    """When the last request of that day came."""
+    byok: Nanodollars = 0
+    """What went over the workspace's own credentials, at list price."""
 
 
 async def create_workspace(database: Database, workspace_id: str, name: str, now_ms: int) -> None:
-    """A workspace with its account; nothing happens if it is there."""
+    """A workspace with its account; nothing happens if it is there. One that was deleted is there again."""
     await database.write(
         Statement(
-            "INSERT INTO workspaces VALUES (:id, :name, :created_ms) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO workspaces (id, slug, name, created_ms) VALUES (:id, :id, :name, :created_ms) "
+            "ON CONFLICT (id) DO UPDATE SET deleted_ms = NULL",
             ({"id": workspace_id, "name": name, "created_ms": now_ms},),
         ),
         Statement("INSERT INTO accounts (id) VALUES (:id) ON CONFLICT (id) DO NOTHING", ({"id": workspace_id},)),
@@ -30,12 +42,131 @@ async def create_workspace(database: Database, workspace_id: str, name: str, now
 
 async def workspace_exists(database: Database, workspace_id: str) -> bool:
     """Whether there is such a workspace."""
-    return bool(await database.read("SELECT 1 FROM workspaces WHERE id = :id", id=workspace_id))
+    sql = "SELECT 1 FROM workspaces WHERE id = :id AND deleted_ms IS NULL"
+    return bool(await database.read(sql, id=workspace_id))
 
 
 async def insert_key(database: Database, key: Key) -> None:
     """ConflictError: an id or digest that is there already."""
-    row = {
+    await database.write(new_key(key))
+
+
+def new_key(key: Key) -> Statement:
+    row = _row(key)
+    values = ", ".join(f":{name}" for name in row)
+    return Statement(f"INSERT INTO keys ({COLUMNS}) VALUES ({values})", (row,))  # noqa: S608 (constants)
+
+
+def set_key(key: Key) -> Statement:
+    """Writes everything of a key that can change; its secret can't."""
+    sql = """
+    UPDATE keys SET name = :name, usage_limit = :usage_limit, limit_reset = :limit_reset, expires_ms = :expires_ms,
+    disabled = :disabled, rpm = :rpm, default_model = :default_model, updated_ms = :updated_ms,
+    include_byok = :include_byok
+    WHERE id = :id AND deleted_ms IS NULL
+    """
+    return Statement(sql, (_row(key),))
+
+
+def delete_key(key_id: str, now_ms: int) -> Statement:
+    """It works no more and is not listed; what it did stays."""
+    sql = "UPDATE keys SET deleted_ms = :now_ms, disabled = 1 WHERE id = :id"
+    return Statement(sql, ({"id": key_id, "now_ms": now_ms},))
+
+
+async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
+    """The key with this HMAC digest and what its workspace wants, disabled and expired ones too, or None."""
+    columns = ", ".join(f"keys.{name.strip()}" for name in COLUMNS.split(","))
+    sql = f"""
+    SELECT {columns}, record FROM keys LEFT JOIN workspace_settings USING (workspace_id)
+    WHERE digest = :digest AND deleted_ms IS NULL
+    """  # noqa: S608 (constants)
+    rows = await database.read(sql, digest=digest.hex())
+    if not rows:
+        return None
+    key, record = _key(rows[0][:-1]), rows[0][-1]
+    guards = await guards_for(database, key.workspace_id, key.id, key.creator_user_id)
+    standing = standing_of(settings_of(record), key.default_model, rulings_of(guards))
+    own = await credentials_of(database, key.workspace_id)
+    if usable := tuple(each for each in own if each.opens_to(key.id, key.creator_user_id)):
+        standing = structs.replace(standing or Standing(), own=usable)
+    return structs.replace(key, standing=standing)
+
+
+async def find_key(database: Database, key_id: str) -> Key | None:
+    """A key by its public id; None: there is none, or it was deleted."""
+    sql = f"SELECT {COLUMNS} FROM keys WHERE id = :id AND deleted_ms IS NULL"  # noqa: S608 (constants)
+    rows = await database.read(sql, id=key_id)
+    return _key(rows[0]) if rows else None
+
+
+async def list_keys(database: Database) -> list[Key]:
+    """Every key, oldest first."""
+    sql = f"SELECT {COLUMNS} FROM keys WHERE deleted_ms IS NULL ORDER BY created_ms, id"  # noqa: S608 (constants)
+    return [_key(row) for row in await database.read(sql)]
+
+
+async def keys_of_workspace(
+    database: Database, workspace_id: str, *, creator: str | None, disabled: bool, offset: int, limit: int
+) -> list[Key]:
+    """A workspace's keys, the newest first. `creator`: only those of this user. `disabled`: these too."""
+    where = ["workspace_id = :workspace_id", "deleted_ms IS NULL"]
+    named: dict[str, object] = {"workspace_id": workspace_id, "offset": offset, "limit": limit}
+    if not disabled:
+        where.append("disabled = 0")
+    if creator is not None:
+        where.append("creator_user_id = :creator")
+        named["creator"] = creator
+    sql = f"""
+    SELECT {COLUMNS} FROM keys WHERE {" AND ".join(where)} ORDER BY created_ms DESC, id LIMIT :limit OFFSET :offset
+    """  # noqa: S608 (constants)
+    return [_key(row) for row in await database.read(sql, **named)]
+
+
+async def active_keys(database: Database, workspace_id: str, creator: str | None = None) -> int:
+    """How many keys of a workspace work, but for when they expire. `creator`: only those of this user."""
+    sql = "SELECT COUNT(*) FROM keys WHERE workspace_id = :workspace_id AND disabled = 0 AND deleted_ms IS NULL"
+    named = {"workspace_id": workspace_id}
+    if creator is not None:
+        sql, named = f"{sql} AND creator_user_id = :creator", {**named, "creator": creator}
+    [[count]] = await database.read(sql, **named)
+    return int(count)
+
+
+async def key_is_of(database: Database, key_id: str, workspace_id: str, *, creator: str | None = None) -> bool:
+    """Whether the workspace has or had this key. `creator`: and this user made it."""
+    sql = "SELECT creator_user_id FROM keys WHERE id = :id AND workspace_id = :workspace_id"
+    rows = await database.read(sql, id=key_id, workspace_id=workspace_id)
+    return bool(rows) and creator in (None, rows[0][0])
+
+
+async def has_keys(database: Database) -> bool:
+    """Whether any key was ever made."""
+    return bool(await database.read("SELECT 1 FROM keys LIMIT 1"))
+
+
+async def set_disabled(database: Database, key_id: str, disabled: bool) -> bytes | None:
+    """Disables or enables a key; its digest, or None if there is no such key."""
+    sql = "UPDATE keys SET disabled = :disabled WHERE id = :id AND deleted_ms IS NULL RETURNING digest"
+    [rows] = await database.write(Statement(sql, ({"id": key_id, "disabled": int(disabled)},)))
+    return bytes.fromhex(rows[0][0]) if rows else None
+
+
+async def spent_by_day(database: Database, key_id: str) -> list[DaySpent]:
+    """What the key spent on each day on which it was used, oldest first."""
+    rows = await database.read(
+        "SELECT day, spent, last_ms, byok FROM key_usage WHERE key_id = :id ORDER BY day", id=key_id
+    )
+    return [DaySpent(*row) for row in rows]
+
+
+def counted_since(key: Key, days: Iterable[DaySpent], day: int) -> Nanodollars:
+    """What counts against the key's limit, from that day on."""
+    return sum(each.spent + (each.byok if key.include_byok else 0) for each in days if each.day >= day)
+
+
+def _row(key: Key) -> dict[str, object]:
+    return {
         "id": key.id,
         "digest": key.digest.hex(),
         "workspace_id": key.workspace_id,
@@ -48,42 +179,16 @@ async def insert_key(database: Database, key: Key) -> None:
         "expires_ms": key.expires_ms,
         "disabled": int(key.disabled),
         "creator_user_id": key.creator_user_id,
+        "rpm": key.rpm,
+        "default_model": key.default_model,
+        "updated_ms": key.updated_ms,
+        "include_byok": int(key.include_byok),
     }
-    values = ", ".join(f":{name}" for name in row)
-    await database.write(Statement(f"INSERT INTO keys ({COLUMNS}) VALUES ({values})", (row,)))  # noqa: S608 (constants)
-
-
-async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
-    """The key with this HMAC digest, disabled and expired ones too, or None."""
-    rows = await database.read(f"SELECT {COLUMNS} FROM keys WHERE digest = :digest", digest=digest.hex())  # noqa: S608 (constants)
-    return _key(rows[0]) if rows else None
-
-
-async def list_keys(database: Database) -> list[Key]:
-    """Every key, oldest first."""
-    return [_key(row) for row in await database.read(f"SELECT {COLUMNS} FROM keys ORDER BY created_ms, id")]  # noqa: S608 (constants)
-
-
-async def has_keys(database: Database) -> bool:
-    """Whether any key was ever made."""
-    return bool(await database.read("SELECT 1 FROM keys LIMIT 1"))
-
-
-async def set_disabled(database: Database, key_id: str, disabled: bool) -> bytes | None:
-    """Disables or enables a key; its digest, or None if there is no such key."""
-    sql = "UPDATE keys SET disabled = :disabled WHERE id = :id RETURNING digest"
-    [rows] = await database.write(Statement(sql, ({"id": key_id, "disabled": int(disabled)},)))
-    return bytes.fromhex(rows[0][0]) if rows else None
-
-
-async def spent_by_day(database: Database, key_id: str) -> list[DaySpent]:
-    """What the key spent on each day on which it spent anything, oldest first."""
-    rows = await database.read("SELECT day, spent FROM key_usage WHERE key_id = :id ORDER BY day", id=key_id)
-    return [DaySpent(*row) for row in rows]
 
 
 def _key(row: Row) -> Key:
-    (key_id, digest, workspace, name, label, kind, created, limit, reset, expires, disabled, creator) = row
+    (key_id, digest, workspace, name, label, kind, created, limit, reset, expires, disabled, creator, rpm, *rest) = row
+    model, updated_ms, include_byok = rest
     return Key(
         id=key_id,
         digest=bytes.fromhex(digest),
@@ -97,4 +202,8 @@ def _key(row: Row) -> Key:
         expires_ms=expires,
         disabled=bool(disabled),
         creator_user_id=creator,
+        rpm=rpm,
+        default_model=model,
+        updated_ms=updated_ms,
+        include_byok=bool(include_byok),
     )

@@ -6,12 +6,23 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct, structs
 
+from tollway.domain.apps import app_of
 from tollway.domain.generation import Generation
-from tollway.domain.ledger import ABSORBED, PLATFORM_ACCOUNTS, PROVIDERS, REVENUE, Transfer, TransferKind
+from tollway.domain.ledger import (
+    ABSORBED,
+    BYOK_FEES,
+    PLATFORM_ACCOUNTS,
+    PROVIDERS,
+    REVENUE,
+    USAGE,
+    Transfer,
+    TransferKind,
+    debt_of,
+)
 from tollway.domain.money import Nanodollars
 from tollway.storage.database import ConflictError, Database, NewRows, Row, Statement
-
-DAY_MS = 86_400_000
+from tollway.storage.marks import new_marks
+from tollway.storage.usage_days import DAY_MS, add_usage, void_usage
 
 TRANSFER_COLUMNS = ("kind", "ref", "debit", "credit", "amount", "created_ms", "reason")
 MOVE_BALANCE = "UPDATE accounts SET credited = credited + :credited, debited = debited + :debited WHERE id = :id"
@@ -25,14 +36,24 @@ GENERATION_COLUMNS = (
     "finish_reason",
     "cost",
     "absorbed",
+    "prompt_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "cached_tokens",
+    "app_id",
     "record",
 )
 ADD_KEY_USAGE = """
-INSERT INTO key_usage (key_id, day, spent) VALUES (:key_id, :day, :spent)
-ON CONFLICT (key_id, day) DO UPDATE SET spent = key_usage.spent + excluded.spent
+INSERT INTO key_usage (key_id, day, spent, last_ms, byok) VALUES (:key_id, :day, :spent, :last_ms, :byok)
+ON CONFLICT (key_id, day) DO UPDATE SET spent = key_usage.spent + excluded.spent, byok = key_usage.byok + excluded.byok,
+last_ms = CASE WHEN excluded.last_ms > key_usage.last_ms THEN excluded.last_ms ELSE key_usage.last_ms END
 """
 VOID_GENERATION = "UPDATE generations SET cost = 0, finish_reason = :finish_reason, record = :record WHERE id = :id"
-TAKE_KEY_USAGE = "UPDATE key_usage SET spent = spent - :spent WHERE key_id = :key_id AND day = :day"
+TAKE_KEY_USAGE = (
+    "UPDATE key_usage SET spent = spent - :spent, byok = byok - :byok WHERE key_id = :key_id AND day = :day"
+)
+# 'topup' is written out: only so is it known that the index of top-ups fits.
+PURCHASED = "SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE kind = 'topup' AND credit = :account"
 
 _encoder = msgspec.json.Encoder()
 
@@ -57,7 +78,7 @@ def transfers_of(generation: Generation) -> list[Transfer]:
                 TransferKind.CAPTURE,
                 generation.id,
                 generation.workspace_id,
-                REVENUE,
+                _earned_by(generation),
                 generation.cost,
                 generation.created_ms,
             )
@@ -71,23 +92,39 @@ def transfers_of(generation: Generation) -> list[Transfer]:
     return moves
 
 
+def _earned_by(generation: Generation) -> str:
+    """Where what a generation cost goes: revenue, or the fees for callers' own keys."""
+    return BYOK_FEES if generation.credential_id else REVENUE
+
+
 async def open_accounts(database: Database) -> None:
     """Makes the platform's own accounts where they are missing."""
     sql = "INSERT INTO accounts (id, platform) VALUES (:id, 1) ON CONFLICT (id) DO NOTHING"
     await database.write(Statement(sql, tuple({"id": account} for account in PLATFORM_ACCOUNTS)))
 
 
-async def post_transfers(database: Database, transfers: Sequence[Transfer]) -> None:
-    """Moves money, all or nothing. ConflictError: a (kind, ref) that is there already, or an overdraft."""
-    await database.write(*_posting(transfers))
+async def post_transfers(
+    database: Database, transfers: Sequence[Transfer], *beside: Statement | NewRows
+) -> list[list[Row]]:
+    """Moves money, all or nothing, with what is written beside it. -> the rows of `beside`.
+
+    ConflictError: a (kind, ref) that is there already, or an overdraft.
+    """
+    posting = [statement for transfer in transfers for statement in _posting([transfer])]
+    debts = {each.debit for each in transfers if each.kind is TransferKind.DEBT}
+    rows = await database.write(*(_open_account(debt) for debt in sorted(debts)), *posting, *beside)
+    return rows[len(rows) - len(beside) :]
 
 
 async def commit_generations(database: Database, generations: Sequence[Generation]) -> None:
     """Writes finished requests with their captures and meters in one durable transaction."""
     spent: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
+    byok: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
+    last_ms: defaultdict[tuple[str, int], int] = defaultdict(int)
     transfers: list[Transfer] = []
     rows = []
     for generation in generations:
+        app = app_of(generation.http_referer, generation.app_title)
         rows.append(
             (
                 generation.id,
@@ -99,15 +136,26 @@ async def commit_generations(database: Database, generations: Sequence[Generatio
                 generation.finish_reason,
                 generation.cost,
                 generation.absorbed,
+                generation.usage.prompt,
+                generation.usage.completion,
+                generation.usage.reasoning,
+                generation.usage.cache_read,
+                app.id if app else 0,
                 _encoder.encode(generation).decode(),
             )
         )
-        if generation.cost:
-            spent[generation.key_id, generation.created_ms // DAY_MS] += generation.cost
+        day = generation.key_id, generation.created_ms // DAY_MS
+        spent[day] += generation.cost
+        if generation.own_cost:
+            byok[day] += generation.own_cost
+        last_ms[day] = max(last_ms[day], generation.created_ms)
         transfers += transfers_of(generation)
-    usage = tuple({"key_id": key, "day": day, "spent": amount} for (key, day), amount in spent.items())
+    usage = tuple(
+        {"key_id": key, "day": day, "spent": amount, "last_ms": last_ms[key, day], "byok": byok.get((key, day), 0)}
+        for (key, day), amount in spent.items()
+    )
     new = NewRows("generations", GENERATION_COLUMNS, rows)
-    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage))
+    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage), *add_usage(generations))
 
 
 async def void_generation(database: Database, generation: Generation, reason: str) -> None:
@@ -116,7 +164,7 @@ async def void_generation(database: Database, generation: Generation, reason: st
     Its record is written without a cost: once the id is taken, the charge can't be made any more. Where the id was
     taken before, the charge had been made, and is reversed together with the key's metered spending.
     """
-    void = structs.replace(generation, cost=0, cache_discount=0, finish_reason="error", error=reason)
+    void = structs.replace(generation, cost=0, cache_discount=0, own_cost=0, finish_reason="error", error=reason)
     try:
         await commit_generations(database, [structs.replace(void, absorbed=generation.absorbed + generation.cost)])
     except ConflictError:
@@ -128,17 +176,21 @@ async def void_generation(database: Database, generation: Generation, reason: st
     reversal = Transfer(
         TransferKind.REVERSAL,
         generation.id,
-        REVENUE,
+        _earned_by(generation),
         generation.workspace_id,
         generation.cost,
         generation.created_ms,
         reason,
     )
     record = {"id": void.id, "finish_reason": void.finish_reason, "record": _encoder.encode(void).decode()}
-    unspent = {"key_id": void.key_id, "day": void.created_ms // DAY_MS, "spent": generation.cost}
-    await database.write(
-        *_posting([reversal]), Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,))
-    )
+    unspent = {
+        "key_id": void.key_id,
+        "day": void.created_ms // DAY_MS,
+        "spent": generation.cost,
+        "byok": generation.own_cost,
+    }
+    changes = Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,)), void_usage(generation)
+    await database.write(*_posting([reversal]), *changes)
 
 
 async def committed_ids(database: Database, ids: Iterable[str]) -> set[str]:
@@ -156,6 +208,13 @@ async def balance(database: Database, account: str) -> Balance | None:
     return Balance(*rows[0]) if rows else None
 
 
+async def balance_and_debt(database: Database, workspace_id: str) -> tuple[Nanodollars, Nanodollars]:
+    """What a workspace has, and what it owes for payments that were taken back."""
+    sql = "SELECT id, credited - debited FROM accounts WHERE id = :id OR id = :debt"
+    found: dict[str, Nanodollars] = dict(await database.read(sql, id=workspace_id, debt=debt_of(workspace_id)))
+    return found.get(workspace_id, 0), -found.get(debt_of(workspace_id), 0)
+
+
 async def find_transfer(database: Database, kind: TransferKind, ref: str) -> Row | None:
     """(debit, credit, amount) of a transfer, or None."""
     sql = "SELECT debit, credit, amount FROM transfers WHERE kind = :kind AND ref = :ref"
@@ -163,16 +222,18 @@ async def find_transfer(database: Database, kind: TransferKind, ref: str) -> Row
     return rows[0] if rows else None
 
 
-async def purchased(database: Database, account: str) -> bool:
-    """Whether the account ever paid for credits, rather than being given them."""
-    return bool(
-        await database.read(
-            "SELECT 1 FROM transfers WHERE kind = 'topup' AND credit = :account LIMIT 1", account=account
-        )
-    )
+async def purchased(database: Database, account: str) -> Nanodollars:
+    """What the account ever paid for credits; what it was given is not in it."""
+    [[amount]] = await database.read(PURCHASED, account=account)
+    return int(amount)
 
 
-def _posting(transfers: Sequence[Transfer]) -> tuple[NewRows, Statement]:
+def _open_account(account: str) -> Statement:
+    sql = "INSERT INTO accounts (id, platform) VALUES (:id, 1) ON CONFLICT (id) DO NOTHING"
+    return Statement(sql, ({"id": account},))
+
+
+def _posting(transfers: Sequence[Transfer]) -> list[NewRows | Statement]:
     credited: defaultdict[str, Nanodollars] = defaultdict(int)
     debited: defaultdict[str, Nanodollars] = defaultdict(int)
     rows = []
@@ -194,4 +255,9 @@ def _posting(transfers: Sequence[Transfer]) -> tuple[NewRows, Statement]:
         {"id": account, "credited": credited[account], "debited": debited[account]}
         for account in sorted(credited.keys() | debited.keys())
     ]
-    return NewRows("transfers", TRANSFER_COLUMNS, rows), Statement(MOVE_BALANCE, tuple(moves))
+    posting: list[NewRows | Statement] = [
+        NewRows("transfers", TRANSFER_COLUMNS, rows),
+        Statement(MOVE_BALANCE, tuple(moves)),
+    ]
+    posting += [new_marks(each) for each in transfers if each.kind not in USAGE]
+    return posting

@@ -153,15 +153,16 @@ def _execute(connection: apsw.Connection, statement: Statement | NewRows) -> lis
     rows = statement.rows
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
-        connection.execute(_insert(statement.table, statement.columns, len(part)), tuple(chain.from_iterable(part)))
+        sql = _insert(statement.table, statement.columns, len(part), statement.otherwise)
+        connection.execute(sql, tuple(chain.from_iterable(part)))
     return []
 
 
 @cache
-def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
-    """One INSERT of several rows. Table and columns are our own words."""
+def _insert(table: str, columns: tuple[str, ...], rows: int, otherwise: str) -> str:
+    """One INSERT of several rows. All words in it are our own."""
     row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 (constants)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)} {otherwise}"  # noqa: S608 (constants)
 
 
 def sqlite_version() -> str:

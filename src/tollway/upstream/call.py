@@ -141,7 +141,9 @@ class Call(Exchange):
                 return b""
             if not self.headed or self._loop is None or self._ended:
                 raise RuntimeError("chunk() comes after start() and inside the with block.")
-            await self._wait(self._loop)
+            self.waiter = self._loop.create_future()
+            await self.waiter  # as in _wait: one coroutine less for each event
+            self.waiter = None
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread = 0

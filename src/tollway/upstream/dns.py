@@ -31,7 +31,7 @@ class Resolver:
     """`resolve`, when given, is asked about IP literals as well, so that a guard in it sees every address we go to."""
 
     def __init__(self, resolve: Resolve | None = None) -> None:
-        self._resolve: Resolve = resolve or _system
+        self._resolve: Resolve = resolve or system_addresses
         self._literals_pass = resolve is None
         self._known: dict[tuple[str, int], _Known] = {}
         self._asking: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -84,6 +84,7 @@ class Resolver:
         return known
 
 
-async def _system(host: str, port: int) -> list[str]:
+async def system_addresses(host: str, port: int) -> list[str]:
+    """The system's name service: addresses in its order, each once. OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

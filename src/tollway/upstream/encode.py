@@ -1,6 +1,7 @@
 """A request as the bytes that go out, in one piece; what could smuggle a second request in is refused."""
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from tollway.domain.http import HttpRequest
@@ -12,6 +13,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # these say so even when the b
 _OURS = frozenset({"host", "content-length", "accept-encoding", "transfer-encoding", "connection", "expect", "upgrade"})
 _NAMES: set[str] = set()
 _NAMES_MAX = 1024
+_HEADS_MAX = 1024
 
 
 def head_of(address: Address, path: str) -> str:
@@ -29,7 +31,16 @@ def head_of(address: Address, path: str) -> str:
 
 def encode_request(request: HttpRequest, head: str) -> bytes:
     """Head and body. ValueError, which names a header but never shows its value, when one cannot be sent."""
-    method, headers, body = request.method, request.headers, request.body
+    method, body = request.method, request.body
+    fixed = _fixed(method, head, request.headers)
+    if body or method in _WITH_BODY:
+        return b"".join((fixed, b"content-length: %d\r\n\r\n" % len(body), body))
+    return fixed + b"\r\n"
+
+
+@lru_cache(_HEADS_MAX)
+def _fixed(method: str, head: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """The head without its Content-Length: but for signed requests, an endpoint's is always the same."""
     if method not in _METHODS:
         raise ValueError(f"{method!r} is not a method that we send.")
     lines = []
@@ -40,14 +51,13 @@ def encode_request(request: HttpRequest, head: str) -> bytes:
     fields = "".join(lines)
     # Each line ends in one CR LF of ours, so any more of either came with a value.
     if fields.count("\r") != len(lines) or fields.count("\n") != len(lines) or "\0" in fields:
-        _refuse(request)
+        _refuse(headers)
     # Some providers' edges turn away a request that does not say who sends it.
     agent = "" if "ser-agent: " in fields or "ser-Agent: " in fields else "user-agent: tollway\r\n"
-    length = f"content-length: {len(body)}\r\n" if body or method in _WITH_BODY else ""
     try:
-        return f"{method}{head}{fields}{agent}{length}\r\n".encode("latin-1") + body
+        return f"{method}{head}{fields}{agent}".encode("latin-1")
     except UnicodeEncodeError:
-        _refuse(request)
+        _refuse(headers)
 
 
 def _admit(name: str) -> None:
@@ -61,8 +71,8 @@ def _admit(name: str) -> None:
     _NAMES.add(name)
 
 
-def _refuse(request: HttpRequest) -> NoReturn:
-    for name, value in request.headers:
+def _refuse(headers: tuple[tuple[str, str], ...]) -> NoReturn:
+    for name, value in headers:
         if not value.isprintable() or not value.isascii():
             raise ValueError(f"The header {name!r} holds CR, LF, NUL or a letter outside Latin-1.") from None
     raise ValueError("A header holds a character that cannot be sent.")

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from tollway.domain.cells import cell
 from tollway.web.rows import RowNow
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ModelRecord(Struct, frozen=True):
@@ -76,5 +75,4 @@ def to_csv(rows: Sequence[RowNow]) -> bytes:
 def _cell(name: str, value: object) -> object:
     if isinstance(value, tuple):
         value = ("; " if name == "providers" else " ").join(value)
-    # A spreadsheet would run a name that looks like a formula; the apostrophe says "text" (OWASP, "CSV Injection").
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return cell(value)

@@ -54,13 +54,20 @@ class Renderer:
         self._environment.globals |= {"version": __version__, "notice": notice, **kept}
         self._assets = assets
 
-    def page(self, request: Request, template: str, view: Struct, status: int = 200) -> Response:
+    def page(
+        self,
+        request: Request,
+        template: str,
+        view: Struct,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
         """A page: `template` sees `view`, and `root`, the path below which the site lies."""
         root = root_path(request)
         html = self._environment.get_template(template).render(
             view=view, root=root, asset=lambda name: root + self._assets.path(name)
         )
-        return answer(request, html.encode(), "text/html; charset=utf-8", status=status)
+        return answer(request, html.encode(), "text/html; charset=utf-8", status=status, headers=headers)
 
 
 def root_path(request: Request) -> str:

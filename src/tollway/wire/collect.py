@@ -16,6 +16,7 @@ from tollway.domain.events import (
     Failed,
     Finished,
     NativeDelta,
+    NativeFields,
     NativePiece,
     ReasoningDelta,
     RefusalDelta,
@@ -23,9 +24,11 @@ from tollway.domain.events import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    UpstreamBody,
     UsageReported,
 )
 from tollway.domain.generation import Usage
+from tollway.wire.native_fields import both
 
 
 def collect(events: Iterable[Event]) -> Answer:
@@ -37,6 +40,7 @@ def collect(events: Iterable[Event]) -> Answer:
     choices: dict[int, _Choice] = {}
     started = Started()
     usage: Usage | None = None
+    native: NativeFields | None = None
     failed = False
     for event in events:
         match event:
@@ -44,8 +48,12 @@ def collect(events: Iterable[Event]) -> Answer:
                 started = _merged(started, event)
             case UsageReported():
                 usage = event.usage
+            case NativeFields():
+                native = both(native, event)
             case Failed():
                 failed = True
+            case UpstreamBody():
+                pass
             case _:
                 choice = choices.get(event.choice)
                 if choice is None:
@@ -58,6 +66,7 @@ def collect(events: Iterable[Event]) -> Answer:
         model=started.model,
         system_fingerprint=started.system_fingerprint,
         service_tier=started.service_tier,
+        native=native,
     )
 
 
@@ -140,6 +149,8 @@ class _Choice:
                 ):
                     if piece is not None:
                         pieces.append(piece)
+            case NativeDelta(passing=True):
+                pass
             case NativeDelta(format=form, value=value):
                 said = sum(map(len, self.text))
                 self.natives.append(NativePiece(form, value, said, len(self.details.items), len(self.calls)))

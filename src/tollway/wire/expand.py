@@ -24,6 +24,7 @@ def expand(answer: Answer) -> list[Event]:
     """Choice after choice: reasoning, text and its annotations, tool calls, refusal, the rest, the finish reason.
 
     Where a choice has `natives`, these stand where they stood, and the rest comes in the pieces that they divide it in.
+    Fields of the whole answer come last.
     """
     events: list[Event] = []
     for choice in answer.choices:
@@ -44,6 +45,8 @@ def expand(answer: Answer) -> list[Event]:
             events.append(ExtraDelta(index, choice.images, choice.audio))
         if choice.finish_reason is not None:
             events.append(Finished(choice.finish_reason, choice.native_finish_reason, index, choice.finish_details))
+    if answer.native is not None:
+        events.append(answer.native)
     return events
 
 
@@ -56,6 +59,8 @@ def _in_pieces(choice: Choice) -> Iterator[Event]:
     """Between two natives: the details, the text and the calls that came between them, and what annotates that text."""
     index, text = choice.index, choice.text or ""
     notes = _notes(choice.annotations)
+    if choice.reasoning is not None and not any(map(_readable, choice.reasoning_details)):
+        yield ReasoningDelta(choice.reasoning, index)
     text_at = details_at = calls_at = 0
     borders = [(piece.text_at, piece.details_at, piece.calls_at, piece) for piece in choice.natives]
     for text_end, details_end, calls_end, piece in [

@@ -1,7 +1,8 @@
 """A caller's JSON body -> a typed value, or an error that says which field is wrong; hostile bodies included."""
 
 import re
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -28,8 +29,14 @@ _WORDS = {
 }
 
 
-def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def decode_body(
+    body: bytes,
+    decoder: msgspec.json.Decoder[T],
+    unknown: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> T:
     """Decode, once, what a caller sent. InvalidRequest: not JSON, not UTF-8, nested too deep, or not of the type.
+
+    `unknown` finds a place for fields that the type refuses because it does not know them.
 
     The rules of FAULTS.md C-3 to C-6: UTF-8 without a mark, no lone surrogates, no NaN, at most 64 levels; of
     duplicate keys the last wins.
@@ -38,7 +45,12 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     if (why := why_too_nested(body)) is not None:
         raise InvalidRequest(f"The body {why}.")
     try:
-        return decoder.decode(body)
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:
+            if unknown is None or not str(error).startswith("Object contains unknown field"):
+                raise
+            return decoder.decode(msgspec.json.encode(unknown(msgspec.json.decode(body))))
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from None
     except msgspec.DecodeError as error:
@@ -119,7 +131,7 @@ def _check_text(body: bytes) -> None:
             str(body, "utf-8")
         except UnicodeDecodeError as error:
             raise InvalidRequest(f"The body is not valid UTF-8 (byte {error.start}).") from None
-    elif b"\x00" in body:
+    elif 0 in body:
         raise InvalidRequest("The body holds NUL bytes; it must be JSON in UTF-8.")
 
 

@@ -1,5 +1,9 @@
 """Unknown fields of a request that reach no provider, whatever its format."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
 NEVER = frozenset(
     {
         # Live search, which xAI bills for each source, at prices that the catalog does not have.
@@ -54,3 +58,8 @@ NEVER = frozenset(
     }
 )
 """Unknown fields that other gateways take as orders: where to call, with whose key (FAULTS.md C-8, CVE-2024-6587)."""
+
+
+def forwarded(extra: Mapping[str, Any], drop: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """The unknown fields of a request that may go to a provider; `drop`: those that it refuses."""
+    return {name: value for name, value in extra.items() if name not in NEVER and name not in drop}

@@ -12,6 +12,7 @@ from tollway.domain.errors import InvalidRequest
 from tollway.domain.events import Answer, Event, Finished, ReasoningDelta, TextDelta
 from tollway.wire.json_body import decode_body, unknown_fields
 from tollway.wire.openai_chat.usage import usage_json
+from tollway.wire.unknown_asked import set_aside
 
 __all__ = ["EventEncoder", "decode_request", "encode_answer", "usage_json"]
 
@@ -43,7 +44,7 @@ def decode_request(body: bytes) -> ChatRequest:
     fields = _FIELDS.decode(body)
     for name in ("prompt", "logprobs", "messages", "top_logprobs"):
         fields.pop(name, None)
-    request = decode_body(_ENCODER.encode(fields), _CHAT)
+    request = decode_body(_ENCODER.encode(fields), _CHAT, set_aside)
     count = asked.logprobs
     request = replace(
         request,
@@ -141,7 +142,13 @@ class EventEncoder:
         return self._with(last | (extra_fields or {})) + _DONE
 
     def error(
-        self, *, code: int, message: str, metadata: dict[str, Any] | None = None, usage: bytes | None = None
+        self,
+        *,
+        code: int,
+        message: str,
+        metadata: dict[str, Any] | None = None,
+        usage: bytes | None = None,
+        extra_fields: dict[str, Any] | None = None,
     ) -> bytes:
         """The chunk that ends an answer that failed after it began, and `[DONE]`."""
         error: dict[str, Any] = {"code": code, "message": message}
@@ -151,7 +158,7 @@ class EventEncoder:
         last: dict[str, Any] = {"error": error, "choices": [choice]}
         if usage is not None:
             last["usage"] = Raw(usage)
-        return self._with(last) + _DONE
+        return self._with(last | (extra_fields or {})) + _DONE
 
     @staticmethod
     def comment(text: str) -> bytes:

@@ -14,6 +14,8 @@ MESSAGE_MAX = 200
 _HTML = re.compile(r"(?is)<(script|style|head)\b.*?(?:</\1\s*>|\Z)|<[^<>]{0,4096}>|<!--.*?(?:-->|\Z)")
 _LOOKS_LIKE_HTML = re.compile(rb"(?i)\A\s*<(?:!doctype|html|head|body|\?xml|[a-z])")
 
+_WORDS = ("message", "detail", "msg", "Message")
+"""Where an error's text stands; the last is what AWS's edges write."""
 _STATUS_BY_WORD = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
@@ -84,9 +86,9 @@ def failed_value(value: Any, status: int = 502) -> Failed | None:
         value = {**{name: value[name] for name in ("code", "status_code", "type") if name in value}, **inner}
     elif isinstance(inner, str) and inner.strip():
         value = {**value, "message": inner}
-    elif inner is None and not any(value.get(name) for name in ("message", "detail", "msg")):
+    elif inner is None and not any(value.get(name) for name in _WORDS):
         return None
-    message = next((text for name in ("message", "detail", "msg") if (text := _text(value.get(name)))), "")
+    message = next((text for name in _WORDS if (text := _text(value.get(name)))), "")
     words = [
         str(value[name]) for name in ("code", "type", "status") if isinstance(value.get(name), str) and value[name]
     ]

@@ -6,6 +6,8 @@ EVENT_BYTES_MAX = 8 * 1024 * 1024
 """Of one line, and of one event's data (FAULTS.md U-31: images come as data URLs)."""
 
 _BOM = b"\xef\xbb\xbf"
+# As numbers: CPython 3.11 looks for a number in bytes at once, and for bytes only after an exception of its own.
+_LF, _CR = b"\n\r"
 
 
 class SseEvent(Struct, frozen=True, gc=False):
@@ -54,7 +56,7 @@ class SseParser:
             data = self._without_bom(data)
         if not data or self.too_large:
             return []
-        if self._swallow_lf or b"\r" in data:
+        if self._swallow_lf or _CR in data:
             data = self._with_lf(data)
         events: list[SseEvent] = []
         if not self._clean:
@@ -78,7 +80,7 @@ class SseParser:
     def _events(self, data: bytes, events: list[SseEvent]) -> None:
         """Whole events, ended by a blank line: the way that nearly all bytes go."""
         for block in data[:-2].split(b"\n\n"):
-            if block[:6] == b"data: " and b"\n" not in block and len(block) <= EVENT_BYTES_MAX:
+            if block[:6] == b"data: " and _LF not in block and len(block) <= EVENT_BYTES_MAX:
                 events.append(SseEvent(block[6:]))
             else:
                 self._lines(block + b"\n\n", events)

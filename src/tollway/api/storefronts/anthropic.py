@@ -11,6 +11,8 @@ def _error_body(error: TollwayError, status: int) -> dict[str, Any]:
     body = server.error_body(status, error.error_type, error.message, request_id=error.generation_id)
     if error.param is not None or error.metadata:
         body["error"]["metadata"] = error.metadata | ({"param": error.param} if error.param else {})
+    if "error_code" in error.metadata:  # Anthropic's SDKs look there for what they can mend by themselves
+        body["error"]["details"] = error.metadata
     return body
 
 

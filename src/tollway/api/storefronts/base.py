@@ -1,6 +1,7 @@
 """What a storefront is: its manners as a value. Which status an error has, how it is written, what an id looks like."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from tollway.domain.errors import TollwayError
 
 Headers = list[tuple[bytes, bytes]]
 JSON: Headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
+SSE = b"text/event-stream"
 
 
 class Storefront(Struct, frozen=True):
@@ -21,17 +23,29 @@ class Storefront(Struct, frozen=True):
     show_id: Callable[[str], str]
     """A generation's id -> how this storefront writes it."""
     status_of: Callable[[TollwayError], int]
-    error_body: Callable[[TollwayError, int], dict[str, Any]]
+    error_body: Callable[[TollwayError, int], Any]
+    """An object, or what else an error is as JSON."""
+    stream_type: bytes = SSE
+    """The content type of its streams."""
 
 
-def error_response(storefront: Storefront, error: TollwayError) -> tuple[int, Headers, bytes]:
-    """An error as this storefront answers it: status, headers, body."""
+def lines_of(headers: Mapping[str, str]) -> Headers:
+    """Headers as they are sent."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def error_response(
+    storefront: Storefront, error: TollwayError, beside: dict[str, Any] | None = None
+) -> tuple[int, Headers, bytes]:
+    """An error as this storefront answers it: status, headers, body. `beside`: fields that stand beside the error."""
     status = storefront.status_of(error)
     headers = list(JSON)
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_s))).encode()))
+        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
+    headers += lines_of(error.headers)
     if error.generation_id is not None:
         headers.append((b"x-generation-id", storefront.show_id(error.generation_id).encode()))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    return status, headers, msgspec.json.encode(storefront.error_body(error, status))
+    body = storefront.error_body(error, status)
+    return status, headers, msgspec.json.encode({**body, **beside} if beside else body)

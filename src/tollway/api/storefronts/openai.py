@@ -7,20 +7,24 @@ from tollway.domain.errors import (
     Forbidden,
     ModelNotFound,
     NotFound,
+    OverBudget,
     PaymentRequired,
     RateLimited,
     TollwayError,
     Unauthenticated,
+    UpstreamTimedOut,
 )
 
 _CODES: tuple[tuple[type[TollwayError], int | None, str, str], ...] = (
     # error, status if it differs, OpenAI's `type`, OpenAI's `code`
     (ModelNotFound, 404, "invalid_request_error", "model_not_found"),
+    (OverBudget, 402, "insufficient_budget", "no_route_under_budget"),
     (PaymentRequired, 403, "insufficient_quota", "insufficient_quota"),
     (Unauthenticated, None, "invalid_request_error", "invalid_api_key"),
     (Forbidden, None, "permission_error", "permission_denied"),
     (RateLimited, None, "rate_limit_error", "rate_limit_exceeded"),
     (NotFound, None, "invalid_request_error", "not_found"),
+    (UpstreamTimedOut, None, "server_error", "timeout"),
 )
 
 
@@ -28,7 +32,7 @@ def _row(error: TollwayError) -> tuple[int, str, str | None]:
     for kind, status, name, code in _CODES:
         if isinstance(error, kind):
             return status or error.status, name, code
-    return error.status, "invalid_request_error" if error.status < 500 else "api_error", error.error_type
+    return error.status, "invalid_request_error" if error.status < 500 else "server_error", error.error_type
 
 
 def error_body(error: TollwayError, status: int) -> dict[str, Any]:

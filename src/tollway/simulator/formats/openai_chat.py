@@ -12,7 +12,8 @@ from tollway.simulator import text
 from tollway.simulator.answer import Answer, Call, Choice, Question, Tool
 from tollway.simulator.behaviour import Behaviour
 from tollway.simulator.formats import openai_shapes
-from tollway.simulator.formats.base import Format, Frame, Kind, Refused
+from tollway.simulator.formats.base import Asked, Format, Frame, Kind, Refused
+from tollway.simulator.usage import counts
 
 _FINGERPRINT = "fp_simulated"
 _encode = msgspec.json.encode
@@ -100,10 +101,10 @@ _KNOWN = _OTHERS | frozenset(_Request.__struct_fields__)
 _decoder = msgspec.json.Decoder(_Request)
 
 
-def read(body: bytes) -> Question:
+def read(asked: Asked) -> Question:
     """The body of `POST /chat/completions` -> what is asked. Refused: as OpenAI refuses it, with the field's name."""
     try:
-        request = _decoder.decode(body)
+        request = _decoder.decode(asked.body)
     except msgspec.DecodeError as error:
         raise openai_shapes.unreadable(error) from None
     if not request.model:
@@ -148,7 +149,7 @@ def read(body: bytes) -> Question:
         json_object=form is not None and form.type == "json_object",
         logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         seed=request.seed,
-        unknown=tuple(sorted(msgspec.json.decode(body).keys() - _KNOWN)) if len(body) < 1_000_000 else (),
+        unknown=tuple(sorted(msgspec.json.decode(asked.body).keys() - _KNOWN)) if len(asked.body) < 1_000_000 else (),
     )
 
 
@@ -216,12 +217,11 @@ def whole(question: Question, answer: Answer, behaviour: Behaviour) -> bytes:
         "created": answer.created_s,
         "model": answer.model,
         "choices": [_choice(question, choice, behaviour) for choice in answer.choices],
-        "usage": openai_shapes.usage(answer, behaviour.usage, behaviour.cached),
         "service_tier": "default",
         "system_fingerprint": _FINGERPRINT,
     }
-    if body["usage"] is None:
-        del body["usage"]
+    if (reported := counts(answer, behaviour)) is not None:
+        body["usage"] = openai_shapes.usage(reported)
     return _encode(body)
 
 
@@ -280,10 +280,7 @@ def frames(question: Question, answer: Answer, behaviour: Behaviour) -> Iterator
         for turn in zip_longest(*writers):
             yield from (frame for frame in turn if frame is not None)
     if question.include_usage:
-        if behaviour.usage == "twice":
-            yield Frame(Kind.USAGE, head + b',"choices":[],"usage":' + _encode(openai_shapes.half(answer)) + b"}")
-        if (usage := openai_shapes.usage(answer, behaviour.usage, behaviour.cached)) is not None:
-            yield Frame(Kind.USAGE, head + b',"choices":[],"usage":' + _encode(usage) + b"}")
+        yield from openai_shapes.usage_events(head, answer, behaviour)
     yield Frame(Kind.DONE, b"[DONE]")
 
 
@@ -324,11 +321,12 @@ def _call_deltas(begin: bytes, end: bytes, index: int, call: Call) -> Iterator[F
 
 
 FORMAT = Format(
-    path="/chat/completions",
+    paths=("/chat/completions",),
     id_prefix="chatcmpl-",
     read=read,
     whole=whole,
     frames=frames,
     refusal=openai_shapes.refusal,
+    failure=openai_shapes.failure,
     text_field=b'"content":"',
 )

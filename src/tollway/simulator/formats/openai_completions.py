@@ -12,7 +12,8 @@ from tollway.simulator import text
 from tollway.simulator.answer import Answer, Choice, Question
 from tollway.simulator.behaviour import Behaviour
 from tollway.simulator.formats import openai_shapes
-from tollway.simulator.formats.base import Format, Frame, Kind, Refused
+from tollway.simulator.formats.base import Asked, Format, Frame, Kind, Refused
+from tollway.simulator.usage import counts
 
 _FINGERPRINT = "fp_simulated"
 _encode = msgspec.json.encode
@@ -44,10 +45,10 @@ _KNOWN = _OTHERS | frozenset(_Request.__struct_fields__)
 _decoder = msgspec.json.Decoder(_Request)
 
 
-def read(body: bytes) -> Question:
+def read(asked: Asked) -> Question:
     """The body of `POST /completions` -> what is asked. Each prompt gets `n` choices, of 16 tokens if not said."""
     try:
-        request = _decoder.decode(body)
+        request = _decoder.decode(asked.body)
     except msgspec.DecodeError as error:
         raise openai_shapes.unreadable(error) from None
     if not request.model:
@@ -68,7 +69,7 @@ def read(body: bytes) -> Question:
         stop=() if stop is None else (stop,) if isinstance(stop, str) else tuple(stop),
         logprobs=request.logprobs,
         seed=request.seed,
-        unknown=tuple(sorted(msgspec.json.decode(body).keys() - _KNOWN)),
+        unknown=tuple(sorted(msgspec.json.decode(asked.body).keys() - _KNOWN)),
         echo=words[0] if request.echo and words else "",
     )
 
@@ -100,11 +101,10 @@ def whole(question: Question, answer: Answer, behaviour: Behaviour) -> bytes:
             }
             for choice in answer.choices
         ],
-        "usage": openai_shapes.usage(answer, behaviour.usage, behaviour.cached),
         "system_fingerprint": _FINGERPRINT,
     }
-    if body["usage"] is None:
-        del body["usage"]
+    if (reported := counts(answer, behaviour)) is not None:
+        body["usage"] = openai_shapes.usage(reported)
     return _encode(body)
 
 
@@ -133,10 +133,7 @@ def frames(question: Question, answer: Answer, behaviour: Behaviour) -> Iterator
     for turn in zip_longest(*writers):
         yield from (frame for frame in turn if frame is not None)
     if question.include_usage:
-        if behaviour.usage == "twice":
-            yield Frame(Kind.USAGE, head + b',"choices":[],"usage":' + _encode(openai_shapes.half(answer)) + b"}")
-        if (usage := openai_shapes.usage(answer, behaviour.usage, behaviour.cached)) is not None:
-            yield Frame(Kind.USAGE, head + b',"choices":[],"usage":' + _encode(usage) + b"}")
+        yield from openai_shapes.usage_events(head, answer, behaviour)
     yield Frame(Kind.DONE, b"[DONE]")
 
 
@@ -157,11 +154,12 @@ def _deltas(head: bytes, tail: bytes, choice: Choice, question: Question, behavi
 
 
 FORMAT = Format(
-    path="/completions",
+    paths=("/completions",),
     id_prefix="cmpl-",
     read=read,
     whole=whole,
     frames=frames,
     refusal=openai_shapes.refusal,
+    failure=openai_shapes.failure,
     text_field=b'"text":"',
 )

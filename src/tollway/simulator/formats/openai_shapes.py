@@ -1,14 +1,16 @@
 """What OpenAI's formats share: errors, usage, and how a wrong field is named."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from tollway.simulator.answer import Answer
-from tollway.simulator.behaviour import UsageKind
-from tollway.simulator.formats.base import Refused
+from tollway.simulator.behaviour import Behaviour
+from tollway.simulator.formats.base import Frame, Kind, Refused
 from tollway.simulator.hints import Said
+from tollway.simulator.usage import Counts, counts, half
 
 # type and code as the recorded errors have them; the messages are our own.
 _BY_STATUS: dict[int, tuple[str, str | None]] = {
@@ -62,43 +64,30 @@ def unreadable(error: msgspec.DecodeError) -> Refused:
     return Refused(400, f"Invalid type for '{param or 'body'}': {words[:200]}.", param=param, code="invalid_type")
 
 
-def usage(answer: Answer, kind: UsageKind, cached: int = 0) -> dict[str, Any] | None:
-    """OpenAI's usage object, true or false as `kind` says; None: there is none."""
-    prompt, completion = answer.prompt_tokens, answer.completion_tokens
-    match kind:
-        case "none":
-            return None
-        case "zero":
-            return _usage(0, 0, 0, 0)
-        case "negative":
-            return _usage(-prompt, -completion, 0, 0)
-        case "huge":
-            return _usage(10**15, 10**15, 0, 0)
-        case "float":
-            return _usage(prompt + 0.5, completion + 0.5, 0, 0)
-        case "nan":
-            return _usage(msgspec.Raw(b"NaN"), msgspec.Raw(b"NaN"), 0, 0, msgspec.Raw(b"NaN"))
-        case "string":
-            return _usage(str(prompt), str(completion), 0, 0, str(prompt + completion))
-        case "full" | "twice":
-            return _usage(prompt, completion, min(cached, prompt), answer.reasoning_tokens)
+def failure(refused: Refused, said: Said, sent: int) -> tuple[Frame, ...]:
+    """An error inside a stream: the body of an error as an event."""
+    return (Frame(Kind.ERROR, msgspec.json.encode(refusal(refused, said))),)
 
 
-def half(answer: Answer) -> dict[str, Any]:
-    """The first of two usages: a count that is not final."""
-    return _usage(answer.prompt_tokens, answer.completion_tokens // 2, 0, 0)
-
-
-def _usage(prompt: Any, completion: Any, cached: int, reasoning: int, total: Any = None) -> dict[str, Any]:
+def usage(counts: Counts) -> dict[str, Any]:
+    """OpenAI's usage object."""
     return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion if total is None else total,
-        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
+        "prompt_tokens": counts.prompt,
+        "completion_tokens": counts.completion,
+        "total_tokens": counts.total,
+        "prompt_tokens_details": {"cached_tokens": counts.cached, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": reasoning,
+            "reasoning_tokens": counts.reasoning,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+def usage_events(head: bytes, answer: Answer, behaviour: Behaviour) -> Iterator[Frame]:
+    """The events that report usage at a stream's end, each a chunk without choices."""
+    reported = counts(answer, behaviour)
+    for each in (half(answer), reported) if behaviour.usage == "twice" else (reported,):
+        if each is not None:
+            yield Frame(Kind.USAGE, head + b',"choices":[],"usage":' + msgspec.json.encode(usage(each)) + b"}")

@@ -7,8 +7,9 @@ import msgspec
 from tollway.domain.events import Answer, Choice
 from tollway.wire.anthropic_messages.answer_writer import Writer, content_of
 from tollway.wire.anthropic_messages.chunks import message_of, with_tier
-from tollway.wire.anthropic_messages.words import stop_reason
+from tollway.wire.anthropic_messages.words import FORMAT, stop_reason
 from tollway.wire.expand import expand
+from tollway.wire.native_fields import fields_of, said_by, written
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -30,13 +31,13 @@ def encode_answer(
     choice = answer.choices[0] if answer.choices else Choice()
     writer = Writer()
     steps = [*writer.steps(expand(Answer(choices=(choice,)))), *writer.close()]
-    details = {} if choice.finish_details is None else msgspec.json.decode(choice.finish_details)
     message = {
         **message_of(id, model, provider, None),
         "content": content_of(steps),
         "stop_reason": stop_reason(choice.finish_reason, choice.native_finish_reason),
         "stop_sequence": None,
-        **details,
+        **said_by(FORMAT, choice.finish_details),
         **(extra_fields or {}),
     }
-    return _ENCODER.encode(message)[:-1] + b',"usage":' + with_tier(usage_json, answer.service_tier) + b"}"
+    body = _ENCODER.encode(message)[:-1] + b',"usage":' + with_tier(usage_json, answer.service_tier) + b"}"
+    return written(body, fields_of(FORMAT, answer.native))

@@ -14,14 +14,25 @@ from tollway.domain.events import (
     ToolCallDelta,
 )
 from tollway.wire.anthropic_messages.citations import annotation_of
-from tollway.wire.anthropic_messages.details import hidden, thought
 from tollway.wire.anthropic_messages.schema import Delta
-from tollway.wire.anthropic_messages.words import FORMAT, STRUCTURED_TOOL
+from tollway.wire.anthropic_messages.words import FORMAT
+from tollway.wire.claude import hidden, thought
+from tollway.wire.closed_schema import STRUCTURED_TOOL
+from tollway.wire.native_fields import rest
 
 CALLS_MAX = 512
 
 _ENCODER = msgspec.json.Encoder()
 _IGNORED = "tollway:ignored"
+NEXT = "tollway:next"
+"""In a NativeDelta: fields of the block of that type which begins behind it, that no event has a place for."""
+DELTAS = frozenset({"text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"})
+_CALL = frozenset({"type", "id", "name", "input"})
+_KNOWN = {
+    "text": frozenset({"type", "text", "citations"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+}
 _RANKS = {"thinking": 0, "redacted_thinking": 0, "text": 1, "tool_use": 2}
 """The order in which our own answers hold these; a block that breaks it, or a second text, is told by a border."""
 
@@ -53,6 +64,8 @@ class Blocks:
         if rank >= 0 and (rank < self._rank or rank == self._rank == 1):
             events.append(NativeDelta(FORMAT))
         self._rank = rank
+        if (known := _KNOWN.get(str(kind))) is not None and (more := rest(block, known)):
+            events.append(NativeDelta(FORMAT, Raw(_ENCODER.encode({NEXT: kind, **more}))))
         self._said_before = self._said
         match kind:
             case "text":
@@ -65,8 +78,8 @@ class Blocks:
             case "tool_use":
                 self._call(block, events)
 
-    def grow(self, delta: Delta, events: list[Event]) -> None:
-        """A piece of the open block."""
+    def grow(self, delta: Delta, events: list[Event], more: dict[str, Any] | None = None) -> None:
+        """A piece of the open block. `more`: all of a delta whose type is none of DELTAS; what it says, grows."""
         block = self._open
         if block is None:
             # Some servers leave out the start of the first text.
@@ -80,8 +93,10 @@ class Blocks:
             self._write(delta.partial_json, events)
         elif isinstance(delta.citation, dict):
             self._citations.append(delta.citation)
-        elif isinstance(delta.content, str) and block is not None:
-            block["content"] = (block.get("content") or "") + delta.content  # compaction_delta
+        elif block is not None and isinstance(more, dict) and block.get("type") not in _RANKS:
+            for name, value in rest(more, frozenset({"type"})).items():
+                grows = isinstance(value, str) and isinstance(block.get(name), str)
+                block[name] = block[name] + value if grows else value
 
     def close(self, events: list[Event]) -> None:
         """The open block, if any, is complete."""
@@ -98,7 +113,7 @@ class Blocks:
                 self._write("{}", events)
         elif kind in ("thinking", "redacted_thinking"):
             self._details += 1
-        elif kind != _IGNORED:
+        elif isinstance(kind, str) and kind != _IGNORED:
             if text := "".join(self._json):
                 block["input"] = _object(text)
             events.append(NativeDelta(FORMAT, Raw(_ENCODER.encode(block))))
@@ -118,9 +133,10 @@ class Blocks:
 
     def _call(self, block: dict[str, Any], events: list[Event]) -> None:
         if block.get("name") != STRUCTURED_TOOL:
-            caller = block.get("caller")
-            told = isinstance(caller, dict) and caller.get("type") != "direct"
-            extra = Raw(_ENCODER.encode({"anthropic": {"caller": caller}})) if told else None
+            own = rest(block, _CALL)
+            if own.get("caller") == {"type": "direct"}:
+                del own["caller"]  # the default
+            extra = Raw(_ENCODER.encode({"anthropic": own})) if own else None
             if self.calls >= CALLS_MAX:
                 self._open = {"type": _IGNORED}
                 return

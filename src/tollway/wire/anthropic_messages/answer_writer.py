@@ -15,9 +15,11 @@ from tollway.domain.events import (
     TextDelta,
     ToolCallDelta,
 )
+from tollway.wire.anthropic_messages.answer_blocks import NEXT
 from tollway.wire.anthropic_messages.citations import citation_of
-from tollway.wire.anthropic_messages.details import CLAUDE, Carried, carry
+from tollway.wire.anthropic_messages.details import Carried, carry
 from tollway.wire.anthropic_messages.words import FORMAT
+from tollway.wire.claude import CLAUDE
 
 Step = dict[str, Any]
 """The data of one `content_block_start`, `content_block_delta` or `content_block_stop`."""
@@ -28,13 +30,14 @@ _ENCODER = msgspec.json.Encoder()
 class Writer:
     """The blocks of one answer. The format has one choice: what belongs to others is left out."""
 
-    __slots__ = ("_calls", "_key", "_next", "_open")
+    __slots__ = ("_calls", "_key", "_more", "_next", "_open")
 
     def __init__(self) -> None:
         self._next = 0  # the index that the next block gets
         self._open: str | None = None  # the kind of the open block, which is the last
         self._key: Any = None  # which thought, or which call, it is
         self._calls: dict[int, int] = {}  # a call's index -> its block's
+        self._more: dict[str, Any] = {}  # what else its provider said of the next block
 
     def steps(self, events: Iterable[Event]) -> Iterator[Step]:
         """What these events add, in order. Started, Finished, UsageReported and Failed add nothing."""
@@ -62,6 +65,9 @@ class Writer:
 
     def _start(self, block: dict[str, Any], key: Any = None) -> Iterator[Step]:
         yield from self.close()
+        if self._more.pop(NEXT, None) == block["type"]:
+            block = {**self._more, **block}
+        self._more = {}
         self._open, self._key = block["type"], key
         yield {"type": "content_block_start", "index": self._next, "content_block": block}
         self._next += 1
@@ -144,6 +150,10 @@ class Writer:
             yield from self.close()
             return
         block = msgspec.json.decode(value)
+        if NEXT in block:
+            yield from self.close()
+            self._more = block
+            return
         given = block.get("input")
         if isinstance(given, dict):
             # As the provider streams it: clients read the input from the pieces.

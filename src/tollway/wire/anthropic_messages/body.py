@@ -47,6 +47,8 @@ def decode_request(body: bytes) -> ChatRequest:
     if not given.messages:
         raise InvalidRequest("messages: at least one message is required", param="messages")
     extra = unknown_fields(body, _KNOWN)
+    if "thread" in extra:
+        _refuse_thread(extra["thread"])
     if given.service_tier is not None and given.service_tier not in _TIERS:
         raise InvalidRequest('service_tier: expected "auto" or "standard_only"', param="service_tier")
     output = given.output_config or schema.OutputConfig()
@@ -82,6 +84,16 @@ def decode_count_request(body: bytes) -> ChatRequest:
     return decode_request(body)
 
 
+def _refuse_thread(thread: msgspec.Raw) -> None:
+    """Conversations that the server holds (beta message-threads-2026-08-12): the SDK goes on without, if told so."""
+    if bytes(thread) not in (b"null", b"false"):
+        raise InvalidRequest(
+            "thread: no conversation is held here; leave it out and send all messages each time",
+            param="thread",
+            metadata={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
+        )
+
+
 def _messages(given: schema.Body) -> list[Message]:
     messages: list[Message] = []
     if given.system:
@@ -94,7 +106,7 @@ def _messages(given: schema.Body) -> list[Message]:
             case "assistant":
                 messages.append(assistant_message(turn.content, path))
             case "system":
-                messages.append(system_message(turn.content, path))
+                messages.append(system_message(turn.content, path, turn=True))
     return messages
 
 

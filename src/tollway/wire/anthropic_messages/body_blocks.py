@@ -25,17 +25,23 @@ from tollway.domain.chat import (
     UserMessage,
 )
 from tollway.domain.errors import InvalidRequest
-from tollway.wire.anthropic_messages.details import carried, hidden, thought
+from tollway.wire.anthropic_messages.details import carried
 from tollway.wire.anthropic_messages.sources import url_of
+from tollway.wire.claude import hidden, thought
 from tollway.wire.json_body import invalid
 
 Block = dict[str, Any]
 _ORDER = {"thinking": 0, "redacted_thinking": 0, "tool_use": 2}
 
 
-def system_message(content: str | list[Block], path: str) -> SystemMessage:
-    """A system prompt, or an instruction between two turns."""
-    return SystemMessage(content=content if isinstance(content, str) else _parts(content, path))
+AS_TURN = "anthropic_messages:turn"
+"""Marks an instruction that came as a turn, and not as the system prompt."""
+
+
+def system_message(content: str | list[Block], path: str, *, turn: bool = False) -> SystemMessage:
+    """A system prompt, or an instruction among the turns."""
+    said = content if isinstance(content, str) else _parts(content, path)
+    return SystemMessage(content=said, native={AS_TURN: True} if turn else None)
 
 
 def user_messages(content: str | list[Block], path: str) -> list[Message]:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from tollway.domain.caps import PriceRouting
 from tollway.domain.chat import CacheControl, Effort, Preferences, Slug, Tokens, Unit
 
 Block = dict[str, Any]
@@ -87,7 +88,7 @@ class Body(Struct):
     session_id: Annotated[str, Meta(max_length=256)] | None = None
     user: Annotated[str, Meta(max_length=512)] | None = None
     trace: dict[str, Any] | None = None
-    routing: dict[str, Any] | None = None
+    routing: PriceRouting | None = None
     stop_server_tools_when: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1, max_length=64)] | None = None
     deferred_tools: dict[str, Any] | None = None
 

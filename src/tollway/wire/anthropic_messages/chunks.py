@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
-from tollway.domain.events import Event, Finished, Started
+from tollway.domain.events import Event, Finished, NativeFields, Started
 from tollway.wire.anthropic_messages.answer_writer import Step, Writer
 from tollway.wire.anthropic_messages.errors import error_body
-from tollway.wire.anthropic_messages.words import stop_reason, tier_word
+from tollway.wire.anthropic_messages.words import FORMAT, stop_reason, tier_word
+from tollway.wire.native_fields import both, fields_of, said_by, written
 
 _ENCODER = msgspec.json.Encoder()
 _NO_USAGE = b'{"input_tokens":0,"output_tokens":0}'
@@ -21,7 +22,7 @@ class EventEncoder:
     reason, the usage and the end, and only `error` writes an error. `extra_fields` stand in the message.
     """
 
-    __slots__ = ("_end", "_head", "_tier", "_writer")
+    __slots__ = ("_end", "_fields", "_head", "_tier", "_writer")
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class EventEncoder:
         self._writer = Writer()
         self._end: Finished | None = None
         self._tier: str | None = None
+        self._fields: NativeFields | None = None
 
     def encode(self, events: Iterable[Event]) -> bytes:
         """The blocks of these events. UsageReported and Failed write nothing: they are the gateway's."""
@@ -48,6 +50,8 @@ class EventEncoder:
         for event in events:
             if type(event) is Started:
                 self._tier = event.service_tier or self._tier
+            elif type(event) is NativeFields:
+                self._fields = both(self._fields, event)
             elif type(event) is Finished:
                 if not event.choice:
                     self._end = self._end or event
@@ -62,12 +66,13 @@ class EventEncoder:
         """`message_delta` with the reason and `usage` (from `usage_json`), and `message_stop` with `extra_fields`."""
         end = self._end or Finished("stop")
         delta: dict[str, Any] = {"stop_reason": stop_reason(end.reason, end.native), "stop_sequence": None}
-        details = {} if end.details is None else msgspec.json.decode(end.details)
+        details = said_by(FORMAT, end.details)
         managed = details.pop("context_management", None)
         value = {"type": "message_delta", "delta": {**delta, **details}}
         if managed is not None:
             value["context_management"] = managed
         data = _ENCODER.encode(value)[:-1] + b',"usage":' + with_tier(usage or _NO_USAGE, self._tier) + b"}"
+        data = written(data, fields_of(FORMAT, self._fields))
         return b"".join(
             (
                 self._started(),
@@ -78,11 +83,17 @@ class EventEncoder:
         )
 
     def error(
-        self, *, code: int, message: str, metadata: dict[str, Any] | None = None, usage: bytes | None = None
+        self,
+        *,
+        code: int,
+        message: str,
+        metadata: dict[str, Any] | None = None,
+        usage: bytes | None = None,
+        extra_fields: dict[str, Any] | None = None,
     ) -> bytes:
         """The event that ends an answer that failed after it began (OPENROUTER.md 12.5). Its usage has no place."""
         kind = (metadata or {}).get("error_type")
-        return _event(error_body(code, kind if isinstance(kind, str) else None, message))
+        return _event(error_body(code, kind if isinstance(kind, str) else None, message) | (extra_fields or {}))
 
     @staticmethod
     def comment(text: str) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
+from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Event, Failed
 from tollway.wire.anthropic_messages.request import encode_count_request, encode_request
 from tollway.wire.anthropic_messages.schema import Message
@@ -23,6 +24,7 @@ __all__ = [
     "encode_count_request",
     "encode_request",
     "path",
+    "takes_url",
 ]
 
 HEADERS: tuple[tuple[str, str], ...] = (("anthropic-version", "2023-06-01"),)
@@ -30,7 +32,10 @@ STREAM_TYPE = "text/event-stream"
 COUNT_PATH = "/messages/count_tokens"
 """What is appended to a provider's base URL to have tokens counted."""
 
-_MESSAGE = msgspec.json.Decoder(Message)
+
+def takes_url(kind: MediaKind, url: str) -> bool:
+    """Images and PDFs have a source of type `url`."""
+    return True
 
 
 def path(upstream_model: str, stream: bool) -> str:
@@ -44,12 +49,12 @@ def decode_answer(body: bytes) -> Answer | Failed:
     Equal to `collect` of the events that the same answer would have streamed.
     """
     try:
-        message = _MESSAGE.decode(body)
+        message = Message.of(msgspec.json.decode(body))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if is_html(body):
             return failed_body(body, 502)
         try:
-            message = _MESSAGE.decode(body.decode("utf-8", "replace").encode())
+            message = Message.of(msgspec.json.decode(body.decode("utf-8", "replace")))
         except (msgspec.MsgspecError, RecursionError):
             return _broken(body)
     if message.error is not None or message.content is None:

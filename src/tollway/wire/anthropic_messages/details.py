@@ -1,4 +1,4 @@
-"""Thinking blocks <-> OpenRouter's `reasoning_details`, signatures and all."""
+"""`reasoning_details` -> thinking blocks: Claude's own as they were, another model's carried in one that is hidden."""
 
 import base64
 import binascii
@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-CLAUDE = "anthropic-claude-v1"
-"""The `format` of reasoning that Claude signed; only such may go back to it."""
+from tollway.wire.claude import signed
 
 _CARRIED = "tollway1:"
 """Before another model's reasoning where it travels as `redacted_thinking`: a caller sends that back unread."""
@@ -16,40 +15,14 @@ _CARRIED = "tollway1:"
 _ENCODER = msgspec.json.Encoder()
 
 
-def thought(text: str | None, index: int, signature: str | None = None) -> Raw:
-    """A piece of a thinking block, or all of it, as OpenRouter writes it (recorded: openrouter.jsonl, streaming)."""
-    detail: dict[str, Any] = {"type": "reasoning.text"}
-    if text is not None:
-        detail["text"] = text
-    if signature:
-        detail["signature"] = signature
-    return Raw(_ENCODER.encode({**detail, "format": CLAUDE, "index": index}))
-
-
-def hidden(data: str, index: int) -> Raw:
-    """A `redacted_thinking` block of Claude's own."""
-    return Raw(_ENCODER.encode({"type": "reasoning.encrypted", "data": data, "format": CLAUDE, "index": index}))
-
-
 def blocks_of(details: tuple[Raw, ...]) -> list[dict[str, Any]]:
-    """Whole items of one message -> the thinking blocks that Claude can check, in order.
-
-    Reasoning of other models, and what is not signed, is left out: Anthropic refuses it.
-    """
-    blocks = []
-    for raw in details:
-        detail = msgspec.json.decode(raw)
-        if isinstance(detail, dict) and detail.get("format") == CLAUDE and (block := _block(detail)) is not None:
-            blocks.append(block)
-    return blocks
-
-
-def _block(detail: dict[str, Any]) -> dict[str, Any] | None:
-    if detail.get("type") == "reasoning.encrypted" and isinstance(detail.get("data"), str):
-        return {"type": "redacted_thinking", "data": detail["data"]}
-    if detail.get("type") == "reasoning.text" and isinstance(signature := detail.get("signature"), str) and signature:
-        return {"type": "thinking", "thinking": str(detail.get("text") or ""), "signature": signature}
-    return None
+    """Whole items of one message -> the thinking blocks that Claude can check, in order."""
+    return [
+        {"type": "redacted_thinking", "data": text}
+        if signature is None
+        else {"type": "thinking", "thinking": text, "signature": signature}
+        for text, signature in signed(details)
+    ]
 
 
 class Carried(Struct, frozen=True, omit_defaults=True):

@@ -4,14 +4,16 @@ from typing import Any
 
 import msgspec
 
-from tollway.domain.chat import ChatRequest, ResponseFormat, UserMessage
+from tollway.domain.chat import CacheControl, ChatRequest, ResponseFormat, UserMessage
 from tollway.domain.quirks import Quirks
 from tollway.wire.anthropic_messages import thinking
-from tollway.wire.anthropic_messages.json_schema import fit
 from tollway.wire.anthropic_messages.offered_tools import choice_of, tools_of
-from tollway.wire.anthropic_messages.request_blocks import Messages, marked
-from tollway.wire.anthropic_messages.words import STRUCTURED_TOOL
+from tollway.wire.anthropic_messages.request_blocks import Messages, mark, marked
+from tollway.wire.claude import BUDGET_MAX, ask, fitted, takes_prefill, takes_sampling, takes_schemas
+from tollway.wire.closed_schema import STRUCTURED_TOOL, fit
 from tollway.wire.never_forwarded import NEVER
+from tollway.wire.reasoning_budget import wish_of
+from tollway.wire.structured_output import in_words, way_of
 
 MAX_TOKENS = 4096
 """The format needs a bound: this one where neither the caller nor the endpoint has any."""
@@ -22,7 +24,6 @@ _ENCODER = msgspec.json.Encoder()
 _REASONING = frozenset({"reasoning", "reasoning_effort", "include_reasoning"})
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
 _TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only"}
-_JSON_ONLY = "Answer with one JSON object and nothing else: no other words, no Markdown."
 
 
 def encode_request(
@@ -47,6 +48,9 @@ def encode_request(
     if stream:
         body["stream"] = True
     _Writer(request, body, parameters, quirks, same_format).write(user_id)
+    if quirks.version_in_body is not None:
+        del body["model"]
+        body["anthropic_version"] = quirks.version_in_body
     return _ENCODER.encode(body)
 
 
@@ -58,7 +62,7 @@ def encode_count_request(
     same_format: bool = False,
 ) -> bytes:
     """The body of `POST /messages/count_tokens`: what a message would be, without what only its answer needs."""
-    body: dict[str, Any] = {"model": upstream_model, "max_tokens": request.output_limit or thinking.BUDGET_MAX}
+    body: dict[str, Any] = {"model": upstream_model, "max_tokens": request.output_limit or BUDGET_MAX}
     _Writer(request, body, frozenset(), quirks, same_format).write(None)
     counted = {name: value for name, value in body.items() if name not in _NOT_COUNTED}
     return _ENCODER.encode(counted)
@@ -91,7 +95,10 @@ class _Writer:
 
     def write(self, user_id: str | None) -> None:
         request, body = self._request, self._body
-        messages = Messages(same_format=self._same)
+        wish = wish_of(request)
+        # Thoughts exclude a prefill (docs: extended thinking, "Feature compatibility").
+        can_go_on = takes_prefill(body["model"]) and not (wish is not None and wish.on)
+        messages = Messages(same_format=self._same, takes_prefill=can_go_on)
         messages.add(request.messages or (UserMessage(content=request.prompt or ""),))
         messages.end()
         if messages.system:
@@ -100,10 +107,12 @@ class _Writer:
         if self._takes("tools"):
             self._write_tools()
         self._write_thinking()
+        if not self._same and messages.thoughts_are_missing and body.get("thinking", {}).get("type") == "enabled":
+            del body["thinking"]
         self._write_format()
         self._write_sampling()
-        if request.cache_control is not None and "cache_control" not in self._quirks.drop:
-            body["cache_control"] = marked(request.cache_control)
+        if request.cache_control is not None:
+            self._mark_all(request.cache_control)
         if user_id is not None and "user" not in self._quirks.drop:
             body["metadata"] = {"user_id": user_id}
         if (tier := _TIERS.get(request.service_tier or "")) is not None and "service_tier" not in self._quirks.drop:
@@ -112,6 +121,15 @@ class _Writer:
             body.setdefault(name, value)
         if not self._same:
             _spare_marks(body)
+
+    def _mark_all(self, cached: CacheControl) -> None:
+        """The mark of the whole request; on its last block, where the provider does not know such."""
+        body = self._body
+        if "cache_control" not in self._quirks.drop:
+            body["cache_control"] = marked(cached)
+            return
+        blocks = [block for turn in body["messages"] for block in turn["content"]]
+        mark([*body.get("tools", ()), *blocks], cached)
 
     def _takes(self, *names: str) -> bool:
         """Whether the endpoint takes any of these parameters."""
@@ -136,13 +154,13 @@ class _Writer:
         own, output = self._own("thinking"), self._own("output_config")
         self._extra.pop("thinking", None)
         self._extra.pop("output_config", None)
-        asked, effort = thinking.ask(request, body["model"], max_tokens)
+        asked, effort = ask(request, body["model"], max_tokens)
         if output:
             # Written in this format: its values are the provider's to judge, and what we do not know is kept.
             effort = output.pop("effort", None)
             output.pop("format", None)
         if own is not None and thinking.read(own, self._own_effort())[0] == request.reasoning:
-            asked = thinking.fitted(own, max_tokens) if max_tokens < (request.output_limit or 0) else own
+            asked = fitted(own, max_tokens) if max_tokens < (request.output_limit or 0) else own
         elif not self._same and asked is not None and asked["type"] == "enabled" and self._is_forced():
             asked = None  # the two exclude each other, and the caller cannot do without the call
         if asked is not None and self._takes(*_REASONING):
@@ -168,17 +186,20 @@ class _Writer:
 
     def _write_format(self) -> None:
         wanted = self._request.response_format
-        if wanted is None or not self._takes("response_format", "structured_outputs"):
+        way = way_of(self._request, self._parameters, self._quirks)
+        if wanted is None or way is None:
             return
         schema = wanted.json_schema.schema if wanted.json_schema is not None else None
-        if wanted.type == "json_schema" and schema is not None and "output_format" not in self._extra:
-            if self._quirks.structured_output == "tool":
-                self._demand(wanted, schema)
-            else:
-                form = {"type": "json_schema", "schema": schema if self._same else fit(schema)}
-                self._body["output_config"] = {**self._body.get("output_config", {}), "format": form}
-        elif wanted.type in ("json_object", "json_schema") and not self._same:
-            self._instruct(_JSON_ONLY)
+        if schema is None or way in ("words", "json_object"):
+            # The format has no mode for any JSON.
+            self._instruct(in_words(wanted))
+        elif "output_format" in self._extra:
+            return
+        elif way == "tool" or not takes_schemas(self._body["model"]):
+            self._demand(wanted, schema)
+        else:
+            form = {"type": "json_schema", "schema": schema if self._same else fit(schema)}
+            self._body["output_config"] = {**self._body.get("output_config", {}), "format": form}
 
     def _demand(self, wanted: ResponseFormat, schema: dict[str, Any]) -> None:
         """A schema as a tool that must be called; `EventDecoder` makes the call's arguments the answer's text."""
@@ -199,7 +220,7 @@ class _Writer:
             del body["thinking"]  # which a call that is forced excludes
 
     def _instruct(self, words: str) -> None:
-        """The format has no mode for any JSON: it is asked for in words."""
+        """An instruction behind the system prompt."""
         system = self._body.get("system", [])
         blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system
         self._body["system"] = [*blocks, {"type": "text", "text": words}]
@@ -208,7 +229,9 @@ class _Writer:
         request, body = self._request, self._body
         thinks = body.get("thinking", {}).get("type", "disabled") != "disabled"
         temperature, top_p, top_k = request.temperature, request.top_p, request.top_k
-        if not self._same:
+        if not self._same and not takes_sampling(body["model"]):
+            temperature = top_p = top_k = None
+        elif not self._same:
             # Its range ends at 1; thoughts exclude other values (docs: extended thinking, "Feature compatibility"),
             # newer models refuse both at once, and 0 is no top_k.
             temperature = None if temperature is None or thinks else min(temperature, 1.0)

@@ -1,6 +1,5 @@
 """Messages of a ChatRequest -> the format's messages and content blocks."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,12 +27,17 @@ from tollway.domain.chat import (
     UserMessage,
     VideoPart,
 )
+from tollway.wire.anthropic_messages.body_blocks import AS_TURN
 from tollway.wire.anthropic_messages.details import blocks_of
 from tollway.wire.anthropic_messages.sources import document_source, image_source, is_image
+from tollway.wire.call_ids import CallIds
+from tollway.wire.claude import GO_ON
+from tollway.wire.named import named
 
 Block = dict[str, Any]
 
-_ID = re.compile(r"[^a-zA-Z0-9_-]")
+CALL_ID = "[a-zA-Z0-9_-]{1,64}"
+"""What the format takes as a call's id (its refusal: "String should match pattern '^[a-zA-Z0-9_-]+$'")."""
 _ORDERED = frozenset({"thinking", "redacted_thinking", "tool_use"})
 """Natives of these types are there only for their order: such a message's content is all that it says."""
 
@@ -45,12 +49,14 @@ class Messages:
     space after a prefill, reasoning that is not Claude's.
     """
 
-    def __init__(self, *, same_format: bool) -> None:
+    def __init__(self, *, same_format: bool, takes_prefill: bool = True) -> None:
         self.system: list[Block] = []
         self.system_text: str | None = None
         """The whole system prompt, where it is one string."""
         self.turns: list[dict[str, Any]] = []
         self._same = same_format
+        self._takes_prefill = takes_prefill
+        self._ids = CallIds(CALL_ID)
         self._functions = 0
 
     def add(self, messages: Iterable[Message]) -> None:
@@ -76,61 +82,80 @@ class Messages:
         if not self.turns or self.turns[0]["role"] == "assistant":
             self.turns.insert(0, {"role": "user", "content": [{"type": "text", "text": "."}]})
         last = self.turns[-1]
-        if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
+        if last["role"] != "assistant":
+            return
+        if not self._takes_prefill:
+            self.turns.append({"role": "user", "content": [_text(GO_ON)]})
+        elif last["content"][-1]["type"] == "text":
             block = last["content"][-1]
             block["text"] = block["text"].rstrip() or "."
 
+    @property
+    def thoughts_are_missing(self) -> bool:
+        """Whether calls are answered whose thoughts have not come back: a model that thinks wants to see them.
+
+        Source: docs, extended thinking, "Preserving thinking blocks".
+        """
+        turn: list[str] = []
+        for message in reversed(self.turns):
+            kinds = [block["type"] for block in message["content"]]
+            if message["role"] == "user" and "tool_result" not in kinds:
+                break
+            if message["role"] == "assistant":
+                turn = kinds
+        return "tool_use" in turn and turn[0] not in ("thinking", "redacted_thinking")
+
     def _add_system(self, message: SystemMessage | DeveloperMessage) -> None:
         """Before the first turn, or of another format: part of the prompt. Else a turn, which new models take."""
-        blocks = self._blocks(message.content)
-        _mark(blocks, getattr(message, "cache_control", None))
-        if self._same and self.turns:
+        content = named(message.name, message.content)
+        blocks = self._blocks(content)
+        mark(blocks, getattr(message, "cache_control", None))
+        if self._same and (self.turns or AS_TURN in (message.native or {})):
             self._put("system", blocks)
             return
-        alone = isinstance(message.content, str) and not self.system and blocks == [_text(message.content)]
-        self.system_text = message.content if alone and isinstance(message.content, str) else None
+        alone = isinstance(content, str) and not self.system and blocks == [_text(content)]
+        self.system_text = content if alone and isinstance(content, str) else None
         self.system.extend(blocks)
 
     def _user(self, message: UserMessage) -> list[Block]:
-        blocks = self._blocks(message.content)
-        if message.name:
-            # The format has no names (OPENROUTER.md 3.2).
-            first = next((block for block in blocks if block["type"] == "text"), None)
-            if first is None:
-                blocks.insert(0, _text(f"{message.name}:"))
-            else:
-                first["text"] = f"{message.name}: {first['text']}"
-        _mark(blocks, message.cache_control)
+        blocks = self._blocks(named(message.name, message.content))
+        mark(blocks, message.cache_control)
         return blocks
 
     def _assistant(self, message: AssistantMessage) -> list[Block]:
-        blocks = self._blocks(message.content or ())
+        blocks = self._blocks(named(message.name, message.content or ()) if message.content else ())
         if self._same and any(block["type"] in _ORDERED for block in blocks):
-            _mark(blocks, message.cache_control)
+            mark(blocks, message.cache_control)
             return blocks
         blocks = [*blocks_of(message.reasoning_details or ()), *blocks]
         if message.refusal:
             blocks.append(_text(message.refusal))
-        for call in message.tool_calls or ():
-            blocks.append(self._tool_use(call))
+        calls = message.tool_calls or ()
+        for call, call_id in zip(calls, self._call_ids(calls), strict=True):
+            blocks.append(self._tool_use(call, call_id))
         if (called := message.function_call) is not None:
             call = MessageToolCall(id=f"call_{self._functions}", function=called)
             self._functions += 1
-            blocks.append(self._tool_use(call))
-        _mark(blocks, message.cache_control)
+            blocks.append(self._tool_use(call, call.id))
+        mark(blocks, message.cache_control)
         return blocks
 
-    def _tool_use(self, call: MessageToolCall) -> Block:
+    def _call_ids(self, calls: Iterable[MessageToolCall]) -> list[str]:
+        given = [call.id for call in calls]
+        return given if self._same else self._ids.calls(given)
+
+    def _tool_use(self, call: MessageToolCall, call_id: str) -> Block:
         block = {
             "type": "tool_use",
-            "id": tool_id(call.id),
+            "id": call_id,
             "name": call.function.name,
             "input": _input(call.function.arguments),
         }
         return {**block, **(call.native or {})} if self._same else block
 
     def _tool_result(self, message: ToolMessage) -> Block:
-        block: Block = {"type": "tool_result", "tool_use_id": tool_id(message.tool_call_id)}
+        given = message.tool_call_id
+        block: Block = {"type": "tool_result", "tool_use_id": given if self._same else self._ids.result(given)}
         content = message.content
         if isinstance(content, str):
             if content:
@@ -139,7 +164,7 @@ class Messages:
             block["content"] = blocks
         if self._same:
             block |= message.native or {}
-        _mark([block], message.cache_control)
+        mark([block], message.cache_control)
         return block
 
     def _blocks(self, content: Content) -> list[Block]:
@@ -177,11 +202,6 @@ class Messages:
 def marked(cached: CacheControl) -> dict[str, Any]:
     """A cache mark as JSON."""
     return {"type": "ephemeral"} if cached.ttl is None else {"type": "ephemeral", "ttl": cached.ttl}
-
-
-def tool_id(given: str) -> str:
-    """A call's id as it is, but for the characters that the format refuses."""
-    return _ID.sub("_", given) or "call_0"
 
 
 def _of_part(part: AnyPart) -> Block | None:
@@ -233,11 +253,11 @@ def _input(arguments: str) -> Any:
     return value if isinstance(value, dict) else {"arguments": value}
 
 
-def _mark(blocks: list[Block], cached: CacheControl | None) -> None:
+def mark(blocks: list[Block], cached: CacheControl | None) -> None:
     """A message's own cache mark goes on its last block that can have one."""
     if cached is None:
         return
     for block in reversed(blocks):
-        if block["type"] not in ("thinking", "redacted_thinking"):
+        if block.get("type") not in ("thinking", "redacted_thinking"):
             block["cache_control"] = marked(cached)
             return

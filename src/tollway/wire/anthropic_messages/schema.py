@@ -1,8 +1,10 @@
-"""What we read of a provider's answers and streams: only the fields that become events; all else is skipped unread."""
+"""What we read of a provider's answers and streams; what else a message or its end has goes along as it came."""
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert, field
+
+from tollway.wire.native_fields import rest
 
 # `Any` for what may be null or of another shape somewhere: what is odd must not cost the rest of the answer.
 
@@ -11,6 +13,7 @@ class Message(Struct):
     """An answer; in a stream its envelope, with `content` empty."""
 
     type: str = ""
+    role: Any = None
     id: str | None = None
     model: str | None = None
     content: list[dict[str, Any]] | None = None
@@ -21,6 +24,18 @@ class Message(Struct):
     context_management: Any = None
     usage: Any = None
     error: Any = None
+    rest: Any = field(default=None, name="tollway:rest")
+    """Unknown fields."""
+
+    @classmethod
+    def of(cls, value: Any) -> "Message":
+        """A decoded body. ValidationError: it is no message."""
+        if not isinstance(value, dict):
+            raise ValidationError("not an object")
+        return convert({**value, "tollway:rest": rest(value, _MESSAGE)}, cls)
+
+
+_MESSAGE = frozenset(Message.__struct_fields__)
 
 
 class Delta(Struct):

@@ -1,9 +1,9 @@
 """Images and documents: the format's `source` objects <-> URLs and data URLs."""
 
 import base64
-import binascii
 from typing import Any
-from urllib.parse import unquote_to_bytes
+
+from tollway.wire.data_urls import parse_data_url
 
 _PDF = "application/pdf"
 
@@ -28,7 +28,7 @@ def url_of(source: dict[str, Any]) -> str | None:
 
 def image_source(url: str) -> dict[str, Any]:
     """An image's URL or data URL -> its source."""
-    found = _parsed(url)
+    found = parse_data_url(url)
     if found is None:
         return {"type": "url", "url": url}
     media_type, data = found
@@ -40,12 +40,12 @@ def document_source(data: str) -> dict[str, Any]:
     """A file's URL, data URL or bare base64 -> a document's source. Text of any kind is given as plain text."""
     if data.startswith(("http://", "https://")):
         return {"type": "url", "url": data}
-    found = _parsed(data)
+    found = parse_data_url(data)
     media_type, encoded = (_PDF, data) if found is None else found
     if media_type.startswith("text/") or media_type in ("application/json", "application/xml"):
         try:
             text = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, or no text
             pass  # the provider will say what it thinks of it
         else:
             return {"type": "text", "media_type": "text/plain", "data": text}
@@ -55,16 +55,3 @@ def document_source(data: str) -> dict[str, Any]:
 def is_image(data: str) -> bool:
     """Whether a file's data URL holds an image."""
     return data.startswith("data:image/")
-
-
-def _parsed(url: str) -> tuple[str, str] | None:
-    """A data URL (RFC 2397) -> its media type and its data in base64."""
-    if url[:5].lower() != "data:":
-        return None
-    head, comma, data = url[5:].partition(",")
-    if not comma:
-        return None
-    media_type, *options = head.split(";")
-    if not options or options[-1].strip().lower() != "base64":
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    return media_type.strip().lower() or "text/plain", data

@@ -5,105 +5,59 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tollway.domain.events import Event, Failed, Finished, Started, UsageReported
-from tollway.wire.anthropic_messages.answer_blocks import Blocks
+from tollway.domain.events import Event, Failed, Finished, NativeFields, Started, UsageReported
+from tollway.wire.anthropic_messages.answer_blocks import DELTAS, Blocks
 from tollway.wire.anthropic_messages.schema import Delta, Message, StreamEvent
-from tollway.wire.anthropic_messages.usage import merged, read_usage
-from tollway.wire.anthropic_messages.words import REASONS, TIERS
+from tollway.wire.anthropic_messages.usage import merged, read_usage, usage_rest
+from tollway.wire.anthropic_messages.words import FORMAT, REASONS, TIERS
+from tollway.wire.native_fields import marked, of_format, rest
 from tollway.wire.provider_errors import failed_body, failed_value, plain_text
-from tollway.wire.sse import EVENT_BYTES_MAX, SseEvent, SseParser
-
-MALFORMED_MAX = 3
-"""The third event that is no JSON ends the answer (FAULTS.md U-15)."""
+from tollway.wire.sse import SseEvent
+from tollway.wire.sse_answer import SseAnswer
 
 _EVENT = msgspec.json.Decoder(StreamEvent)
-_MESSAGE = msgspec.json.Decoder(Message)
 _ENCODER = msgspec.json.Encoder()
+_DELTA_EVENT = frozenset({"type", "index", "delta", "usage", "context_management"})
+_END = frozenset({"type", "stop_reason", "stop_sequence", "stop_details", "container"})
 
 
-class EventDecoder:
+class EventDecoder(SseAnswer):
     """`feed` the bytes of an answer as they come; `end` when they end.
 
     After `Failed` nothing more comes, and nothing after `message_stop`. An error that comes when the answer has its
     reason to end takes nothing back.
     """
 
-    __slots__ = (
-        "_blocks",
-        "_failed",
-        "_finished",
-        "_head",
-        "_sse",
-        "_started",
-        "_tier",
-        "_usage",
-        "malformed",
-        "saw_done",
-    )
+    __slots__ = ("_blocks", "_finished", "_tier", "_usage")
 
     def __init__(self) -> None:
-        self.saw_done = False
-        """`message_stop` was read."""
-        self.malformed = 0
-        """Events that were no JSON, or not of the format."""
-        self._sse = SseParser()
+        super().__init__()
         self._blocks = Blocks()
         self._usage: dict[str, Any] = {}
         self._tier: str | None = None
-        self._started = False
         self._finished = False
-        self._failed = False
-        self._head: bytearray | None = bytearray()  # What came before the first event; None once there was one.
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes, in order."""
-        events: list[Event] = []
-        if self._failed:
-            return events
-        parsed = self._sse.feed(data)
-        if self._head is not None:
-            if parsed:
-                self._head = None
-            elif len(self._head) < EVENT_BYTES_MAX:
-                self._head += data
-        for event in parsed:
-            if self.saw_done:
-                break
-            try:
-                value = _EVENT.decode(event.data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._take_odd(event, events)
-            else:
-                self._take(value, event, events)
-            if events and type(events[-1]) is Failed:
-                return events
-        if self._sse.too_large:
-            self._fail(Failed(502, "The provider sent an event that is too large."), events)
-        return events
-
-    def end(self) -> list[Event]:
-        """What the end of the bytes says. An answer that was cut says nothing: it lacks its `Finished`."""
-        events: list[Event] = []
-        if self._failed or self._started or self.saw_done:
-            return events
-        if self._head is None:
-            if self.malformed:
-                self._fail(Failed(502, "The provider sent no event that could be read."), events)
-            return events
-        head = bytes(self._head.strip()).decode("utf-8", "replace").encode()
-        if not head or head.startswith((b":", b"data:", b"event:", b"id:", b"retry:")):
-            return events
-        # No event stream at all: some answer with one JSON body, an error's or a whole answer's, others with a page.
+    def _take_event(self, event: SseEvent, events: list[Event]) -> None:
+        if self.saw_done:
+            return
         try:
-            message = _MESSAGE.decode(head)
+            value = _EVENT.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._take_odd(event, events)
+        else:
+            self._take(value, event, events)
+
+    def _take_body(self, body: bytes, events: list[Event]) -> None:
+        body = body.decode("utf-8", "replace").encode()
+        try:
+            message = Message.of(msgspec.json.decode(body))
         except (msgspec.MsgspecError, RecursionError):
-            self._fail(failed_body(head, 502), events)
-            return events
+            self._fail(failed_body(body, 502), events)
+            return
         if message.error is not None or message.content is None:
-            self._fail(failed_body(head, 502), events)
+            self._fail(failed_body(body, 502), events)
         else:
             self.take_whole(message, events)
-        return events
 
     def take_whole(self, message: Message, events: list[Event]) -> None:
         """A body that is whole."""
@@ -112,6 +66,7 @@ class EventDecoder:
             self._blocks.open(block, events)
         self._blocks.close(events)
         self._report(message.usage, events)
+        self._besides(message.rest, events)
         if message.stop_reason is not None:
             self._finish(message.stop_reason, message, message.context_management, events)
         self._stop(events)
@@ -120,7 +75,8 @@ class EventDecoder:
         match event.type:
             case "content_block_delta":
                 if event.delta is not None:
-                    self._blocks.grow(event.delta, events)
+                    more = None if event.delta.type in DELTAS else _whole(came.data).get("delta")
+                    self._blocks.grow(event.delta, events, more)
             case "content_block_start":
                 if event.content_block is not None:
                     self._blocks.open(event.content_block, events)
@@ -131,6 +87,8 @@ class EventDecoder:
             case "message_delta":
                 self._blocks.close(events)
                 self._report(event.usage, events)
+                value = _whole(came.data)
+                self._besides({**rest(value, _DELTA_EVENT), **rest(_object(value.get("delta")), _END)}, events)
                 if event.delta is not None and event.delta.stop_reason is not None:
                     self._finish(event.delta.stop_reason, event.delta, event.context_management, events)
             case "message_stop":
@@ -139,7 +97,7 @@ class EventDecoder:
                 pass
             case _:
                 if event.type == "error" or came.name == "error" or event.error is not None:
-                    self._fail_with(msgspec.json.decode(came.data), events)
+                    self._fail_with(_whole(came.data), events)
                 # Any other name is of a newer version (docs: versioning, "we may add new event types").
 
     def _take_odd(self, event: SseEvent, events: list[Event]) -> None:
@@ -157,18 +115,18 @@ class EventDecoder:
                 value = plain_text(data)
             self._fail_with(value, events)
             return
-        self.malformed += 1
-        if self.malformed >= MALFORMED_MAX:
-            self._fail(Failed(502, "The provider sent events that could not be read."), events)
+        self._skip(events)
 
     def _take_start(self, event: StreamEvent, events: list[Event]) -> None:
         try:
-            message = msgspec.convert(event.message, Message)
+            message = Message.of(event.message)
         except msgspec.ValidationError:
             self.malformed += 1
             return
         self._start(message, events)
         self._usage = merged(self._usage, message.usage)
+        if message.rest:
+            events.append(NativeFields(FORMAT, Raw(_ENCODER.encode(message.rest))))
         for block in message.content or ():
             self._blocks.open(block, events)
 
@@ -187,6 +145,12 @@ class EventDecoder:
         if (known := read_usage(self._usage)) is not None:
             events.append(UsageReported(known))
 
+    def _besides(self, fields: dict[str, Any], events: list[Event]) -> None:
+        """What only this format says of the whole, and the counters that ours has not."""
+        counts = usage_rest(self._usage)
+        if (native := of_format(FORMAT, {**fields, "usage": counts} if counts else fields)) is not None:
+            events.append(native)
+
     def _finish(self, native: str, end: Message | Delta, managed: Any, events: list[Event]) -> None:
         if self._finished:
             return
@@ -197,11 +161,10 @@ class EventDecoder:
             "container": end.container,
             "context_management": managed,
         }
-        said = {name: value for name, value in said.items() if value is not None}
         reason = REASONS.get(native, "stop")
         if reason == "tool_calls" and not self._blocks.calls:
             reason = "stop"  # the one call was the answer itself (`Quirks.structured_output`)
-        events.append(Finished(reason, native, details=Raw(_ENCODER.encode(said)) if said else None))
+        events.append(Finished(reason, native, details=marked(FORMAT, said)))
 
     def _stop(self, events: list[Event]) -> None:
         self.saw_done = True
@@ -213,8 +176,18 @@ class EventDecoder:
     def _fail_with(self, value: Any, events: list[Event]) -> None:
         self._fail(failed_value(value) or Failed(502, "The provider sent an error without a message."), events)
 
-    def _fail(self, failed: Failed, events: list[Event]) -> None:
-        if self._finished:
-            return
-        self._failed = True
-        events.append(failed)
+    def _is_over(self) -> bool:
+        return self._finished
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(data: bytes) -> dict[str, Any]:
+    """All of an event of which the usual fields were read: what was skipped may not even be text."""
+    try:
+        value = msgspec.json.decode(data.decode("utf-8", "replace"))
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -6,6 +6,7 @@ import msgspec
 
 from tollway.domain.generation import Usage
 from tollway.domain.money import Nanodollars, nanodollars_to_text
+from tollway.wire.native_fields import rest
 
 TOKENS_MAX = 100_000_000
 """A count beyond it is nonsense, as is one that is no whole number (FAULTS.md U-34)."""
@@ -38,6 +39,27 @@ def read_usage(value: Any) -> Usage | None:
         reasoning=min(_count(details.get("thinking_tokens")) or 0, completion),
         web_searches=_count(tools.get("web_search_requests")) or 0,
     )
+
+
+def usage_rest(value: Any) -> dict[str, Any]:
+    """What a usage object says beside the counters that `tokens_of` always writes."""
+    found = rest(_object(value), _WRITTEN)
+    if isinstance(tools := found.get("server_tool_use"), dict):
+        # The official client wants both, and providers send what they have.
+        found["server_tool_use"] = {"web_search_requests": 0, "web_fetch_requests": 0, **tools}
+    return found
+
+
+_WRITTEN = frozenset(
+    {
+        "input_tokens",
+        "output_tokens",
+        "cache_creation",
+        "cache_creation_input_tokens",
+        "cache_read_input_tokens",
+        "service_tier",
+    }
+)
 
 
 def merged(first: Any, later: Any) -> dict[str, Any]:

@@ -34,10 +34,6 @@ def tier_word(tier: str | None) -> str:
     return tier if tier in ("priority", "batch") else "standard"
 
 
-STRUCTURED_TOOL = "tollway_structured_output"
-"""The tool whose call is the answer, where a provider knows no JSON schema for its answers (`Quirks`)."""
-
-
 def stop_reason(reason: str | None, native: str | None) -> str | None:
     """The format's word for an end."""
     if native is not None and REASONS.get(native) == reason:

@@ -49,26 +49,29 @@ def read_logprobs(result: Any) -> Raw | None:
     chosen = result.get("chosenCandidates") if isinstance(result, dict) else None
     if not isinstance(chosen, list) or not chosen:
         return None
-    tops = result.get("topCandidates")
-    tops = tops if isinstance(tops, list) else []
+    tops = _list(result.get("topCandidates"))
     content: list[dict[str, Any]] = []
     for place, item in enumerate(chosen):
         group = tops[place].get("candidates") if place < len(tops) and isinstance(tops[place], dict) else None
-        content.append({**_logprob(item), "top_logprobs": [_logprob(top) for top in group or ()]})
-    return Raw(_ENCODER.encode({"content": content, "refusal": None}))
+        content.append({**_logprob(item), "top_logprobs": [_logprob(top) for top in _list(group)]})
+    found: dict[str, Any] = {"content": content, "refusal": None}
+    if isinstance(total := result.get("logProbabilitySum"), int | float):
+        found["log_probability_sum"] = total
+    return Raw(_ENCODER.encode(found))
 
 
 def write_logprobs(logprobs: Raw | None) -> dict[str, Any] | None:
     """OpenAI's logprobs -> logprobsResult."""
     value = msgspec.json.decode(logprobs) if logprobs is not None else None
-    content = value.get("content") if isinstance(value, dict) else None
-    if not isinstance(content, list) or not content:
+    if not isinstance(value, dict) or not (content := _dicts(value.get("content"))):
         return None
     result: dict[str, Any] = {"chosenCandidates": [_candidate(item) for item in content]}
     if any(item.get("top_logprobs") for item in content):
         result["topCandidates"] = [
-            {"candidates": [_candidate(top) for top in item.get("top_logprobs") or ()]} for item in content
+            {"candidates": [_candidate(top) for top in _dicts(item.get("top_logprobs"))]} for item in content
         ]
+    if "log_probability_sum" in value:
+        result["logProbabilitySum"] = value["log_probability_sum"]
     return result
 
 
@@ -76,16 +79,18 @@ def _logprob(item: Any) -> dict[str, Any]:
     item = item if isinstance(item, dict) else {}
     token = str(item.get("token", ""))
     # A probability of one is left out, as protobuf leaves out every zero.
-    return {"token": token, "logprob": item.get("logProbability", 0.0), "bytes": list(token.encode())}
+    found = {"token": token, "logprob": item.get("logProbability", 0.0), "bytes": list(token.encode())}
+    return found if "tokenId" not in item else {**found, "token_id": item["tokenId"]}
 
 
 def _candidate(item: dict[str, Any]) -> dict[str, Any]:
-    return {"token": str(item.get("token", "")), "logProbability": item.get("logprob", 0.0)}
+    found = {"token": str(item.get("token", "")), "logProbability": item.get("logprob", 0.0)}
+    return found if "token_id" not in item else {**found, "tokenId": item["token_id"]}
 
 
 def _grounded(grounding: dict[str, Any], text: str) -> list[dict[str, Any]]:
     sources = [_source(chunk) for chunk in _list(grounding.get("groundingChunks"))]
-    supports = [support for support in _list(grounding.get("groundingSupports")) if isinstance(support, dict)]
+    supports = _dicts(grounding.get("groundingSupports"))
     found: list[dict[str, Any]] = []
     for support in supports:
         segment = support.get("segment")
@@ -141,3 +146,7 @@ def _characters(segment: dict[str, Any], text: str) -> tuple[int, int]:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in _list(value) if isinstance(item, dict)]

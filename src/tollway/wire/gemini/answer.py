@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tollway.domain.events import Answer, Choice, Failed, Finished, Started, UsageReported
+from tollway.domain.events import Answer, Choice, Failed, Finished, NativeFields, Started, UpstreamBody, UsageReported
 from tollway.wire.expand import expand
 from tollway.wire.gemini.annotations import write_logprobs
 from tollway.wire.gemini.chunks import envelope
-from tollway.wire.gemini.pieces import Pieces, block_of, joined
+from tollway.wire.gemini.pieces import FORMAT, Pieces, block_of, joined
 from tollway.wire.gemini.usage import write_usage
+from tollway.wire.native_fields import fields_of, written
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -44,14 +45,15 @@ def encode_answer(
         body["usageMetadata"] = write_usage(answer.usage)
     if cost_usd_json is not None:
         body["cost"] = Raw(cost_usd_json)
-    return _ENCODER.encode(body | envelope(id=id, model=model, provider=provider) | (extra_fields or {}))
+    whole = _ENCODER.encode(body | envelope(id=id, model=model, provider=provider) | (extra_fields or {}))
+    return written(whole, fields_of(FORMAT, answer.native))
 
 
 def _candidate(choice: Choice) -> dict[str, Any]:
     pieces = Pieces(choice.index)
     parts: list[dict[str, Any]] = []
     for event in expand(Answer(choices=(choice,))):
-        if not isinstance(event, Started | UsageReported | Failed):
+        if not isinstance(event, Started | UpstreamBody | UsageReported | NativeFields | Failed):
             parts += pieces.take(event)
     candidate: dict[str, Any] = {}
     if parts := joined(parts, whole=True):

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from tollway.domain.events import Event, Failed, RefusalDelta, Started, UsageReported
+from tollway.domain.events import Event, Failed, NativeFields, RefusalDelta, Started, UpstreamBody, UsageReported
 from tollway.domain.generation import Usage
 from tollway.wire.gemini.errors import error_body
-from tollway.wire.gemini.pieces import Pieces, block_of, joined, logprobs_of
+from tollway.wire.gemini.pieces import FORMAT, Piece, Pieces, block_of, joined, logprobs_of
 from tollway.wire.gemini.usage import write_usage
+from tollway.wire.native_fields import both, fields_of, written
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -44,6 +45,7 @@ class EventEncoder:
         self._begun = False
         self._choices: dict[int, Pieces] = {}
         self._block: dict[str, Any] | None = None
+        self._fields: NativeFields | None = None
 
     def encode(self, events: Iterable[Event]) -> bytes:
         """Chunks for these events; parts of one choice that come together are one chunk.
@@ -53,7 +55,12 @@ class EventEncoder:
         chunks: list[bytes] = []
         parts: list[dict[str, Any]] = []
         open_choice = 0
-        pieces = [event for event in events if not isinstance(event, Started | UsageReported | Failed)]
+        pieces: list[Piece] = []
+        for event in events:
+            if isinstance(event, NativeFields):
+                self._fields = both(self._fields, event)
+            elif not isinstance(event, Started | UpstreamBody | UsageReported | Failed):
+                pieces.append(event)
         for event in pieces:
             self._block = block_of(event) or self._block
         for event in pieces:
@@ -89,17 +96,24 @@ class EventEncoder:
             last["usageMetadata"] = Raw(usage) if isinstance(usage, bytes) else write_usage(usage)
         if cost_usd_json is not None:
             last["cost"] = Raw(cost_usd_json)
-        return self._chunk(last | self._envelope | (extra_fields or {})) + self._close()
+        text = _ENCODER.encode(last | self._envelope | (extra_fields or {}))
+        return self._framed(written(text, fields_of(FORMAT, self._fields))) + self._close()
 
     def error(
-        self, *, code: int, message: str, metadata: dict[str, Any] | None = None, usage: Usage | None = None
+        self,
+        *,
+        code: int,
+        message: str,
+        metadata: dict[str, Any] | None = None,
+        usage: Usage | None = None,
+        extra_fields: dict[str, Any] | None = None,
     ) -> bytes:
         """The chunk that ends an answer that failed after it began: Google's clients raise where one has `error`."""
         error_type = str((metadata or {}).get("error_type") or "server")
         body = error_body(code, error_type, message, metadata=metadata)
         if usage is not None:
             body["usageMetadata"] = write_usage(usage)
-        return self._chunk(body) + self._close()
+        return self._chunk(body | (extra_fields or {})) + self._close()
 
     @staticmethod
     def comment(text: str) -> bytes:
@@ -122,7 +136,9 @@ class EventEncoder:
         return self._chunk({"candidates": [{"content": content, "index": choice, **(more or {})}], **self._envelope})
 
     def _chunk(self, value: dict[str, Any]) -> bytes:
-        text = _ENCODER.encode(value)
+        return self._framed(_ENCODER.encode(value))
+
+    def _framed(self, text: bytes) -> bytes:
         if not self._array:
             return b"data: " + text + b"\n\n"
         start = b",\r\n" if self._begun else b"["

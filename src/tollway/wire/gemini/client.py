@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Event, Failed
 from tollway.wire.collect import collect
 from tollway.wire.gemini.count_tokens import count_path, decode_count, encode_count_request
@@ -24,10 +25,18 @@ __all__ = [
     "encode_count_request",
     "encode_request",
     "path",
+    "takes_url",
 ]
 
 HEADERS: tuple[tuple[str, str], ...] = ()
+FILE_STORE = "https://generativelanguage.googleapis.com/"
+"""Where files that were uploaded have their addresses (Gemini API, "Files")."""
 STREAM_TYPE = "text/event-stream"
+
+
+def takes_url(kind: MediaKind, url: str) -> bool:
+    """Google AI Studio takes its own file store's addresses and videos of YouTube; the rest must be sent."""
+    return url.startswith(FILE_STORE)
 
 
 def path(upstream_model: str, stream: bool) -> str:

@@ -21,6 +21,7 @@ from tollway.domain.chat import (
 )
 from tollway.wire.gemini.media import write_images, write_media
 from tollway.wire.gemini.thoughts import SKIP_VALIDATION, call_signatures, decoded, text_of, thought_parts
+from tollway.wire.named import named
 
 
 class Writer:
@@ -38,7 +39,7 @@ class Writer:
             part
             for message in messages
             if isinstance(message, SystemMessage | DeveloperMessage)
-            for part in self._parts(message.content)
+            for part in self._parts(named(message.name, message.content))
         ]
 
     def contents(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
@@ -58,7 +59,9 @@ class Writer:
                 continue
             answering = False
             if isinstance(message, UserMessage):
-                contents.append({"role": "user", "parts": self._parts(message.content) or [{"text": ""}]})
+                contents.append(
+                    {"role": "user", "parts": self._parts(named(message.name, message.content)) or [{"text": ""}]}
+                )
             elif parts := self._answer(message):
                 contents.append({"role": "model", "parts": parts})
         return contents
@@ -75,11 +78,11 @@ class Writer:
         parts = thought_parts(details, wrap=False)
         if thoughts and not any(text_of(detail) for detail in details):
             parts.insert(0, {"text": thoughts, "thought": True})
-        said = self._parts(message.content)
+        said = self._parts(named(message.name, message.content) if message.content else None)
         if message.refusal:
             said.append({"text": message.refusal})
         said += write_images(message.images)
-        signatures = call_signatures(details)
+        signatures = call_signatures(details, {call.id for call in message.tool_calls or ()})
         calls = self._calls(message, signatures)
         if (signature := signatures.get(None)) is not None:
             _sign(signature, said, calls)

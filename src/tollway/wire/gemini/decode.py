@@ -57,7 +57,8 @@ def read_request(fields: dict[str, Any]) -> ChatRequest:
         tool_choice=read_choice(asked.tool_config),
         web_search_options={} if searches else None,
         service_tier=SERVICE_TIERS.get((asked.service_tier or "").lower()),
-        extra={name: Raw(_ENCODER.encode(value)) for name, value in fields.items() if name != "model"},
+        routing=asked.routing,
+        extra={name: Raw(_ENCODER.encode(value)) for name, value in fields.items() if name not in ("model", "routing")},
         **changes,
     )
 

@@ -16,9 +16,10 @@ OPAQUE = frozenset(
         "response",
         "responseJsonSchema",
         "responseSchema",
+        "routing",
     }
 )
-"""Fields whose inside is the caller's own: names in there are data."""
+"""Fields whose inside is the caller's own: names in there are data (`routing` is ours, and spelled so)."""
 
 REPEATED = frozenset({"contents", "functionDeclarations", "parts", "safetySettings", "tools"})
 """Lists that Google also takes as the one object that they would hold (recorded: `tools`, and a part in its docs)."""

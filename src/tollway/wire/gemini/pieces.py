@@ -18,11 +18,13 @@ from tollway.domain.events import (
 from tollway.wire.gemini.annotations import write_grounding, write_logprobs
 from tollway.wire.gemini.media import write_images
 from tollway.wire.gemini.reasons import native_of
-from tollway.wire.gemini.stream import END_FIELDS
+from tollway.wire.gemini.stream import LAST
 from tollway.wire.gemini.thoughts import call_signatures, decoded, text_of, thought_parts
+from tollway.wire.native_fields import merged, said_by
 
 Piece = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | ExtraDelta | NativeDelta | Finished
 
+FORMAT = WireFormat.GEMINI.value
 _AUDIO_TYPE = "audio/wav"
 
 
@@ -77,8 +79,7 @@ class Pieces:
     def end(self) -> dict[str, Any]:
         """The fields of the candidate beside its content: why it ended, what it stands on, what it was rated."""
         finished = self.finished or Finished("stop")
-        said = msgspec.json.decode(finished.details) if finished.details is not None else {}
-        fields = {name: said[name] for name in END_FIELDS.values() if isinstance(said, dict) and name in said}
+        fields = said_by(FORMAT, finished.details)
         if "groundingMetadata" not in fields and "citationMetadata" not in fields and self._annotations:
             grounding = write_grounding(Raw(msgspec.json.encode(self._annotations)), "".join(self._text))
             if grounding is not None:
@@ -147,8 +148,7 @@ def block_of(event: Piece) -> dict[str, Any] | None:
     """The promptFeedback of a prompt that Google refused, if that is what an event tells."""
     if not isinstance(event, Finished) or event.details is None:
         return None
-    details = msgspec.json.decode(event.details)
-    feedback = details.get("promptFeedback") if isinstance(details, dict) else None
+    feedback = said_by(FORMAT, event.details).get("promptFeedback")
     return feedback if isinstance(feedback, dict) else None
 
 
@@ -166,7 +166,9 @@ def joined(parts: list[dict[str, Any]], *, whole: bool) -> list[dict[str, Any]]:
     waiting: str | None = None
     for part in parts:
         last = signed[-1] if signed else {}
-        if part.get("text") == "" and "thoughtSignature" in part and "thought" not in part:
+        if (more := part.get(LAST)) is not None:
+            signed[-1:] = [merged(more, last or {"text": ""})]
+        elif part.get("text") == "" and "thoughtSignature" in part and "thought" not in part:
             if _is_plain(last):
                 last["thoughtSignature"] = part["thoughtSignature"]
             elif whole:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tollway.domain.chat import ChatRequest, DeveloperMessage, Message, SystemMessage, UserMessage
 from tollway.domain.quirks import Quirks
+from tollway.wire.free_text import as_functions
 from tollway.wire.gemini import schema
 from tollway.wire.gemini.contents import Writer
 from tollway.wire.gemini.decode import SERVICE_TIERS, read_contents
@@ -16,6 +17,7 @@ from tollway.wire.gemini.messages import read_system
 from tollway.wire.gemini.names import camel
 from tollway.wire.gemini.thinking import thinks_in_levels
 from tollway.wire.never_forwarded import NEVER
+from tollway.wire.structured_output import in_words, told, way_of
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -85,9 +87,10 @@ def request_fields(
     same_format: bool,
 ) -> dict[str, Any]:
     """The body as an object."""
-    request = _supported(request, parameters, quirks)
+    request = as_functions(request)
+    request = _supported(_with_words(request, upstream_model, parameters, quirks, same_format), parameters, quirks)
     came = {name: msgspec.json.decode(raw) for name, raw in request.extra.items()} if same_format else {}
-    body = {name: value for name, value in came.items() if name not in _WRITTEN | _NEVER}
+    body = {name: value for name, value in came.items() if name not in _WRITTEN | _NEVER | quirks.drop}
     writer = Writer(must_sign=thinks_in_levels(upstream_model), same_format=same_format)
     messages = request.messages or (UserMessage(content=request.prompt or ""),)
     contents = _contents(writer, messages, came.get("contents") or [])
@@ -97,12 +100,16 @@ def request_fields(
         else:
             # Google wants at least one content.
             contents = [{"role": "user", "parts": instruction["parts"]}]
+    if quirks.turn_roles:
+        contents = [{"role": "user", **turn} for turn in contents]
     body["contents"] = contents or [{"role": "user", "parts": [{"text": ""}]}]
     whole = "parametersJsonSchema" not in quirks.drop
     if tools := _tools(request, came.get("tools"), whole, same_format):
         body["tools"] = tools
         if (choice := _choice(request, came.get("toolConfig"))) is not None:
             body["toolConfig"] = choice
+    elif "toolConfig" in came and not came.get("tools"):
+        body["toolConfig"] = came["toolConfig"]  # the tools are in a cache of Google's (`cachedContent`)
     whole = "responseJsonSchema" not in quirks.drop
     config = write_config(request, model=upstream_model, max_tokens=max_tokens, whole_schema=whole)
     config = _config(request, config, came.get("generationConfig"))
@@ -114,6 +121,22 @@ def request_fields(
 
 
 _TIERS: dict[str, str] = {ours: theirs for theirs, ours in SERVICE_TIERS.items()}
+
+
+def _with_words(
+    request: ChatRequest, model: str, parameters: frozenset[str], quirks: Quirks, same_format: bool
+) -> ChatRequest:
+    """The request with its wish for JSON put into words, where the model takes no other.
+
+    Before Gemini 3 JSON and functions exclude each other ("Function calling with a response mime type:
+    'application/json' is unsupported").
+    """
+    way = way_of(request, parameters, quirks)
+    functions = bool(request.tools or request.functions) and not thinks_in_levels(model)
+    if way is None or request.response_format is None or (way == "native" and (same_format or not functions)):
+        return request
+    words = in_words(request.response_format)
+    return replace(request, response_format=None, messages=told(words, request.messages))
 
 
 def _supported(request: ChatRequest, parameters: frozenset[str], quirks: Quirks) -> ChatRequest:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
+from tollway.domain.caps import PriceRouting
 from tollway.domain.chat import PlusMinusTwo, Tokens, ToTwo, Unit
 
 
@@ -117,9 +118,11 @@ class Body(Struct, rename="camel"):
     generation_config: GenerationConfig | None = None
     service_tier: str | None = None
     model: str | None = None
+    routing: PriceRouting | None = None
+    """CPEN's caps; not Google's, and not sent there."""
 
 
-class Candidate(Struct, rename="camel"):
+class Candidate(Struct, rename="camel", forbid_unknown_fields=True):
     """One answer, or a piece of it. Parts are read one by one, since a kind of part that we do not know is kept."""
 
     content: Any = None
@@ -132,9 +135,11 @@ class Candidate(Struct, rename="camel"):
     safety_ratings: Any = None
     avg_logprobs: Any = None
     url_context_metadata: Any = None
+    rest: Any = field(default=None, name="tollway:rest")
+    """Unknown fields. None: not looked for."""
 
 
-class Reply(Struct, rename="camel"):
+class Reply(Struct, rename="camel", forbid_unknown_fields=True):
     """An answer, or one chunk of it."""
 
     candidates: list[Candidate] | None = None
@@ -142,4 +147,8 @@ class Reply(Struct, rename="camel"):
     usage_metadata: Any = None
     model_version: str | None = None
     response_id: str | None = None
+    create_time: Any = None
+    """Vertex's. Not written again: an answer of ours has the time of its generation's record."""
     error: Any = None
+    rest: Any = field(default=None, name="tollway:rest")
+    """Unknown fields. None: not looked for."""

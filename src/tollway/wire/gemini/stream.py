@@ -11,9 +11,9 @@ from tollway.domain.catalog import WireFormat
 from tollway.domain.events import (
     Event,
     ExtraDelta,
-    Failed,
     Finished,
     NativeDelta,
+    NativeFields,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -27,17 +27,17 @@ from tollway.wire.gemini.partial_args import PartialArgs
 from tollway.wire.gemini.reasons import reason_of
 from tollway.wire.gemini.schema import Candidate, Reply
 from tollway.wire.gemini.thoughts import signature_detail, thought_detail
-from tollway.wire.gemini.usage import read_usage, service_tier
+from tollway.wire.gemini.usage import read_usage, service_tier, usage_rest
+from tollway.wire.native_fields import marked, rest
 from tollway.wire.provider_errors import failed_body, failed_value
-from tollway.wire.sse import EVENT_BYTES_MAX, SseEvent, SseParser
+from tollway.wire.sse import SseEvent
+from tollway.wire.sse_answer import SseAnswer
 
+FORMAT = WireFormat.GEMINI.value
 CHOICES_MAX = 64
 CALLS_MAX = 512
-MALFORMED_MAX = 3
-"""The third event that is no JSON ends the answer (FAULTS.md U-15)."""
 
 _REPLY = msgspec.json.Decoder(Reply)
-_REPLIES = msgspec.json.Decoder(Reply | list[Reply])
 _ENCODER = msgspec.json.Encoder()
 _NOT_NUMBERS = re.compile(rb"(?<=[:\[,\s])-?(?:NaN|Infinity)(?=[,}\]\s])")
 
@@ -50,6 +50,11 @@ END_FIELDS = {
     "url_context_metadata": "urlContextMetadata",
 }
 """What a candidate says beside its content, kept for callers of this format (`Finished.details`)."""
+_CANDIDATE = frozenset(Candidate.__struct_encode_fields__)
+_REPLY_FIELDS = frozenset(Reply.__struct_encode_fields__)
+_REST = "tollway:rest"
+LAST = "tollway:last"
+"""In a NativeDelta: fields of the part before it that no event has a place for."""
 
 
 def repaired(data: bytes) -> bytes:
@@ -58,67 +63,55 @@ def repaired(data: bytes) -> bytes:
 
 
 def read_reply(data: bytes) -> Reply | list[Reply] | None:
-    """A body, or the list that a stream without `alt=sse` is; None: it is neither."""
+    """A body, or the list that a stream without `alt=sse` is; None: it is neither. Unknown fields are in `rest`."""
     for text in (data, repaired(data)):
         try:
-            read: Reply | list[Reply] = _REPLIES.decode(text)
+            value = msgspec.json.decode(text)
+            return [_reply(item) for item in value] if isinstance(value, list) else _reply(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        return read
     return None
 
 
-class EventDecoder:
+def _reply(value: Any) -> Reply:
+    """A decoded body as a Reply. ValidationError: it is none."""
+    if not isinstance(value, dict):
+        raise msgspec.ValidationError("not an object")
+    known = {name: item for name, item in value.items() if name in _REPLY_FIELDS}
+    if isinstance(candidates := value.get("candidates"), list):
+        known["candidates"] = [_split(candidate) for candidate in candidates]
+    return msgspec.convert({**known, _REST: rest(value, _REPLY_FIELDS)}, Reply)
+
+
+def _split(candidate: Any) -> Any:
+    if not isinstance(candidate, dict):
+        return candidate
+    known = {name: item for name, item in candidate.items() if name in _CANDIDATE}
+    return {**known, _REST: rest(candidate, _CANDIDATE)}
+
+
+class EventDecoder(SseAnswer):
     """`feed` the bytes of an answer as they come; `end` when they end.
 
     The format has no word for the end of a stream: `saw_done` is set by `end`, where every choice that spoke has
     finished. After `Failed` nothing more comes.
     """
 
-    __slots__ = ("_choices", "_failed", "_head", "_sse", "_started", "_tier", "_upstream_id", "malformed", "saw_done")
+    __slots__ = ("_choices", "_rest", "_tier", "_upstream_id")
+
+    LINES_MAY_BE_LONG = True
 
     def __init__(self) -> None:
-        self.saw_done = False
-        self.malformed = 0
-        """Events that were no JSON, or not of the format."""
-        self._sse = SseParser()
-        self._started = False
-        self._failed = False
+        super().__init__()
         self._upstream_id: str | None = None
         self._tier: str | None = None
         self._choices: dict[int, _Choice] = {}
-        self._head: bytearray | None = bytearray()  # What came before the first event; None once there was one.
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes, in order."""
-        events: list[Event] = []
-        if self._failed:
-            return events
-        parsed = self._sse.feed(data)
-        if self._head is not None:
-            if parsed:
-                self._head = None
-            elif len(self._head) < EVENT_BYTES_MAX:
-                self._head += data
-        for event in parsed:
-            self._take_event(event, events)
-            if events and type(events[-1]) is Failed:
-                return events
-        # A body that is no event stream at all may be one line of any length; `end` reads it.
-        if self._sse.too_large and self._head is None:
-            self._fail(Failed(502, "The provider sent an event that is too large."), events)
-        return events
+        self._rest: dict[str, Any] = {}
 
     def end(self) -> list[Event]:
         """What the end of the bytes says. An answer that was cut says nothing: it lacks its `Finished`."""
-        events: list[Event] = []
-        if not self._failed and not self._started:
-            if self._head is None:
-                if self.malformed:
-                    self._fail(Failed(502, "The provider sent no event that could be read."), events)
-            else:
-                self._take_head(bytes(self._head.strip()), events)
-        self.saw_done = not self._failed and self._is_finished()
+        events = super().end()
+        self.saw_done = not self._failed and self._is_over()
         return events
 
     def take(self, reply: Reply, events: list[Event]) -> None:
@@ -131,11 +124,29 @@ class EventDecoder:
             self._take_block(reply.prompt_feedback, events)
         if (usage := read_usage(reply.usage_metadata)) is not None:
             events.append(UsageReported(usage))
+        self._keep(reply)
+        # Most of it comes with each chunk, and counts when the last one has come.
+        if self._rest and self._is_over():
+            events.append(NativeFields(FORMAT, Raw(_ENCODER.encode(self._rest))))
+            self._rest = {}
+
+    def _keep(self, reply: Reply) -> None:
+        """The fields of the whole that only this format has."""
+        said = {
+            "usageMetadata": usage_rest(reply.usage_metadata),
+            **(reply.rest or {}),
+        }
+        if reply.candidates:
+            said["promptFeedback"] = reply.prompt_feedback
+        self._rest |= {name: value for name, value in said.items() if value}
 
     def take_whole(self, events: list[Event]) -> None:
         """The end of a body that is whole: a choice that spoke and gave no reason has stopped."""
         for choice in self._choices.values():
             choice.stop(events)
+        if self._rest:
+            events.append(NativeFields(FORMAT, Raw(_ENCODER.encode(self._rest))))
+            self._rest = {}
 
     def _take_event(self, event: SseEvent, events: list[Event]) -> None:
         data = event.data
@@ -163,18 +174,14 @@ class EventDecoder:
         if isinstance(value, dict | list) and (failed := failed_value(value)) is not None:
             self._fail(failed, events)
             return
-        self.malformed += 1
-        if self.malformed >= MALFORMED_MAX:
-            self._fail(Failed(502, "The provider sent events that could not be read."), events)
+        self._skip(events)
 
-    def _take_head(self, head: bytes, events: list[Event]) -> None:
+    def _take_body(self, body: bytes, events: list[Event]) -> None:
         """No event stream: one JSON body, a list of chunks, or a page."""
-        if not head or head.startswith((b":", b"data:", b"event:", b"id:", b"retry:")):
-            return
-        read = read_reply(head)
+        read = read_reply(body)
         replies = read if isinstance(read, list) else [read] if read is not None else []
         if not replies or any(reply.error is not None or not says_something(reply) for reply in replies):
-            self._fail(failed_body(head, 502), events)
+            self._fail(failed_body(body, 502), events)
             return
         for reply in replies:
             self.take(reply, events)
@@ -188,8 +195,7 @@ class EventDecoder:
             if isinstance(message := feedback.get("blockReasonMessage"), str) and message:
                 events.append(RefusalDelta(message))
             choice.finished = True
-            details = Raw(_ENCODER.encode({"promptFeedback": feedback}))
-            events.append(Finished("content_filter", reason, details=details))
+            events.append(Finished("content_filter", reason, details=marked(FORMAT, {"promptFeedback": feedback})))
 
     def _choice(self, index: int) -> "_Choice":
         choice = self._choices.get(index)
@@ -207,14 +213,26 @@ class EventDecoder:
             self._tier = tier
             events.append(Started(service_tier=tier))
 
-    def _is_finished(self) -> bool:
+    def _is_over(self) -> bool:
         return bool(self._choices) and all(choice.finished for choice in self._choices.values())
 
-    def _fail(self, failed: Failed, events: list[Event]) -> None:
-        if self._is_finished():
-            return
-        self._failed = True
-        events.append(failed)
+
+def more_of(part: dict[str, Any]) -> dict[str, Any]:
+    """What a part says besides what becomes events. A part of which nothing does goes along whole."""
+    if not isinstance(part.get("text"), str) and not any(isinstance(part.get(name), dict) for name in _INNER):
+        return {}
+    found = rest(part, _PART)
+    for name, known in _INNER.items():
+        if isinstance(inner := part.get(name), dict) and (more := rest(inner, known)):
+            found[name] = more
+    return found
+
+
+_INNER = {
+    "functionCall": frozenset({"id", "name", "args", "partialArgs", "willContinue"}),
+    "inlineData": frozenset({"mimeType", "data"}),
+}
+_PART = frozenset({"text", "thought", "thoughtSignature", *_INNER})
 
 
 def says_something(reply: Reply) -> bool:
@@ -225,7 +243,7 @@ def says_something(reply: Reply) -> bool:
 class _Choice:
     """One candidate, in the making."""
 
-    __slots__ = ("_block", "_ids", "_index", "_partial", "_seed", "_text", "_thinking", "finished")
+    __slots__ = ("_block", "_ids", "_index", "_partial", "_said", "_seed", "_text", "_thinking", "finished", "spoke")
 
     def __init__(self, index: int, seed: str) -> None:
         self._index = index
@@ -235,11 +253,14 @@ class _Choice:
         self._thinking = False  # The last part was a thought, which the next may continue.
         self._ids: list[str] = []
         self._partial: tuple[dict[str, Any], PartialArgs] | None = None
+        self._said: dict[str, Any] = {}  # What was said beside the content, of which some comes before the end.
         self.finished = False
+        self.spoke = False
 
     def take(self, candidate: Candidate, events: list[Event]) -> None:
         if self.finished:
             return
+        before = len(events)
         parts = candidate.content.get("parts") if isinstance(candidate.content, dict) else None
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
@@ -251,20 +272,27 @@ class _Choice:
             annotations = read_annotations(candidate.grounding_metadata, candidate.citation_metadata, text)
             if annotations is not None:
                 events.append(ExtraDelta(self._index, annotations=annotations))
+        self.spoke = self.spoke or len(events) > before
+        self._said |= {theirs: value for ours, theirs in END_FIELDS.items() if (value := getattr(candidate, ours))}
+        if candidate.rest:
+            self._said |= candidate.rest
         if native := candidate.finish_reason:
-            said = {theirs: value for ours, theirs in END_FIELDS.items() if (value := getattr(candidate, ours))}
-            details = Raw(_ENCODER.encode(said)) if said else None
-            self._end(reason_of(native, bool(self._ids)), native, details, events)
+            self._end(reason_of(native, bool(self._ids)), native, marked(FORMAT, self._said), events)
 
     def stop(self, events: list[Event]) -> None:
-        if not self.finished:
-            self._end("tool_calls" if self._ids else "stop", None, None, events)
+        if (self.spoke or self._said) and not self.finished:
+            self._end("tool_calls" if self._ids else "stop", None, marked(FORMAT, self._said), events)
 
     def _end(self, reason: str, native: str | None, details: Raw | None, events: list[Event]) -> None:
         self.finished = True
         events.append(Finished(reason, native, self._index, details))
 
     def _part(self, part: dict[str, Any], events: list[Event]) -> None:
+        self._known_part(part, events)
+        if more := more_of(part):
+            events.append(NativeDelta(FORMAT, Raw(_ENCODER.encode({LAST: more})), self._index))
+
+    def _known_part(self, part: dict[str, Any], events: list[Event]) -> None:
         given = part.get("thoughtSignature")
         signature = given if isinstance(given, str) and given else None
         text, call, blob = part.get("text"), part.get("functionCall"), part.get("inlineData")
@@ -285,7 +313,7 @@ class _Choice:
         elif isinstance(blob, dict) and isinstance(data := blob.get("data"), str):
             made = self._media(str(blob.get("mimeType", "")), data, part)
         else:
-            events.append(NativeDelta(WireFormat.GEMINI.value, Raw(_ENCODER.encode(part)), self._index))
+            events.append(NativeDelta(FORMAT, Raw(_ENCODER.encode(part)), self._index))
             return
         if made is not None and call_id is None:
             events.append(made)
@@ -332,4 +360,4 @@ class _Choice:
         if mime.startswith("audio/"):
             audio = {"data": standard_base64(data), "mime_type": mime}
             return ExtraDelta(self._index, audio=Raw(_ENCODER.encode(audio)))
-        return NativeDelta(WireFormat.GEMINI.value, Raw(_ENCODER.encode(part)), self._index)
+        return NativeDelta(FORMAT, Raw(_ENCODER.encode(part)), self._index)

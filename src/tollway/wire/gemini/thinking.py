@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from tollway.domain.chat import ChatRequest, Effort, Reasoning
 from tollway.wire.gemini.schema import ThinkingConfig
-from tollway.wire.reasoning_budget import budget_of
+from tollway.wire.reasoning_budget import budget_of, effort_of, wish_of
 
 _VERSION = re.compile(r"gemini-(\d+)")
 _EFFORTS: tuple[Effort, ...] = get_args(Effort)
@@ -60,20 +60,17 @@ def read_thinking(config: ThinkingConfig | None) -> Reasoning | None:
 
 def write_thinking(request: ChatRequest, model: str, max_tokens: int | None) -> dict[str, Any] | None:
     """The thinkingConfig for a model, or None where the request says nothing of reasoning."""
-    asked = request.reasoning or Reasoning()
-    effort = asked.effort or request.reasoning_effort
-    if effort is None and asked.max_tokens is None and asked.enabled is not None:
-        effort = "medium" if asked.enabled else "none"
-    shown = not asked.exclude if request.include_reasoning is None else request.include_reasoning
-    if effort is None and asked.max_tokens is None:
-        if request.reasoning is None and request.include_reasoning is None:
-            return None
-        return {"includeThoughts": shown}
-    config: dict[str, Any] = {"includeThoughts": shown and effort != "none"}
-    if asked.max_tokens is not None:
-        config["thinkingBudget"] = asked.max_tokens
-    elif effort is not None and thinks_in_levels(model):
-        config["thinkingLevel"] = _level(effort, model)
+    wish = wish_of(request)
+    if wish is None:
+        return None
+    config: dict[str, Any] = {"includeThoughts": not wish.hidden and wish.on is not False}
+    effort = wish.effort
+    if thinks_in_levels(model):
+        if effort is None and wish.budget is not None:
+            effort = effort_of(wish.budget, max_tokens)
+        return config if effort is None else {**config, "thinkingLevel": _level(effort, model)}
+    if wish.budget is not None:
+        config["thinkingBudget"] = _within(wish.budget, model)
     elif effort is not None:
         budget = BUDGETS[effort] if max_tokens is None else budget_of(effort, max_tokens)
         config["thinkingBudget"] = _within(budget, model)

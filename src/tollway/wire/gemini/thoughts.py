@@ -6,7 +6,7 @@ unread; they come out of it as they went in.
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -56,13 +56,18 @@ def text_of(detail: dict[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def call_signatures(details: Sequence[dict[str, Any]]) -> dict[str | None, str]:
-    """Id of a call -> its signature; None -> the signature on the answer's text, the last one."""
-    return {
-        detail.get("id") if isinstance(detail.get("id"), str) else None: str(detail["data"])
-        for detail in details
-        if is_ours(detail) and detail.get("type") == "reasoning.encrypted" and detail.get("data")
-    }
+def call_signatures(details: Sequence[dict[str, Any]], calls: Collection[str] | None = None) -> dict[str | None, str]:
+    """Id of a call -> its signature; None -> the signature on the answer's text, the last one.
+
+    `calls`: the ids that there are, where that is known. A detail of any other id signs the text: one that came back
+    as an item of OpenAI's Responses has that item's id.
+    """
+    found: dict[str | None, str] = {}
+    for detail in details:
+        if is_ours(detail) and detail.get("type") == "reasoning.encrypted" and detail.get("data"):
+            id_ = detail.get("id")
+            found[id_ if isinstance(id_, str) and (calls is None or id_ in calls) else None] = str(detail["data"])
+    return found
 
 
 def thought_parts(details: Sequence[dict[str, Any]], *, wrap: bool) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import msgspec
 
 from tollway.domain.generation import Usage
 from tollway.domain.money import Nanodollars
+from tollway.wire.native_fields import rest
 
 TOKENS_MAX = 100_000_000
 """A count beyond it is nonsense, as is one that is no whole number (FAULTS.md U-34)."""
@@ -60,6 +61,25 @@ def write_usage(usage: Usage) -> dict[str, Any]:
             said, {"IMAGE": usage.image_completion, "AUDIO": usage.audio_completion}
         )
     return written
+
+
+def usage_rest(value: Any) -> dict[str, Any]:
+    """What a usageMetadata says beside the counters that `write_usage` writes, and its lists whole."""
+    return rest(value, _WRITTEN) if isinstance(value, dict) else {}
+
+
+_WRITTEN = frozenset(
+    {
+        "promptTokenCount",
+        "candidatesTokenCount",
+        "totalTokenCount",
+        "thoughtsTokenCount",
+        "cachedContentTokenCount",
+        "toolUsePromptTokenCount",
+        # Google's own client refuses it, though the Gemini API sends it. The tier is read for what it costs.
+        "serviceTier",
+    }
+)
 
 
 def service_tier(value: Any) -> str | None:

@@ -3,10 +3,15 @@
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.events import Answer, Choice
+from tollway.wire.native_fields import fields_of, written
+from tollway.wire.openai_chat.unknown import put_back
 
 _ENCODER = msgspec.json.Encoder()
+FORMAT = WireFormat.OPENAI_CHAT.value
 _TAIL = b"}"
 
 
@@ -41,7 +46,12 @@ def encode_answer(
         parts += (b",", encode(extra_fields)[1:])
     else:
         parts.append(_TAIL)
-    return b"".join(parts)
+    return written(b"".join(parts), fields_of(FORMAT, answer.native))
+
+
+def details_of(text: str | None) -> tuple[dict[str, Any], ...]:
+    """The details of thoughts of which there is only the text (recorded: openrouter.jsonl, with_reasoning)."""
+    return ({"type": "reasoning.text", "text": text, "format": "unknown", "index": 0},) if text else ()
 
 
 def _choice(choice: Choice) -> bytes:
@@ -62,15 +72,25 @@ def _choice(choice: Choice) -> bytes:
         b',"reasoning":',
         encode(choice.reasoning),
     ]
-    if choice.reasoning_details:
-        parts += (b',"reasoning_details":', encode(choice.reasoning_details))
+    if choice.reasoning_details or choice.reasoning:
+        parts += (b',"reasoning_details":', encode(choice.reasoning_details or details_of(choice.reasoning)))
     if choice.tool_calls:
         parts += (b',"tool_calls":', encode([_call(index, call) for index, call in enumerate(choice.tool_calls)]))
     for name, value in ((b"images", choice.images), (b"audio", choice.audio), (b"annotations", choice.annotations)):
         if value is not None:
             parts += (b',"', name, b'":', bytes(value))
     parts.append(b"}}")
-    return b"".join(parts)
+    natives = [piece.value for piece in choice.natives if piece.format == FORMAT and piece.value is not None]
+    return _with_natives(b"".join(parts), natives) if natives else b"".join(parts)
+
+
+def _with_natives(body: bytes, natives: list[Raw]) -> bytes:
+    """A choice with the fields that its provider had besides."""
+    choice = msgspec.json.decode(body)
+    message = choice.pop("message")
+    for native in natives:
+        message, choice = put_back(message, choice, msgspec.json.decode(native))
+    return _ENCODER.encode({**choice, "message": message})
 
 
 def _call(index: int, call: Any) -> dict[str, Any]:

@@ -5,20 +5,33 @@ from typing import Any
 
 import msgspec
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.events import (
     Event,
     ExtraDelta,
     Finished,
+    NativeDelta,
+    NativeFields,
     ReasoningDelta,
     RefusalDelta,
+    Started,
     TextDelta,
     ToolCallDelta,
+    UpstreamBody,
 )
+from tollway.wire.native_fields import both, fields_of, written
 
 _ENCODER = msgspec.json.Encoder()
 _NOTHING_YET = b'},"finish_reason":null,"native_finish_reason":null,"logprobs":'
 _PLAIN_END = _NOTHING_YET + b"null}]}\n\n"
+_THOUGHT = (
+    b'"content":"","reasoning":%b,'
+    b'"reasoning_details":[{"type":"reasoning.text","text":%b,"format":"unknown","index":0}]'
+)
+"""Thoughts of which there is only the text: it is their one detail, too (recorded: openrouter.jsonl)."""
 DONE = b"data: [DONE]\n\n"
+_DATA = b"data: "
+FORMAT = WireFormat.OPENAI_CHAT.value
 
 
 class EventEncoder:
@@ -28,7 +41,7 @@ class EventEncoder:
     `finish` and `error` write usage and `[DONE]`.
     """
 
-    __slots__ = ("_envelope", "_heads", "_text_head")
+    __slots__ = ("_about", "_envelope", "_fields", "_heads", "_text_head")
 
     def __init__(
         self,
@@ -50,11 +63,16 @@ class EventEncoder:
         if extra_fields:
             envelope += b"," + encode(extra_fields)[1:-1]
         self._envelope = envelope
+        self._about: dict[str, Any] = {}
+        self._fields: NativeFields | None = None
         self._heads: dict[int, bytes] = {}
         self._text_head = self._head(0) + b'"content":'
 
     def encode(self, events: Iterable[Event]) -> bytes:
-        """Chunks for these events. Started, UsageReported and Failed write nothing: they are the gateway's."""
+        """Chunks for these events; what is said of the whole answer waits for its end.
+
+        UsageReported and Failed write nothing: they are the gateway's.
+        """
         chunks: list[bytes] = []
         for event in events:
             if type(event) is TextDelta:
@@ -70,25 +88,46 @@ class EventEncoder:
                         end,
                         b"}]}\n\n",
                     )
+            elif type(event) is ReasoningDelta and event.text and not event.details:
+                text = _ENCODER.encode(event.text)
+                chunks += (self._head(event.choice), _THOUGHT % (text, text), _PLAIN_END)
             elif isinstance(event, Finished):
                 chunks.append(self._finished(event))
             elif isinstance(event, (ReasoningDelta, RefusalDelta, ToolCallDelta, ExtraDelta)):
                 chunks += (self._head(event.choice), _delta(event), _PLAIN_END)
+            elif isinstance(event, NativeDelta):
+                chunks.append(self._native(event))
+            elif isinstance(event, UpstreamBody):
+                chunks += (self._envelope, b',"choices":[],"debug":{"echo_upstream_body":', event.body, b"}}\n\n")
+            else:
+                self._note(event)
         return b"".join(chunks)
 
     def finish(self, usage: bytes | None, *, extra_fields: dict[str, Any] | None = None) -> bytes:
-        """The chunk without choices that carries usage (and `extra_fields`), and `[DONE]`; without it, only that."""
-        if usage is None and not extra_fields:
+        """The chunk without choices that carries usage, `extra_fields` and what was said of the whole, and `[DONE]`.
+
+        Without any of them, only that.
+        """
+        fields, native = {**self._about, **(extra_fields or {})}, fields_of(FORMAT, self._fields)
+        if usage is None and not fields and not native:
             return DONE
         chunk = self._envelope + b',"choices":[]'
         if usage is not None:
             chunk += b',"usage":' + usage
-        if extra_fields:
-            chunk += b"," + _ENCODER.encode(extra_fields)[1:-1]
+        if fields:
+            chunk += b"," + _ENCODER.encode(fields)[1:-1]
+        if native:
+            chunk = _DATA + written(chunk[len(_DATA) :] + b"}", native)[:-1]
         return chunk + b"}\n\n" + DONE
 
     def error(
-        self, *, code: int, message: str, metadata: dict[str, Any] | None = None, usage: bytes | None = None
+        self,
+        *,
+        code: int,
+        message: str,
+        metadata: dict[str, Any] | None = None,
+        usage: bytes | None = None,
+        extra_fields: dict[str, Any] | None = None,
     ) -> bytes:
         """The chunk that ends an answer that failed after it began (OPENROUTER.md 12.5), and `[DONE]`.
 
@@ -97,18 +136,18 @@ class EventEncoder:
         error: dict[str, Any] = {"code": code, "message": message}
         if metadata:
             error["metadata"] = metadata
-        return b"".join(
+        chunk = b"".join(
             (
-                self._envelope,
+                self._envelope[len(_DATA) :],
                 b',"error":',
                 _ENCODER.encode(error),
                 b',"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"error",'
                 b'"native_finish_reason":null,"logprobs":null}]',
                 b"" if usage is None else b',"usage":' + usage,
-                b"}\n\n",
-                DONE,
+                b"," + _ENCODER.encode(extra_fields)[1:] if extra_fields else b"}",
             )
         )
+        return _DATA + written(chunk, {**fields_of(FORMAT, self._fields), **self._about}) + b"\n\n" + DONE
 
     @staticmethod
     def comment(text: str) -> bytes:
@@ -121,6 +160,22 @@ class EventEncoder:
             head = self._envelope + b',"choices":[{"index":%d,"delta":{"role":"assistant",' % choice
             self._heads[choice] = head
         return head
+
+    def _native(self, event: NativeDelta) -> bytes:
+        """The chunk of what only this format can say, and a provider of it said."""
+        if event.format != FORMAT or event.value is None:
+            return b""
+        choice = msgspec.json.decode(event.value)
+        delta = {"role": "assistant", "content": "", **choice.pop("message", {})}
+        choice = {"index": event.choice, "delta": delta, "finish_reason": None, "logprobs": None, **choice}
+        return self._envelope + b',"choices":[' + _ENCODER.encode(choice) + b"]}\n\n"
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, NativeFields):
+            self._fields = both(self._fields, event)
+        elif isinstance(event, Started):
+            said = {"system_fingerprint": event.system_fingerprint, "service_tier": event.service_tier}
+            self._about |= {name: value for name, value in said.items() if value is not None}
 
     def _finished(self, event: Finished) -> bytes:
         return b'%b"content":""},"finish_reason":%b,"native_finish_reason":%b,"logprobs":null}]}\n\n' % (

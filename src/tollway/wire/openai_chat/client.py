@@ -4,20 +4,34 @@ from collections.abc import Callable
 
 import msgspec
 
+from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Choice, Event, Failed
 from tollway.wire.collect import collect
 from tollway.wire.openai_chat.request import encode_request
 from tollway.wire.openai_chat.schema import Body
 from tollway.wire.openai_chat.stream import EventDecoder, repaired
+from tollway.wire.openai_chat.unknown import decoded, usage_rest
 from tollway.wire.openai_chat.usage import read_usage
 from tollway.wire.provider_errors import failed_body, failed_response, is_html
 
-__all__ = ["HEADERS", "STREAM_TYPE", "EventDecoder", "decode_answer", "decode_error", "encode_request", "path"]
+__all__ = [
+    "HEADERS",
+    "STREAM_TYPE",
+    "EventDecoder",
+    "decode_answer",
+    "decode_error",
+    "encode_request",
+    "path",
+    "takes_url",
+]
 
 HEADERS: tuple[tuple[str, str], ...] = ()
 STREAM_TYPE = "text/event-stream"
 
-_BODY = msgspec.json.Decoder(Body)
+
+def takes_url(kind: MediaKind, url: str) -> bool:
+    """Images are fetched by the provider; a file is base64 in this format."""
+    return kind == "image"
 
 
 def path(upstream_model: str, stream: bool) -> str:
@@ -31,12 +45,12 @@ def decode_answer(body: bytes) -> Answer | Failed:
     Equal to `collect` of the events that the same answer would have streamed.
     """
     try:
-        answer = _BODY.decode(body)
+        answer = decoded(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if is_html(body):
             return failed_body(body, 502)
         try:
-            answer = _BODY.decode(repaired(body))
+            answer = decoded(repaired(body))
         except (msgspec.MsgspecError, RecursionError):
             return _broken(body)
     if answer.error is not None or answer.choices is None:
@@ -75,6 +89,9 @@ def _plain_text(body: Body) -> Answer | None:
         or said.images
         or said.audio
         or said.annotations
+        or body.rest
+        or choice.rest
+        or usage_rest(body.usage)
     ):
         return None
     reason = choice.finish_reason

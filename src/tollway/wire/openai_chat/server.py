@@ -9,6 +9,7 @@ from tollway.wire.json_body import check_printable, decode_body, unknown_fields
 from tollway.wire.openai_chat.answer import encode_answer
 from tollway.wire.openai_chat.chunks import EventEncoder
 from tollway.wire.openai_chat.usage import usage_json
+from tollway.wire.unknown_asked import set_aside
 
 __all__ = ["EventEncoder", "check", "decode_request", "encode_answer", "usage_json"]
 
@@ -17,12 +18,12 @@ _KNOWN = frozenset(ChatRequest.__struct_fields__) - {"extra"}
 
 
 def decode_request(body: bytes) -> ChatRequest:
-    """The body of `POST /chat/completions`. Fields that we do not know are kept in `extra`.
+    """The body of `POST /chat/completions`. Fields that we do not know are kept: in `extra`, in each `native`.
 
     InvalidRequest, with `param` set to the field's path: not JSON, a wrong type, out of bounds, or fields that
     contradict each other (OPENROUTER.md 3.1).
     """
-    request = decode_body(body, _DECODER)
+    request = decode_body(body, _DECODER, set_aside)
     extra = unknown_fields(body, _KNOWN)
     if extra or request.extra:
         request = replace(request, extra=extra)

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.events import (
     Event,
     ExtraDelta,
     Failed,
     Finished,
+    NativeDelta,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -19,15 +21,20 @@ from tollway.domain.events import (
     ToolCallDelta,
     UsageReported,
 )
+from tollway.wire.native_fields import of_format
+from tollway.wire.openai_chat.envelope import Envelope, envelope_of
 from tollway.wire.openai_chat.schema import Body, Choice, ContentPiece, Function, Message, ToolCallPiece
+from tollway.wire.openai_chat.unknown import decoded, taken_off, usage_rest
 from tollway.wire.openai_chat.usage import read_usage
 from tollway.wire.provider_errors import failed_body, failed_value, plain_text
-from tollway.wire.sse import EVENT_BYTES_MAX, SseEvent, SseParser
+from tollway.wire.sse import SseEvent
+from tollway.wire.sse_answer import SseAnswer
 
+FORMAT = WireFormat.OPENAI_CHAT.value
 CHOICES_MAX = 64
 CALLS_MAX = 512
-MALFORMED_MAX = 3
-"""The third event that is no JSON ends the answer (FAULTS.md U-15)."""
+LESSONS = 3
+"""How many events of a stream are looked at for what its events have in common: some share nothing."""
 
 _BODY = msgspec.json.Decoder(Body)
 _ENCODER = msgspec.json.Encoder()
@@ -63,7 +70,7 @@ def repaired(data: bytes) -> bytes:
     return _NOT_NUMBERS.sub(b"null", data.decode("utf-8", "replace").encode())
 
 
-class EventDecoder:
+class EventDecoder(SseAnswer):
     """`feed` the bytes of an answer as they come; `end` when they end.
 
     After `Failed` nothing more comes. Nothing is read after `[DONE]` but usage, and nothing of a choice after it
@@ -71,98 +78,72 @@ class EventDecoder:
     A choice that spoke and has no finish when `[DONE]` comes finishes then: Snowflake never sends one.
     """
 
-    __slots__ = (
-        "_calls",
-        "_failed",
-        "_finished",
-        "_head",
-        "_spoke",
-        "_sse",
-        "_started",
-        "_tier",
-        "_upstream_id",
-        "malformed",
-        "saw_done",
-    )
+    __slots__ = ("_calls", "_envelope", "_finished", "_lessons", "_spoke", "_tier", "_upstream_id")
 
     def __init__(self) -> None:
-        self.saw_done = False
-        self.malformed = 0
-        """Events that were no JSON, or not of the format."""
-        self._sse = SseParser()
-        self._started = False
-        self._failed = False
+        super().__init__()
         self._upstream_id: str | None = None
         self._tier: str | None = None
         self._spoke: set[int] = set()
         self._finished: set[int] = set()
         self._calls: dict[int, _Calls] = {}
-        self._head: bytearray | None = bytearray()  # What came before the first event; None once there was one.
+        self._envelope: Envelope | None = None
+        self._lessons = LESSONS
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes, in order."""
-        events: list[Event] = []
-        if self._failed:
-            return events
-        parsed = self._sse.feed(data)
-        if self._head is not None:
-            if parsed:
-                self._head = None
-            elif len(self._head) < EVENT_BYTES_MAX:
-                self._head += data
-        for event in parsed:
-            try:
-                body = _BODY.decode(event.data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                self._take_odd(event, events)
-            else:
-                if body.error is None and body.choices is not None and not event.name:
-                    self.take(body, events)
-                else:
-                    self._take_other(body, event, events)
-            if events and type(events[-1]) is Failed:
-                return events
-        if self._sse.too_large:
-            self._fail(Failed(502, "The provider sent an event that is too large."), events)
-        return events
-
-    def end(self) -> list[Event]:
-        """What the end of the bytes says. An answer that was cut says nothing: it lacks its `Finished`."""
-        events: list[Event] = []
-        if self._failed or self._started or self.saw_done:
-            return events
-        if self._head is None:
-            if self.malformed:
-                self._fail(Failed(502, "The provider sent no event that could be read."), events)
-            return events
-        head = repaired(bytes(self._head.strip()))
-        if not head or head.startswith((b":", b"data:", b"event:", b"id:", b"retry:")):
-            return events
-        # No event stream at all: some answer with one JSON body, an error's or a whole answer's, others with a page.
+    def _take_event(self, event: SseEvent, events: list[Event]) -> None:
+        envelope = self._envelope
+        if envelope is not None and not (event.name or self.saw_done or envelope.choice in self._finished):
+            text = envelope.text_of(event.data)
+            if text is not None:
+                if text:
+                    events.append(TextDelta(text, envelope.choice))
+                return
+        before = len(events)
         try:
-            body = _BODY.decode(head)
+            body = _BODY.decode(event.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            self._take_odd(event, events)
+        else:
+            if body.error is None and body.choices is not None and not event.name:
+                self.take(body, events)
+                if self._lessons and len(events) == before + 1:
+                    self._learn(event.data, events[-1])
+            else:
+                self._take_other(body, event, events)
+
+    def _learn(self, data: bytes, said: Event) -> None:
+        """An event that said nothing but a text shows what the next ones are expected to look like."""
+        if type(said) is TextDelta and said.logprobs is None:
+            self._lessons -= 1
+            self._envelope = envelope_of(data, said.choice)
+
+    def _take_body(self, body: bytes, events: list[Event]) -> None:
+        head = repaired(body)
+        try:
+            whole = decoded(head)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             self._fail(failed_body(head, 502), events)
-            return events
-        if body.choices is None or body.error is not None:
+            return
+        if whole.choices is None or whole.error is not None:
             self._fail(failed_body(head, 502), events)
         else:
-            self.take(body, events)
+            self.take(whole, events)
             self.take_done(events)
-        return events
 
     def take(self, body: Body, events: list[Event]) -> None:
         """One decoded chunk, or a whole body."""
         if not self._started:
             self._start(body, events)
         elif body.service_tier and body.service_tier != self._tier:
-            self._tier = body.service_tier
+            self._tier, self._envelope = body.service_tier, None
             events.append(Started(service_tier=body.service_tier))
         if body.choices and not self.saw_done:
             for choice in body.choices:
                 self._take_choice(choice, events)
                 if self._failed:
                     break
+        if body.rest and (native := of_format(FORMAT, body.rest)) is not None:
+            self._before_the_end(native, events)
         if body.usage is not None or body.x_groq is not None:
             self._take_usage(body, events)
 
@@ -185,7 +166,7 @@ class EventDecoder:
         value: Any = None
         try:
             value = msgspec.json.decode(data)
-            body = _BODY.decode(data)
+            body = taken_off(value)
         except (msgspec.MsgspecError, RecursionError):
             if event.name == "error":
                 self._fail_with(value if value is not None else plain_text(data), events)
@@ -193,11 +174,12 @@ class EventDecoder:
             if isinstance(value, dict) and "choices" not in value and failed_value(value) is not None:
                 self._fail_with(value, events)
                 return
-            self.malformed += 1
-            if self.malformed >= MALFORMED_MAX:
-                self._fail(Failed(502, "The provider sent events that could not be read."), events)
+            self._skip(events)
             return
-        self._take_other(body, SseEvent(data, event.name), events)
+        if body.error is None and body.choices is not None and not event.name:
+            self.take(body, events)
+        else:
+            self._take_other(body, SseEvent(data, event.name), events)
 
     def _take_other(self, body: Body, event: SseEvent, events: list[Event]) -> None:
         """A chunk with an error inside, one without choices, or an event with a name (FAULTS.md U-22)."""
@@ -237,6 +219,8 @@ class EventDecoder:
             self._take_message(message, index, _logprobs(choice.logprobs) if choice.logprobs else None, events)
             if len(events) > before:
                 self._spoke.add(index)
+        if choice.rest:
+            events.append(NativeDelta(FORMAT, Raw(_ENCODER.encode(choice.rest)), index))
         if choice.error:
             self._fail_with({"error": choice.error}, events)
         elif choice.finish_reason:
@@ -254,7 +238,7 @@ class EventDecoder:
                 ReasoningDelta(
                     text=message.reasoning or message.reasoning_content or None,
                     choice=index,
-                    details=tuple(message.reasoning_details or ()),
+                    details=tuple([Raw(_ENCODER.encode(detail)) for detail in message.reasoning_details or ()]),
                 )
             )
         content = message.content
@@ -277,14 +261,19 @@ class EventDecoder:
         if calls is None:
             calls = self._calls[choice] = _Calls()
         function = piece.function or Function()
-        arguments = function.arguments or ""
+        name, arguments = function.name, function.arguments or ""
+        given = piece.custom
+        # Snowflake sends an empty one beside each function.
+        custom = given is not None and bool(given.name or given.input or piece.type == "custom")
+        if given is not None and custom:
+            name, arguments = given.name, given.input or ""
         if isinstance(arguments, dict):
             arguments = _ENCODER.encode(arguments).decode()
-        index = calls.place(piece, function.name)
+        index = calls.place(piece, name)
         extra = Raw(_ENCODER.encode(piece.extra_content)) if piece.extra_content is not None else None
         if index is not None:
             if arguments or extra is not None:
-                events.append(ToolCallDelta(index, choice, arguments=arguments, extra_content=extra))
+                events.append(ToolCallDelta(index, choice, arguments=arguments, extra_content=extra, custom=custom))
             return
         index = len(calls.ids)
         if index >= CALLS_MAX:
@@ -292,25 +281,29 @@ class EventDecoder:
         # A client must be able to name the call in its next message, so one that has no id gets one.
         call_id = piece.id or _call_id(self._upstream_id, choice, index)
         calls.add(piece.index, call_id)
-        events.append(ToolCallDelta(index, choice, call_id, function.name or "", arguments, extra))
+        events.append(ToolCallDelta(index, choice, call_id, name or "", arguments, extra, custom))
 
     def _take_usage(self, body: Body, events: list[Event]) -> None:
-        usage = read_usage(body.usage)
-        if usage is None and isinstance(body.x_groq, dict):
-            usage = read_usage(body.x_groq.get("usage"))
-        if usage is not None:
-            # `Failed` is the last of all events, so usage from the same chunk goes before it.
-            failed = bool(events) and type(events[-1]) is Failed
-            events.insert(len(events) - failed, UsageReported(usage))
+        usage, counts = read_usage(body.usage), usage_rest(body.usage)
+        native: dict[str, Any] = {"usage": counts} if counts else {}
+        if isinstance(body.x_groq, dict):
+            native["x_groq"] = body.x_groq
+            usage = usage or read_usage(body.x_groq.get("usage"))
+        for event in (of_format(FORMAT, native), None if usage is None else UsageReported(usage)):
+            if event is not None:
+                self._before_the_end(event, events)
+
+    @staticmethod
+    def _before_the_end(event: Event, events: list[Event]) -> None:
+        """`Failed` is the last of all events, so what comes in the same chunk goes before it."""
+        failed = bool(events) and type(events[-1]) is Failed
+        events.insert(len(events) - failed, event)
 
     def _fail_with(self, value: Any, events: list[Event]) -> None:
         self._fail(failed_value(value) or Failed(502, "The provider sent an error without a message."), events)
 
-    def _fail(self, failed: Failed, events: list[Event]) -> None:
-        if self._finished and self._spoke <= self._finished:
-            return
-        self._failed = True
-        events.append(failed)
+    def _is_over(self) -> bool:
+        return bool(self._finished) and self._spoke <= self._finished
 
 
 class _Calls:
@@ -351,10 +344,15 @@ def _logprobs(value: Any) -> Raw | None:
     return Raw(_ENCODER.encode(value)) if isinstance(value, dict) and any(value.values()) else None
 
 
-def _take_pieces(pieces: list[ContentPiece], index: int, events: list[Event]) -> str:
-    """Mistral's list of pieces: its thoughts become reasoning; its text is returned."""
+def _take_pieces(pieces: list[Any], index: int, events: list[Event]) -> str:
+    """Mistral's list of pieces: thoughts become reasoning, what is neither they nor text an annotation; -> the text."""
     text: list[str] = []
-    for piece in pieces:
+    notes: list[Any] = []
+    for value in pieces:
+        try:
+            piece = msgspec.convert(value, ContentPiece)
+        except msgspec.ValidationError:
+            piece = ContentPiece(type="unknown")
         if piece.thinking:
             thoughts = (
                 piece.thinking if isinstance(piece.thinking, str) else "".join(p.text or "" for p in piece.thinking)
@@ -363,6 +361,17 @@ def _take_pieces(pieces: list[ContentPiece], index: int, events: list[Event]) ->
                 events.append(ReasoningDelta(text=thoughts, choice=index))
         elif piece.text:
             text.append(piece.text)
+        elif piece.type == "image_url":
+            events.append(ExtraDelta(index, images=Raw(_ENCODER.encode([value]))))
+        elif piece.type not in ("text", "thinking"):
+            notes.append(value)
+    if notes:
+        # Behind the text, which is what they are about.
+        whole = "".join(text)
+        if whole:
+            events.append(TextDelta(whole, index))
+        events.append(ExtraDelta(index, annotations=Raw(_ENCODER.encode(notes))))
+        return ""
     return "".join(text)
 
 

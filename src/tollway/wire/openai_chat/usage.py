@@ -46,6 +46,7 @@ def read_usage(value: Any) -> Usage | None:
         audio_prompt=min(_first(inputs.get("audio_tokens")), prompt),
         audio_completion=min(_first(outputs.get("audio_tokens")), completion),
         image_completion=min(_first(outputs.get("image_tokens")), completion),
+        web_searches=_first(_details(value, "server_tool_use_details").get("web_search_requests")),
     )
 
 
@@ -58,18 +59,34 @@ def usage_json(
     is_byok: bool = False,
 ) -> bytes:
     """OpenRouter's usage object (OPENROUTER.md 3.3): money as exact JSON numbers, in USD."""
-    return (
-        f'{{"prompt_tokens":{usage.prompt},"completion_tokens":{usage.completion},'
-        f'"total_tokens":{usage.prompt + usage.completion},'
-        f'"cost":{nanodollars_to_text(cost)},"is_byok":{"true" if is_byok else "false"},'
-        f'"prompt_tokens_details":{{"cached_tokens":{usage.cache_read},"cache_write_tokens":{usage.cache_write},'
-        f'"audio_tokens":{usage.audio_prompt},"video_tokens":0}},'
-        f'"cost_details":{{"upstream_inference_cost":{nanodollars_to_text(prompt_cost + completion_cost)},'
-        f'"upstream_inference_prompt_cost":{nanodollars_to_text(prompt_cost)},'
-        f'"upstream_inference_completions_cost":{nanodollars_to_text(completion_cost)}}},'
-        f'"completion_tokens_details":{{"reasoning_tokens":{usage.reasoning},"image_tokens":{usage.image_completion},'
-        f'"audio_tokens":{usage.audio_completion}}}}}'
-    ).encode()
+    searched = usage.web_searches
+    total, parts = nanodollars_to_text(cost).encode(), prompt_cost + completion_cost
+    return _USAGE % (
+        usage.prompt,
+        usage.completion,
+        usage.prompt + usage.completion,
+        total,
+        b"true" if is_byok else b"false",
+        usage.cache_read,
+        usage.cache_write,
+        usage.audio_prompt,
+        total if parts == cost else nanodollars_to_text(parts).encode(),
+        nanodollars_to_text(prompt_cost).encode(),
+        nanodollars_to_text(completion_cost).encode(),
+        usage.reasoning,
+        usage.image_completion,
+        usage.audio_completion,
+        b',"server_tool_use_details":{"web_search_requests":%d}' % searched if searched else b"",
+    )
+
+
+_USAGE = (
+    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"cost":%b,"is_byok":%b,'
+    b'"prompt_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d,"audio_tokens":%d,"video_tokens":0},'
+    b'"cost_details":{"upstream_inference_cost":%b,"upstream_inference_prompt_cost":%b,'
+    b'"upstream_inference_completions_cost":%b},'
+    b'"completion_tokens_details":{"reasoning_tokens":%d,"image_tokens":%d,"audio_tokens":%d}%b}'
+)
 
 
 def _details(value: dict[str, Any], name: str) -> dict[str, Any]:

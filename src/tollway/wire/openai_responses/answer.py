@@ -4,9 +4,11 @@ from typing import Any
 
 import msgspec
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.events import Answer
 from tollway.wire.expand import expand
+from tollway.wire.native_fields import fields_of, written
 from tollway.wire.openai_responses.output import Output
 from tollway.wire.openai_responses.result import INCOMPLETE, Result
 
@@ -36,7 +38,7 @@ def encode_answer(
     failed = output.finish_reason == "error"
     status = "failed" if failed else "incomplete" if why else "completed"
     output.close("completed" if status == "completed" else "incomplete")
-    return _ENCODER.encode(
+    body = _ENCODER.encode(
         result.write(
             status,
             output.items,
@@ -49,6 +51,7 @@ def encode_answer(
             else None,
         )
     )
+    return written(body, fields_of(WireFormat.OPENAI_RESPONSES, answer.native))
 
 
 def _quietly(kind: str, **fields: Any) -> None:

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
+from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
-from tollway.domain.events import CONTENT, Event, Finished
+from tollway.domain.events import CONTENT, Event, Finished, UpstreamBody
+from tollway.wire.native_fields import fields_of, written
 from tollway.wire.openai_responses.output import Output
 from tollway.wire.openai_responses.result import INCOMPLETE, Result
 
@@ -59,6 +62,9 @@ class EventEncoder:
         events = list(events)
         if not self._number and any(isinstance(event, (*CONTENT, Finished)) for event in events):
             self._begin()
+        for event in events:
+            if isinstance(event, UpstreamBody):
+                self._say("response.debug", debug={"echo_upstream_body": event.body})
         self._output.take(events)
         return self._taken()
 
@@ -85,11 +91,18 @@ class EventEncoder:
             incomplete=why,
             extra_fields=extra_fields,
         )
-        self._say(f"response.{status}", response=response)
+        fields = fields_of(WireFormat.OPENAI_RESPONSES, output.native)
+        self._say(f"response.{status}", response=Raw(written(_ENCODER.encode(response), fields)))
         return self._ended()
 
     def error(
-        self, *, code: int, message: str, metadata: dict[str, Any] | None = None, usage: bytes | None = None
+        self,
+        *,
+        code: int,
+        message: str,
+        metadata: dict[str, Any] | None = None,
+        usage: bytes | None = None,
+        extra_fields: dict[str, Any] | None = None,
     ) -> bytes:
         """`response.failed`, for an answer that failed after it began (OPENROUTER.md 12.5).
 
@@ -101,11 +114,13 @@ class EventEncoder:
         output.close("incomplete", silently=True)
         error_type = str((metadata or {}).get("error_type") or "server")
         if error_type in _TOO_LONG:
-            response = self._result.write("incomplete", output.items, usage=usage, incomplete="max_output_tokens")
+            response = self._result.write(
+                "incomplete", output.items, usage=usage, incomplete="max_output_tokens", extra_fields=extra_fields
+            )
             self._say("response.incomplete", response=response)
             return self._ended()
         error: dict[str, Any] = {"code": error_code(code, error_type), "message": message}
-        extra: dict[str, Any] = {"error_type": error_type}
+        extra: dict[str, Any] = {"error_type": error_type, **(extra_fields or {})}
         if metadata:
             extra["error_metadata"] = metadata
         response = self._result.write("failed", output.items, usage=usage, error=error, extra_fields=extra)
@@ -122,7 +137,7 @@ class EventEncoder:
         self._say("response.created", response=response)
         self._say("response.in_progress", response=response)
 
-    def _say(self, kind: str, **fields: Any) -> None:
+    def _say(self, kind: str, /, **fields: Any) -> None:
         data = _ENCODER.encode({"type": kind, "sequence_number": self._number, **fields})
         self._number += 1
         if self._named:

@@ -2,16 +2,31 @@
 
 from collections.abc import Callable
 
+from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Failed
 from tollway.wire.collect import collect
 from tollway.wire.openai_responses.request import encode_request
 from tollway.wire.openai_responses.stream import EventDecoder, read_body
 from tollway.wire.provider_errors import failed_response
 
-__all__ = ["HEADERS", "STREAM_TYPE", "EventDecoder", "decode_answer", "decode_error", "encode_request", "path"]
+__all__ = [
+    "HEADERS",
+    "STREAM_TYPE",
+    "EventDecoder",
+    "decode_answer",
+    "decode_error",
+    "encode_request",
+    "path",
+    "takes_url",
+]
 
 HEADERS: tuple[tuple[str, str], ...] = ()
 STREAM_TYPE = "text/event-stream"
+
+
+def takes_url(kind: MediaKind, url: str) -> bool:
+    """`image_url` and `file_url` are fetched by the provider."""
+    return True
 
 
 def path(upstream_model: str, stream: bool) -> str:

@@ -21,9 +21,13 @@ from tollway.domain.chat import (
     UserMessage,
 )
 from tollway.domain.quirks import Quirks
+from tollway.wire.call_ids import CallIds
+from tollway.wire.named import named
 from tollway.wire.openai_responses.items import ITEMS, MARKS
 from tollway.wire.openai_responses.parts import write_content
 
+CALL_ID = ".{1,64}"
+"""What OpenAI takes as a call's id ("Expected a string with maximum length 64")."""
 OURS = "responses-v1"
 """How the formats of reasoning end whose seals a provider of this format may open; it refuses all others."""
 
@@ -34,6 +38,9 @@ class InputWriter:
     def __init__(self, *, same_format: bool, quirks: Quirks) -> None:
         self._same = same_format
         self._quirks = quirks
+        self._ids = CallIds(quirks.call_ids or CALL_ID)
+        self._custom: set[str] = set()
+        """Ids of calls of custom tools, whose results are items of another type."""
 
     def items(self, messages: Iterable[Message]) -> list[dict[str, Any]]:
         return [item for message in messages for item in self._message(message)]
@@ -55,13 +62,13 @@ class InputWriter:
                     "output": message.content or "",
                 }
             case SystemMessage():
-                yield self._said("system", message.content, message.native)
+                yield self._said("system", named(message.name, message.content), message.native)
             case DeveloperMessage():
                 knows = self._same or self._quirks.developer_role
-                yield self._said("developer" if knows else "system", message.content, message.native)
+                role = "developer" if knows else "system"
+                yield self._said(role, named(message.name, message.content), message.native)
             case UserMessage():
-                content = message.content if message.name is None else _named(message.name, message.content)
-                yield self._said("user", content, message.native)
+                yield self._said("user", named(message.name, message.content), message.native)
 
     def _content(self, content: Content, role: str) -> str | list[Any]:
         return write_content(content, same_format=self._same, role=role, keeps=self._quirks.keeps)
@@ -74,8 +81,8 @@ class InputWriter:
 
     def _tool(self, message: ToolMessage) -> dict[str, Any]:
         item = {
-            "type": "function_call_output",
-            "call_id": message.tool_call_id,
+            "type": "custom_tool_call_output" if message.tool_call_id in self._custom else "function_call_output",
+            "call_id": message.tool_call_id if self._same else self._ids.result(message.tool_call_id),
             "output": self._content(message.content, "tool"),
         }
         return {**item, **message.native} if self._same and message.native else item
@@ -83,7 +90,7 @@ class InputWriter:
     def _assistant(self, message: AssistantMessage) -> Iterator[dict[str, Any]]:
         """Reasoning, then what was said, then the calls: the order in which OpenAI's own models answer."""
         yield from _reasoning(self._known(message.reasoning_details or ()))
-        content = message.content
+        content = named(message.name, message.content) if message.content else message.content
         if isinstance(content, tuple) and self._same:
             # Items of this format among the parts stand for themselves.
             parts: list[Any] = []
@@ -98,8 +105,10 @@ class InputWriter:
         yield from self._spoken(content)
         if message.refusal:
             yield {"role": "assistant", "content": [{"type": "refusal", "refusal": message.refusal}]}
-        for call in message.tool_calls or ():
-            yield self._call(call)
+        calls = message.tool_calls or ()
+        given = [call.id for call in calls]
+        for call, call_id in zip(calls, given if self._same else self._ids.calls(given), strict=True):
+            yield self._call(call, call_id)
         if (legacy := message.function_call) is not None:
             call_id = _legacy_id(legacy.name)
             yield {"type": "function_call", "call_id": call_id, "name": legacy.name, "arguments": legacy.arguments}
@@ -109,11 +118,13 @@ class InputWriter:
         if written:
             yield {"role": "assistant", "content": written}
 
-    def _call(self, call: MessageToolCall) -> dict[str, Any]:
+    def _call(self, call: MessageToolCall, call_id: str) -> dict[str, Any]:
         function, native = call.function, (call.native or {}) if self._same else {}
-        if native.get("type") == "custom_tool_call":
-            return {"call_id": call.id, "name": function.name, "input": _free_text(function.arguments), **native}
-        item = {"type": "function_call", "call_id": call.id, "name": function.name, "arguments": function.arguments}
+        if call.custom is not None:
+            self._custom.add(call.id)
+            said = {"type": "custom_tool_call", "call_id": call_id, "name": call.custom.name}
+            return {**said, "input": call.custom.input, **native}
+        item = {"type": "function_call", "call_id": call_id, "name": function.name, "arguments": function.arguments}
         return {**item, **native}
 
     def _as_it_came(self, message: AssistantMessage, skeletons: list[Any]) -> Iterator[dict[str, Any]]:
@@ -123,7 +134,8 @@ class InputWriter:
         part_at = detail_at = 0
         for skeleton in skeletons:
             if "call" in skeleton:
-                yield self._call(next(calls))
+                call = next(calls)
+                yield self._call(call, call.id)
             elif "native" in skeleton:
                 part = parts[part_at]
                 part_at += 1
@@ -152,8 +164,11 @@ class InputWriter:
 
 
 def _is_ours(detail: Any) -> bool:
-    form = detail.get("format") if isinstance(detail, dict) else None
-    return form is None or str(form).endswith(OURS)
+    if not isinstance(detail, dict):
+        return False
+    form = detail.get("format")
+    # Without a format: only what one of its items can have been, which has an id.
+    return str(form).endswith(OURS) if form is not None else bool(detail.get("id"))
 
 
 def _fits(skeletons: list[Any], message: AssistantMessage) -> bool:
@@ -220,22 +235,6 @@ def _item(details: Iterable[Raw], item_id: str | None) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _free_text(arguments: str) -> str:
-    try:
-        value = msgspec.json.decode(arguments)
-    except msgspec.MsgspecError:
-        return arguments
-    text = value.get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else arguments
-
-
-def _named(name: str, content: Content) -> Content:
-    """This format has no names: they go in front (OPENROUTER.md 3.2)."""
-    if isinstance(content, str):
-        return f"{name}: {content}"
-    return (TextPart(f"{name}: "), *content)
 
 
 def _legacy_id(name: str) -> str:

@@ -1,5 +1,7 @@
 """Input items of a caller -> messages: a turn's items become one message, which remembers how they came."""
 
+import base64
+import binascii
 from typing import Any
 
 import msgspec
@@ -9,6 +11,7 @@ from msgspec.structs import replace
 from tollway.domain.chat import (
     AnyPart,
     AssistantMessage,
+    CustomCall,
     DeveloperMessage,
     FunctionCall,
     Message,
@@ -30,10 +33,14 @@ INSTRUCTIONS = "openai_responses:instructions"
 """Marks the system message that came as `instructions`."""
 AS_TEXT = "openai_responses:text"
 """Marks the user's message that was the whole input."""
-MARKS = frozenset({ITEMS, INSTRUCTIONS, AS_TEXT})
+NOTE = "openai_responses:note"
+"""Marks a user's message that the user did not write."""
+MARKS = frozenset({ITEMS, INSTRUCTIONS, AS_TEXT, NOTE})
+PACKED = "tollway1:"
+"""How the `encrypted_content` of a compaction item begins that holds a summary of ours, in base64."""
 _ENCODER = msgspec.json.Encoder()
-_BUILT_IN_ENDS = ("_call", "_output", "_request", "_response", "_list_tools", "_trigger")
-_BUILT_IN = frozenset({"item_reference", "compaction", "additional_tools", "program", "context_compaction"})
+_BUILT_IN_ENDS = ("_call", "_output", "_request", "_response", "_list_tools", "_trigger", "_update")
+_BUILT_IN = frozenset({"compaction", "additional_tools", "program", "context_compaction"})
 
 
 class InputReader:
@@ -54,8 +61,13 @@ class InputReader:
         match kind:
             case "message":
                 self._take_message(item, path)
+            case "compaction" if (summary := _summary(item)) is not None:
+                self._close()
+                self.messages.append(UserMessage(f"[A summary of what came before]\n{summary}", native={NOTE: True}))
             case "reasoning":
                 self._open().reasoning(item, path)
+            case "item_reference":
+                _check_reference(item, path)
             case "function_call" | "custom_tool_call":
                 self._open().call(item, path)
             case "function_call_output" | "custom_tool_call_output":
@@ -138,13 +150,13 @@ class _Turn:
     def call(self, item: dict[str, Any], path: str) -> None:
         call_id, name = text_of(item, "call_id", path), text_of(item, "name", path)
         if item["type"] == "custom_tool_call":
-            # Other formats have JSON as arguments only.
-            arguments = _ENCODER.encode({"input": text_of(item, "input", path)}).decode()
-            native = rest(item, "call_id", "name", "input")
+            custom = CustomCall(name, text_of(item, "input", path))
+            native = rest(item, "type", "call_id", "name", "input")
+            self._calls.append(MessageToolCall(call_id, type="custom", native=native, custom=custom))
         else:
             arguments = text_of(item, "arguments", path)
             native = rest(item, "type", "call_id", "name", "arguments")
-        self._calls.append(MessageToolCall(call_id, FunctionCall(name, arguments), native=native))
+            self._calls.append(MessageToolCall(call_id, FunctionCall(name, arguments), native=native))
         self._items.append({"call": True})
 
     def reasoning(self, item: dict[str, Any], path: str) -> None:
@@ -194,3 +206,23 @@ class _Turn:
         part = self._parts[0] if self._parts else None
         is_plain = any(item.get("plain") for item in self._items)
         return part.text if is_plain and isinstance(part, TextPart) else None
+
+
+def _check_reference(item: dict[str, Any], path: str) -> None:
+    """What a reference leads to is stored nowhere. Thoughts may be missing from a conversation, all else may not.
+
+    The AI SDK refers to earlier items where it believes that they are stored: `store: false` has it send them.
+    """
+    if not text_of(item, "id", path).startswith("rs_"):
+        raise wrong(path, "nothing is stored here; set `store` to false and send the item itself")
+
+
+def _summary(item: dict[str, Any]) -> str | None:
+    """The summary in a compaction item of ours; None: it is another company's, and only they can open it."""
+    packed = item.get("encrypted_content")
+    if not isinstance(packed, str) or not packed.startswith(PACKED):
+        return None
+    try:
+        return base64.b64decode(packed[len(PACKED) :], altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None

@@ -13,13 +13,16 @@ from tollway.domain.events import (
     ExtraDelta,
     Finished,
     NativeDelta,
+    NativeFields,
     ReasoningDelta,
     RefusalDelta,
     Started,
     TextDelta,
     ToolCallDelta,
 )
+from tollway.wire.native_fields import both
 from tollway.wire.openai_responses.notes import from_chat, logprobs_from_chat
+from tollway.wire.openai_responses.reader import BEGUN
 from tollway.wire.openai_responses.result import INCOMPLETE
 from tollway.wire.openai_responses.thoughts import ReasoningItem
 
@@ -49,6 +52,8 @@ class Output:
         self._notes: list[dict[str, Any]] = []
         self._characters = 0
         self._has_image = False
+        self._running: dict[str, int] = {}  # The id of an item that the provider works on -> its place.
+        self.native: NativeFields | None = None
 
     def take(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -65,8 +70,12 @@ class Output:
                     self._call(event)
                 case ExtraDelta(choice=0):
                     self._extra(event)
+                case NativeDelta(choice=0, format=WireFormat.OPENAI_RESPONSES, passing=True) if event.value is not None:
+                    self._work(msgspec.json.decode(event.value))
                 case NativeDelta(choice=0, format=WireFormat.OPENAI_RESPONSES) if event.value is not None:
                     self._native(msgspec.json.decode(event.value))
+                case NativeFields():
+                    self.native = both(self.native, event)
                 case Finished(choice=0) if self.finish_reason is None:
                     self.finish_reason = event.reason
                     self.close("incomplete" if event.reason in INCOMPLETE else "completed")
@@ -154,6 +163,8 @@ class Output:
     def _native(self, value: Any) -> None:
         """An item of this format, or the head of one whose content follows as events."""
         kind = value.get("type") if isinstance(value, dict) else None
+        if not isinstance(kind, str):
+            return
         if kind in _HEADS:
             if self._head.get("type") == "message":
                 self._open_message()  # One without content.
@@ -161,9 +172,27 @@ class Output:
         elif kind == "annotation":
             if self._message is not None and self._message.has_text:
                 self._message.note(value["annotation"])
-        elif kind is not None:
+        elif kind == "part" and isinstance(value.get("part"), dict):
+            self._open_message().add(value["part"])
+        elif kind == "reasoning" and "more" in value:
+            if self._reasoning is not None:
+                self._reasoning.value |= value["more"]
+        elif (index := self._running.pop(str(value.get("id")), None)) is not None:
+            self.items[index] = value
+            self._say("response.output_item.done", output_index=index, item=value)
+        else:
             self._has_image = self._has_image or kind == "image_generation_call"
             self._whole(value)
+
+    def _work(self, value: dict[str, Any]) -> None:
+        """A tool that the provider runs: how its item begins, and how it gets on, as it came."""
+        if value["type"] == BEGUN:
+            self._close_text("completed")
+            self._has_image = self._has_image or value["item"].get("type") == "image_generation_call"
+            self._begin(value["item"], lambda place: self._running.update({value["at"]: place}))
+        elif (index := self._running.get(value["at"])) is not None:
+            fields = {name: item for name, item in value["event"].items() if name != "type"}
+            self._say(value["event"]["type"], **fields, output_index=index)
 
     def _whole(self, value: dict[str, Any]) -> None:
         self._close_text("completed")
@@ -239,6 +268,16 @@ class _Message:
             "response.output_text.annotation.added", **self._where(), annotation_index=len(notes) - 1, annotation=note
         )
 
+    def add(self, part: dict[str, Any]) -> None:
+        """A part that only this format has, or what else it says of the open one."""
+        if self._part is not None and self._part["type"] == part.get("type"):
+            self._part.update({name: value for name, value in part.items() if name not in self._part})
+            return
+        self._end_part()
+        self.value["content"].append(part)
+        for kind in ("added", "done"):
+            self._say(f"response.content_part.{kind}", **self._where(), part=part)
+
     def close(self, status: str, say: Say) -> None:
         self._say = say
         self._end_part()
@@ -311,5 +350,5 @@ def _list(value: Raw | None) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _nothing(kind: str, **fields: Any) -> None:
+def _nothing(kind: str, /, **fields: Any) -> None:
     """What an answer that failed says about its items."""

@@ -19,12 +19,16 @@ from tollway.domain.events import (
     ToolCallDelta,
     UsageReported,
 )
+from tollway.wire.native_fields import of_format, rest
 from tollway.wire.openai_responses.notes import logprobs_to_chat, to_chat
-from tollway.wire.openai_responses.usage import read_usage
+from tollway.wire.openai_responses.usage import read_usage, usage_rest
 from tollway.wire.provider_errors import failed_value
 from tollway.wire.retry_hints import retry_after_s
 
 ITEMS_MAX = 4096
+BEGUN, PROGRESS = "tollway:begun", "tollway:progress"
+"""Types of passing NativeDeltas: how an item began which the provider works on, and an event about it; `at` is its id.
+The item itself follows when it is done."""
 REASONING_FORMAT = "openai-responses-v1"
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that the caller executes, and where their arguments are."""
@@ -33,7 +37,30 @@ _ENCODER = msgspec.json.Encoder()
 _CONTENT = frozenset({"role", "content", "status", "name", "arguments", "input", "call_id"})
 """What a message or a call says in events; the rest of it goes ahead as its head."""
 _REASONS = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
-_AT_THE_END = ("moderation", "content_filters")
+_OURS = frozenset(
+    {
+        "id",
+        "object",
+        "created_at",
+        "model",
+        "output",
+        "status",
+        "error",
+        "incomplete_details",
+        "usage",
+        "user",
+        "store",
+        "background",
+        "previous_response_id",
+        "conversation",
+    }
+)
+"""Fields of a response that we say ourselves, whatever the provider says."""
+_PART = {
+    "output_text": frozenset({"type", "text", "annotations", "logprobs"}),
+    "refusal": frozenset({"type", "refusal"}),
+}
+_REASONING = frozenset({"type", "id", "status", "summary", "content", "encrypted_content"})
 _PENDING = frozenset({"queued", "in_progress"})
 _CALLERS_FAULT = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_download", "bio_policy", "misalignment")
 
@@ -41,13 +68,17 @@ _CALLERS_FAULT = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_dow
 class _Item:
     """An output item of which something has come."""
 
-    __slots__ = ("call", "details", "head", "id", "kind", "notes", "said", "starts")
+    __slots__ = ("begun", "call", "details", "head", "id", "kind", "notes", "said", "starts", "told")
 
     def __init__(self, item: dict[str, Any]) -> None:
-        self.kind = item.get("type")
+        self.kind = _text(item.get("type"))
         self.id = item.get("id") if isinstance(item.get("id"), str) else None
         self.head: dict[str, Any] | None = None
-        if self.kind == "message" or self.kind in CALLS:
+        self.begun: dict[str, Any] | None = None  # How an item began that only this format can say.
+        self.told = False  # Whether that has gone out.
+        if self.kind not in ("message", "reasoning") and self.kind not in CALLS:
+            self.begun = item
+        elif self.kind != "reasoning":
             self.head = {name: value for name, value in item.items() if name not in _CONTENT and value is not None}
         self.call: int | None = None
         self.details: dict[tuple[str, int], int] = {}
@@ -149,6 +180,22 @@ class AnswerReader:
         _grow(item, "arguments", 0, text)
         events.append(ToolCallDelta(item.call or 0, arguments=text, custom=item.kind == "custom_tool_call"))
 
+    def is_running(self, index: int) -> bool:
+        """Whether an item is begun and not done that only this format can say, such as a search of the provider's."""
+        item = self._items.get(index)
+        return item is not None and item.begun is not None and item.id is not None and index not in self._done
+
+    def progress(self, index: int, value: Any, events: list[Event]) -> None:
+        """An event that tells how such an item gets on; how it began goes out with the first."""
+        item = self._items[index]
+        if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+            return
+        if not item.told:
+            item.told = True
+            events.append(_native({"type": BEGUN, "at": item.id, "item": item.begun}, passing=True))
+        said = {name: each for name, each in value.items() if name not in ("sequence_number", "output_index")}
+        events.append(_native({"type": PROGRESS, "at": item.id, "event": said}, passing=True))
+
     def whole(self, index: int, value: Any, events: list[Event]) -> None:
         """An item that is complete: what its pieces have not said."""
         if not isinstance(value, dict) or index in self._done:
@@ -172,7 +219,7 @@ class AnswerReader:
                 self._searches += item.kind == "web_search_call" and _searches(value)
                 if item.kind == "image_generation_call" and (image := _image(value)) is not None:
                     events.append(ExtraDelta(images=Raw(_ENCODER.encode([image]))))
-                events.append(_native(value))
+                events.append(_native({**value, "id": item.id} if item.told else value))
 
     def finish(self, response: Any, status: str | None, events: list[Event]) -> None:
         """The response object of the end: items that have not come yet, how it ended, and usage."""
@@ -180,7 +227,7 @@ class AnswerReader:
         self.start(response, events)
         output = response.get("output")
         for index, item in enumerate(output if isinstance(output, list) else ()):
-            if index not in self._done and not (isinstance(item, dict) and item.get("id") in self._done_ids):
+            if index not in self._done and not (isinstance(item, dict) and _text(item.get("id")) in self._done_ids):
                 self.whole(index, item, events)
         status = _text(response.get("status")) or status or "completed"
         usage = read_usage(response.get("usage"), web_searches=self._web_searches(response))
@@ -192,9 +239,13 @@ class AnswerReader:
         if status not in _PENDING:
             self.finished = True
             reason, native = self._reason(status, response)
-            events.append(Finished(reason, native, details=_at_the_end(response)))
+            events.append(Finished(reason, native))
         if usage is not None:
             events.append(UsageReported(usage))
+        counts = usage_rest(response.get("usage"))
+        fields = {**rest(response, _OURS), **({"usage": counts} if counts else {})}
+        if (besides := of_format(WireFormat.OPENAI_RESPONSES, fields)) is not None:
+            events.append(besides)
 
     def _reason(self, status: str, response: dict[str, Any]) -> tuple[str, str]:
         if status == "incomplete":
@@ -235,6 +286,11 @@ class AnswerReader:
 
     def _whole_message(self, index: int, item: _Item, value: dict[str, Any], events: list[Event]) -> None:
         for place, part in _parts(value.get("content")):
+            known = _PART.get(str(part.get("type")))
+            if known is None and "text" not in part:
+                self._flush(item, events)
+                events.append(_native({"type": "part", "part": part}))
+                continue
             if part.get("type") == "refusal":
                 said = item.said.get(("refusal", place), 0)
                 self.refusal(index, place, (_text(part.get("refusal")) or "")[said:], events)
@@ -246,6 +302,8 @@ class AnswerReader:
             notes = part.get("annotations")
             for note in notes[item.notes.get(place, 0) :] if isinstance(notes, list) else ():
                 self.note(index, place, note, events)
+            if known is not None and (more := rest(part, known)):
+                events.append(_native({"type": "part", "part": {"type": part["type"], **more}}))
         self._flush(item, events)
 
     def _whole_reasoning(self, index: int, item: _Item, value: dict[str, Any], events: list[Event]) -> None:
@@ -260,6 +318,9 @@ class AnswerReader:
             events.append(ReasoningDelta(details=(Raw(_ENCODER.encode(detail)),)))
         elif not item.said:
             events.append(_native(value))
+            return
+        if more := rest(value, _REASONING):
+            events.append(_native({"type": "reasoning", "more": more}))
 
 
 def failure(error: Any, otherwise: str) -> Failed:
@@ -277,8 +338,8 @@ def _grow(item: _Item, kind: str, part: int, text: str) -> None:
     item.said[kind, part] = item.said.get((kind, part), 0) + len(text)
 
 
-def _native(value: dict[str, Any]) -> NativeDelta:
-    return NativeDelta(WireFormat.OPENAI_RESPONSES, Raw(_ENCODER.encode(value)))
+def _native(value: dict[str, Any], *, passing: bool = False) -> NativeDelta:
+    return NativeDelta(WireFormat.OPENAI_RESPONSES, Raw(_ENCODER.encode(value)), passing=passing)
 
 
 def _mark(item_id: str | None, place: int) -> dict[str, Any]:
@@ -314,8 +375,3 @@ def _searches(value: dict[str, Any]) -> int:
     """Only searches are billed, pages that it opens are not (OpenAI's price list)."""
     action = value.get("action")
     return int(not isinstance(action, dict) or action.get("type") in (None, "search"))
-
-
-def _at_the_end(response: dict[str, Any]) -> Raw | None:
-    said = {name: response[name] for name in _AT_THE_END if response.get(name)}
-    return Raw(_ENCODER.encode(said)) if said else None

@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from tollway.domain.chat import ChatRequest, Message, Reasoning, SystemMessage, Tool, UserMessage
 from tollway.domain.quirks import Quirks
+from tollway.wire.efforts import efforts_of, nearest
+from tollway.wire.named import named
 from tollway.wire.never_forwarded import NEVER
 from tollway.wire.openai_responses.flat_tools import write_choice, write_format, write_tools
 from tollway.wire.openai_responses.history import InputWriter
 from tollway.wire.openai_responses.items import AS_TEXT, INSTRUCTIONS
-from tollway.wire.reasoning_budget import effort_of
+from tollway.wire.reasoning_budget import effort_of, wish_of
+from tollway.wire.structured_output import in_words, told, way_of
 
 SEALED = "reasoning.encrypted_content"
 LOGPROBS = "message.output_text.logprobs"
@@ -44,13 +47,15 @@ def encode_request(
     endpoint's `supported_parameters` (empty: unknown, all are sent). `user_id` is a hash: the caller's `user` never
     leaves. What only this format knows goes along only where the request came in it (`same_format`).
     """
+    if way_of(request, parameters, quirks) in ("words", "json_object"):
+        request = _with_words(request)
     extra = request.extra if same_format else {}
     body: dict[str, Any] = {"model": upstream_model}
     _write_input(body, request, same_format, quirks)
     _write_parameters(body, request, parameters, same_format)
     _write_text(body, request, parameters, extra)
     _write_tools(body, request, parameters, same_format)
-    asked = _reasoning(request, parameters, quirks, same_format)
+    asked = _reasoning(request, upstream_model, parameters, quirks, same_format)
     if asked or "reasoning" in extra:
         body["reasoning"] = {**asked, **_leftover(extra, "reasoning")}
     if include := _include(request, parameters, extra, asked, same_format):
@@ -93,7 +98,7 @@ def _write_input(body: dict[str, Any], request: ChatRequest, same: bool, quirks:
 
 
 def _plain(message: SystemMessage) -> str | None:
-    content = message.content
+    content = named(message.name, message.content)
     if isinstance(content, str):
         return content
     texts = [getattr(part, "text", None) for part in content]
@@ -113,6 +118,13 @@ def _write_parameters(body: dict[str, Any], request: ChatRequest, parameters: fr
         body["top_logprobs"] = request.top_logprobs
 
 
+def _with_words(request: ChatRequest) -> ChatRequest:
+    form = request.response_format
+    if form is None:
+        return request
+    return replace(request, response_format=None, messages=told(in_words(form), request.messages))
+
+
 def _write_text(body: dict[str, Any], request: ChatRequest, parameters: frozenset[str], extra: dict[str, Raw]) -> None:
     text: dict[str, Any] = {}
     form = request.response_format
@@ -121,7 +133,9 @@ def _write_text(body: dict[str, Any], request: ChatRequest, parameters: frozense
         if written is not None:
             text["format"] = written
     if request.verbosity is not None and _lists(parameters, "verbosity"):
-        text["verbosity"] = request.verbosity
+        # OpenAI's last word is "high"; those above are Claude's.
+        wordy = request.verbosity
+        text["verbosity"] = "high" if wordy in ("xhigh", "max") else wordy
     text.update(_leftover(extra, "text"))
     if text:
         body["text"] = text
@@ -164,25 +178,31 @@ def _web_search(options: dict[str, Any]) -> dict[str, Any]:
     return tool
 
 
-def _reasoning(request: ChatRequest, parameters: frozenset[str], quirks: Quirks, same: bool) -> dict[str, Any]:
+def _reasoning(
+    request: ChatRequest, model: str, parameters: frozenset[str], quirks: Quirks, same: bool
+) -> dict[str, Any]:
     """`reasoning` as this format has it, or nothing where the caller did not ask or the endpoint does not reason."""
-    if not (request.reasoning or request.reasoning_effort or request.include_reasoning is not None):
-        return {}
-    if not _lists(parameters, *_REASONING):
+    wish = wish_of(request)
+    if wish is None or not _lists(parameters, *_REASONING):
         return {}
     asked = request.reasoning or Reasoning()
-    effort = asked.effort or request.reasoning_effort
-    hidden = asked.exclude or request.include_reasoning is False
     if quirks.reasoning_style == "object":
+        effort = asked.effort or request.reasoning_effort
         written = msgspec.to_builtins(replace(asked, effort=effort, exclude=None))
         return dict(written)
-    if effort is None and asked.max_tokens is not None and request.output_limit is not None:
-        # Effort-only models get an effort derived from the budget (OPENROUTER.md 9.1).
-        effort = effort_of(asked.max_tokens, request.output_limit)
-    elif effort is None and asked.enabled is not None:
-        effort = "medium" if asked.enabled else "none"
+    effort = wish.effort
+    if effort is None and wish.budget is not None:
+        effort = effort_of(wish.budget, request.output_limit)
+    if effort is not None and not same:
+        effort = nearest(effort, quirks.efforts or efforts_of(model))
     summary = asked.summary
-    if summary is None and not same and not hidden and effort != "none" and "reasoning_summary" not in quirks.drop:
+    if (
+        summary is None
+        and not same
+        and not wish.hidden
+        and wish.on is not False
+        and "reasoning_summary" not in quirks.drop
+    ):
         # Elsewhere reasoning is shown where it is asked for; here only on request.
         summary = "auto"
     values = {"effort": effort, "summary": summary, "context": asked.context, "mode": asked.mode}
@@ -217,5 +237,10 @@ def _leftover(extra: dict[str, Raw], name: str) -> dict[str, Any]:
 def _with_quirks(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     names = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
     dropped = {names.get(name, name) for name in quirks.drop} - {"model", "input"}
-    renamed = {names.get(name, name): theirs for name, theirs in quirks.rename.items() if names.get(name, name) in body}
+    renamed = {
+        names.get(name, name): theirs
+        for name, theirs in quirks.rename.items()
+        # Which of the chat format's two names for the limit it wants is nothing to this one: it has a name of its own.
+        if names.get(name, name) in body and theirs not in names
+    }
     return {renamed.get(name, name): value for name, value in body.items() if name not in dropped}

@@ -42,7 +42,8 @@ class EventDecoder:
     """`feed` the bytes of an answer as they come; `end` when they end.
 
     After `Failed` nothing more comes, and nothing is read behind the event that ends a response. Types that we do not
-    know are skipped: what they announce comes with the item that is done.
+    know are carried where they tell how a tool gets on that the provider runs, else skipped: what they announce comes
+    with the item that is done.
     """
 
     __slots__ = ("_failed", "_head", "_reader", "_sse", "malformed", "saw_done")
@@ -107,9 +108,9 @@ class EventDecoder:
             self.saw_done = status != "failed"
             self._reader.finish(body.response, status, events)
         else:
-            self._take_piece(kind, body, events)
+            self._take_piece(kind, body, data, events)
 
-    def _take_piece(self, kind: str, body: StreamEvent, events: list[Event]) -> None:
+    def _take_piece(self, kind: str, body: StreamEvent, data: bytes, events: list[Event]) -> None:
         reader, index = self._reader, body.output_index
         match kind.removeprefix("response."):
             case "output_text.delta":
@@ -130,6 +131,8 @@ class EventDecoder:
                 reader.whole(index, body.item, events)
             case "created" | "in_progress" | "queued":
                 reader.start(body.response, events)
+            case _ if reader.is_running(index):
+                reader.progress(index, msgspec.json.decode(data.decode("utf-8", "replace")), events)
             case _:
                 pass
 

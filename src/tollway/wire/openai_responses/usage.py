@@ -4,6 +4,7 @@ from typing import Any
 
 from tollway.domain.generation import Usage
 from tollway.domain.money import Nanodollars, nanodollars_to_text
+from tollway.wire.native_fields import rest
 
 TOKENS_MAX = 100_000_000
 """A count beyond it is nonsense, as is one that is no whole number (FAULTS.md U-34)."""
@@ -34,6 +35,14 @@ def read_usage(value: Any, *, web_searches: int = 0) -> Usage | None:
     )
 
 
+def usage_rest(value: Any) -> dict[str, Any]:
+    """What a usage object says beside the counters that `usage_json` writes. What we cost is for us to say."""
+    return rest(value, _WRITTEN) if isinstance(value, dict) else {}
+
+
+_WRITTEN = frozenset({"input_tokens", "output_tokens", "total_tokens", "cost", "cost_details", "is_byok"})
+
+
 def usage_json(
     usage: Usage,
     *,
@@ -43,16 +52,19 @@ def usage_json(
     is_byok: bool = False,
 ) -> bytes:
     """OpenRouter's usage object of a response (OPENROUTER.md 6.2): money as exact JSON numbers, in USD."""
+    searched, heard = usage.web_searches, usage.audio_prompt
+    searches = f',"server_tool_use_details":{{"web_search_requests":{searched}}}' if searched else ""
+    sound = f',"audio_tokens":{heard}' if heard else ""
     return (
         f'{{"input_tokens":{usage.prompt},'
-        f'"input_tokens_details":{{"cached_tokens":{usage.cache_read},"cache_write_tokens":{usage.cache_write}}},'
+        f'"input_tokens_details":{{"cached_tokens":{usage.cache_read},"cache_write_tokens":{usage.cache_write}{sound}}},'
         f'"output_tokens":{usage.completion},'
         f'"output_tokens_details":{{"reasoning_tokens":{usage.reasoning}}},'
         f'"total_tokens":{usage.prompt + usage.completion},'
         f'"cost":{nanodollars_to_text(cost)},"is_byok":{"true" if is_byok else "false"},'
         f'"cost_details":{{"upstream_inference_cost":{nanodollars_to_text(prompt_cost + completion_cost)},'
         f'"upstream_inference_input_cost":{nanodollars_to_text(prompt_cost)},'
-        f'"upstream_inference_output_cost":{nanodollars_to_text(completion_cost)}}}}}'
+        f'"upstream_inference_output_cost":{nanodollars_to_text(completion_cost)}}}{searches}}}'
     ).encode()
 
 

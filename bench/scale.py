@@ -1,0 +1,121 @@
+"""Records at scale: a database of millions of generations, and how long the activity page and the lists take of it."""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import apsw
+
+from tollway.storage.generations import Wanted, list_generations
+from tollway.storage.migrate import migrate
+from tollway.storage.sqlite import SqliteDatabase
+from tollway.storage.usage_days import DAY_MS, usage_by_day
+
+ROWS, DAYS, KEYS, MODELS, PROVIDERS = 5_000_000, 31, 50, 20, 2
+BAR_MS = 200
+TODAY = 20_000
+RUNS = 7
+
+_RECORD = """
+'{"id":"gen-' || n || '","workspace_id":"home","key_id":"key-' || (n % :keys) || '","created_ms":' || at
+|| ',"model":"author/model-' || (n / 7 % :models) || '","api_type":"completions","origin":"/api/v1/chat/completions",'
+|| '"streamed":true,"cancelled":false,"finish_reason":"stop","native_finish_reason":"stop","endpoint_id":null,'
+|| '"provider":null,"price_id":1,"usage":{"prompt":900,"completion":200},"cost":0,"absorbed":0,"cache_discount":0,'
+|| '"latency_ms":500,"generation_ms":2000,"attempts":[]}'
+"""
+_FILL = f"""
+WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last),
+placed AS (
+    SELECT n, (:today - :days + 1) * :day_ms + CAST(1.0 * n * :days * :day_ms / :rows AS INTEGER) AS at FROM numbers
+)
+INSERT INTO generations (id, workspace_id, key_id, created_ms, model, endpoint_id, finish_reason, cost, absorbed,
+    prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, record)
+SELECT 'gen-' || n, 'home', 'key-' || (n % :keys), at, 'author/model-' || (n / 7 % :models),
+    'provider-' || (n / 3 % :providers) || ':model-' || (n / 7 % :models),
+    CASE WHEN n % 100 = 0 THEN 'error' ELSE 'stop' END, 1000 + n % 977, 0, 900, 200, 50, 300, {_RECORD}
+FROM placed
+"""  # noqa: S608 (constants)
+_SUM = """
+INSERT INTO usage_days (day, workspace_id, key_id, model, endpoint_id, app_id, requests, errors, prompt_tokens,
+    completion_tokens, reasoning_tokens, cached_tokens, cost)
+SELECT created_ms / 86400000, workspace_id, key_id, model, endpoint_id, app_id, COUNT(*),
+    SUM(CASE WHEN finish_reason = 'error' THEN 1 ELSE 0 END), SUM(prompt_tokens), SUM(completion_tokens),
+    SUM(reasoning_tokens), SUM(cached_tokens), SUM(cost)
+FROM generations GROUP BY 1, 2, 3, 4, 5, 6
+"""
+
+
+def fill(path: Path, rows: int) -> None:
+    """One workspace's month: the rows go in by SQL, as no server could make them in the time."""
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA synchronous = OFF")
+    named = {
+        "days": DAYS, "day_ms": DAY_MS, "today": TODAY, "rows": rows, "keys": KEYS, "models": MODELS,
+        "providers": PROVIDERS,
+    }  # fmt: skip
+    for first in range(0, rows, 100_000):
+        with connection:
+            connection.execute(_FILL, {**named, "first": first, "last": min(rows, first + 100_000)})
+    with connection:
+        connection.execute(_SUM)
+    connection.close()
+
+
+async def measure(path: Path) -> dict[str, float]:
+    """Milliseconds, the median of some runs: what a page asks, through the same functions as the server's."""
+    database = SqliteDatabase(path)
+    month = range(TODAY - 30, TODAY)
+
+    async def timed(ask: Callable[[], Awaitable[object]]) -> float:
+        took = []
+        for _ in range(RUNS):
+            began = time.perf_counter()
+            assert await ask()
+            took.append(1_000 * (time.perf_counter() - began))
+        return round(statistics.median(took), 1)
+
+    try:
+        return {
+            "activity_ms": await timed(lambda: usage_by_day(database, "home", month)),
+            "activity_of_a_key_ms": await timed(lambda: usage_by_day(database, "home", month, key_id="key-7")),
+            "page_ms": await timed(lambda: list_generations(database, Wanted("home"), None, 50)),
+            "page_of_a_key_ms": await timed(
+                lambda: list_generations(database, Wanted("home", key_id="key-7"), None, 50)
+            ),
+            "failed_ms": await timed(lambda: list_generations(database, Wanted("home", failed=True), None, 50)),
+        }
+    finally:
+        await database.close()
+
+
+async def scale(folder: Path, rows: int) -> dict[str, float]:
+    """Fills a new database and measures."""
+    path = folder / "tollway.db"
+    database = SqliteDatabase(path)
+    await migrate(database)
+    await database.close()
+    began = time.perf_counter()
+    fill(path, rows)
+    return {"rows": rows, "fill_s": round(time.perf_counter() - began, 1), **await measure(path)}
+
+
+def main() -> int:
+    """1 where anything that a page asks takes longer than the bar."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--dir", type=Path, help="where there is room for about 1 KB a row")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.dir) as folder:
+        found = asyncio.run(scale(Path(folder), chosen.rows))
+    sys.stdout.write(json.dumps(found) + "\n")
+    return int(any(took > BAR_MS for name, took in found.items() if name.endswith("_ms")))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,231 @@
+"""Keys by name: made, changed and deleted by those who may, seen at once by whoever has them in memory."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
+
+from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
+from tollway.domain.identity import Key, KeyKind, LimitReset
+from tollway.domain.money import Nanodollars, nanodollars_from_text
+from tollway.domain.people import Actor, Right
+from tollway.gateway.books import Books
+from tollway.identity.audit_log import AuditLog
+from tollway.identity.keys import PREFIXES, PROVISIONING_PREFIX, issue_key
+from tollway.storage import keys
+from tollway.storage.database import Database, Statement
+from tollway.storage.members import find_workspace
+
+PAGE = 100
+"""Keys in an answer; `offset` asks for more."""
+RPM_MAX = 10**9
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class NewKey(Struct):
+    """`POST /keys` (OPENROUTER.md 8.2). `kind`, `prefix` and `rpm` are ours."""
+
+    name: Name
+    limit: Decimal | None = None
+    limit_reset: LimitReset | None = None
+    include_byok_in_limit: bool = False
+    expires_at: datetime | None = None
+    creator_user_id: str | None = None
+    workspace_id: str | None = None
+    kind: KeyKind = KeyKind.INFERENCE
+    prefix: str | None = None
+    rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | None = None
+
+
+class ChangedKey(Struct):
+    """`PATCH /keys/{hash}`: what is left out stays, null takes a limit away."""
+
+    name: Name | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    limit: Decimal | UnsetType | None = UNSET
+    limit_reset: LimitReset | UnsetType | None = UNSET
+    include_byok_in_limit: bool | UnsetType = UNSET
+    expires_at: datetime | UnsetType | None = UNSET
+    rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | UnsetType | None = UNSET
+
+
+Also = Callable[[Key], Sequence[Statement]]
+
+
+def _nothing(_: Key) -> Sequence[Statement]:
+    return ()
+
+
+class KeyDesk:
+    """What may be done to keys, and by whom: a member to their own, those who manage a workspace to all of it."""
+
+    def __init__(
+        self, database: Database, books: Books, audit: AuditLog, pepper: bytes, forget: Callable[[bytes], None]
+    ) -> None:
+        self._database = database
+        self._books = books
+        self._audit = audit
+        self._pepper = pepper
+        self._forget = forget
+
+    async def list(self, actor: Actor, workspace_id: str | None, *, disabled: bool, offset: int) -> list[Key]:
+        """The newest first; who does not manage the workspace sees their own."""
+        workspace_id = actor.workspace(workspace_id, Right.USE)
+        creator = None if actor.may(Right.MANAGE, workspace_id) else _user_id(actor)
+        return await keys.keys_of_workspace(
+            self._database, workspace_id, creator=creator, disabled=disabled, offset=offset, limit=PAGE
+        )
+
+    async def find(self, actor: Actor, key_id: str) -> Key:
+        """NotFound: there is none, or it is not the actor's to see, which is the same."""
+        key = await keys.find_key(self._database, key_id)
+        if key is None or not self._may(actor, key):
+            raise NotFound("There is no such key.")
+        return key
+
+    async def create(self, actor: Actor, ask: NewKey, now_ms: int, also: Also = _nothing) -> tuple[Key, str]:
+        """The key and its secret, which is returned here and never again.
+
+        What `also` makes of the key is written with it. ConflictError: that was refused, and there is no key.
+        """
+        key, secret = await self._issue(actor, ask, now_ms)
+        await self._audit.write(
+            actor, "key.created", key.id, keys.new_key(key), *also(key),
+            now_ms=now_ms, workspace_id=key.workspace_id, label=key.label,
+        )  # fmt: skip
+        return key, secret
+
+    async def check(self, actor: Actor, ask: NewKey, now_ms: int) -> str:
+        """Raises what `create` would, and makes nothing; -> the workspace that is meant."""
+        key, _ = await self._issue(actor, ask, now_ms)
+        return key.workspace_id
+
+    async def _issue(self, actor: Actor, ask: NewKey, now_ms: int) -> tuple[Key, str]:
+        workspace_id = actor.workspace(ask.workspace_id, Right.USE)
+        if ask.kind is KeyKind.PROVISIONING:
+            if actor.key_id is not None:
+                raise Forbidden("A provisioning key can't make another one; do it on the site.")
+            actor.require(Right.MANAGE, workspace_id)
+        if await find_workspace(self._database, workspace_id) is None:
+            raise NotFound("There is no such workspace.")
+        limit = checked_limit(ask.limit)
+        if limit is None and ask.limit_reset is not None:
+            raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+        return issue_key(
+            workspace_id=workspace_id,
+            name=ask.name,
+            pepper=self._pepper,
+            now_ms=now_ms,
+            limit=limit,
+            limit_reset=ask.limit_reset,
+            rpm=ask.rpm,
+            expires_ms=_expires_ms(ask.expires_at, now_ms),
+            prefix=_prefix(ask),
+            kind=ask.kind,
+            creator_user_id=self._creator(actor, ask.creator_user_id),
+            include_byok=ask.include_byok_in_limit,
+        )
+
+    async def change(self, actor: Actor, key_id: str, ask: ChangedKey, now_ms: int) -> Key:
+        """The next request sees it; requests under way go on unless the key was disabled: then they end."""
+        key = await self.find(actor, key_id)
+        changes = {name: value for name, value in structs.asdict(ask).items() if value is not UNSET}
+        if "include_byok_in_limit" in changes:
+            changes["include_byok"] = changes.pop("include_byok_in_limit")
+        if "limit" in changes:
+            changes["limit"] = checked_limit(changes["limit"])
+        if "expires_at" in changes:
+            changes["expires_ms"] = _expires_ms(changes.pop("expires_at"), now_ms)
+        new = structs.replace(key, **changes, updated_ms=now_ms)
+        if new.limit is None and new.limit_reset is not None:
+            if "limit_reset" in changes and changes["limit_reset"] is not None:
+                raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+            new = structs.replace(new, limit_reset=None)
+        await self._audit.write(
+            actor, "key.changed", key.id, keys.set_key(new),
+            now_ms=now_ms, workspace_id=key.workspace_id, fields=sorted(changes),
+        )  # fmt: skip
+        await self._books.change(key, new)
+        if new.disabled:
+            self._end(key)
+        else:
+            self._forget(key.digest)
+            self._books.restore(key.id)
+        return new
+
+    async def delete(self, actor: Actor, key_id: str, now_ms: int) -> None:
+        """Refused from now on; its records and what it spent stay."""
+        key = await self.find(actor, key_id)
+        await self._audit.write(
+            actor, "key.deleted", key.id, keys.delete_key(key.id, now_ms), now_ms=now_ms, workspace_id=key.workspace_id
+        )
+        self._end(key)
+
+    async def revoke(self, key_id: str, reason: str, now_ms: int) -> None:
+        """As `delete`, by nobody's wish: its secret may be in wrong hands. Nothing happens if it is gone."""
+        if (key := await keys.find_key(self._database, key_id)) is None:
+            return
+        await self._audit.write(
+            Actor("tollway", {}), "key.revoked", key.id, keys.delete_key(key.id, now_ms),
+            now_ms=now_ms, workspace_id=key.workspace_id, reason=reason,
+        )  # fmt: skip
+        self._end(key)
+
+    def _end(self, key: Key) -> None:
+        """No request is let in any more, and those under way end."""
+        self._forget(key.digest)
+        self._books.revoke(key.id)
+
+    def _may(self, actor: Actor, key: Key) -> bool:
+        if actor.may(Right.MANAGE, key.workspace_id):
+            return True
+        own = actor.user is not None and key.creator_user_id == actor.user.id
+        return own and actor.may(Right.USE, key.workspace_id)
+
+    def _creator(self, actor: Actor, wanted: str | None) -> str | None:
+        """For whom the key is: the actor, unless an admin names another member. Forbidden: somebody else's name."""
+        own = actor.user.id if actor.user else None
+        if wanted is None or wanted == own:
+            return own
+        raise Forbidden("creator_user_id: a key can be made in one's own name only.")
+
+
+def _user_id(actor: Actor) -> str:
+    return actor.user.id if actor.user else ""
+
+
+def checked_limit(amount: Decimal | None, name: str = "limit") -> Nanodollars | None:
+    """An amount in USD. InvalidRequest: it is none, or below 0."""
+    if amount is None:
+        return None
+    if not amount.is_finite() or not -30 < amount.adjusted() < 30:  # written out, it would fill the memory
+        raise InvalidRequest(f"{name}: an amount in USD, please", param=name)
+    try:
+        limit = nanodollars_from_text(format(amount, "f"))
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}", param=name) from None
+    if limit < 0:
+        raise InvalidRequest(f"{name}: must be 0 or more", param=name)
+    return limit
+
+
+def _expires_ms(at: datetime | None, now_ms: int) -> int | None:
+    if at is None:
+        return None
+    if at.tzinfo is None:
+        raise InvalidRequest("expires_at: say which time zone, e.g. 2027-01-31T00:00:00Z", param="expires_at")
+    expires_ms = int(at.astimezone(UTC).timestamp() * 1000)
+    if expires_ms <= now_ms:
+        raise InvalidRequest(f"expires_at: {at.isoformat()} is over", param="expires_at")
+    return expires_ms
+
+
+def _prefix(ask: NewKey) -> str:
+    if ask.kind is KeyKind.PROVISIONING:
+        return PROVISIONING_PREFIX
+    prefix = ask.prefix or PREFIXES[0]
+    if prefix not in PREFIXES or prefix == PROVISIONING_PREFIX:
+        raise InvalidRequest(f"prefix: one of {', '.join(each for each in PREFIXES if each != PROVISIONING_PREFIX)}")
+    return prefix

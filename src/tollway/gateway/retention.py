@@ -1,0 +1,40 @@
+"""Retention: records of finished requests are dropped after `records.keep_days`; what the ledger needs stays."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from tollway.storage.database import Database, StorageError
+from tollway.storage.generations import drop_records
+from tollway.storage.usage_days import DAY_MS
+from tollway.storage.workspaces import list_settings
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 3_600.0
+AT_ONCE = 200
+"""Few, and with a pause: captures wait for the same writer."""
+PAUSE_S = 0.05
+
+
+async def keep_records(database: Database, days: int, now_ms: Callable[[], int]) -> None:
+    """Each hour, for ever. A start looks at everything once, later rounds only at what became old since."""
+    done: dict[str, int] = {}
+    while True:
+        try:
+            await drop_old(database, now_ms() - days * DAY_MS, done)
+        except StorageError as error:
+            log.warning("could not drop old records", error=str(error))
+        await asyncio.sleep(EVERY_S)
+
+
+async def drop_old(database: Database, before_ms: int, done: dict[str, int]) -> None:
+    """Drops what was made before. `done`: until when nothing is left, by workspace; brought up to date."""
+    for workspace_id, _ in await list_settings(database):
+        from_ms: int | None = done.get(workspace_id, 0)
+        while from_ms is not None:
+            done[workspace_id] = from_ms
+            from_ms = await drop_records(database, workspace_id, from_ms, before_ms, AT_ONCE)
+            await asyncio.sleep(PAUSE_S)
+        done[workspace_id] = before_ms

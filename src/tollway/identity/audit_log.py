@@ -1,0 +1,52 @@
+"""Writing the audit log: one entry after the other, whoever asks at once."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from tollway.domain.people import Actor
+from tollway.storage.audit_log import AuditEntry, chained, last_entry, new_entry
+from tollway.storage.database import Database, NewRows, Row, Statement
+
+
+class AuditLog:
+    """One process writes it (MONEY.md, Leases), so that the end of the chain can be kept in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = asyncio.Lock()
+        self._last: AuditEntry | None = None
+
+    async def write(
+        self,
+        actor: Actor,
+        action: str,
+        target: str,
+        *changes: Statement | NewRows,
+        now_ms: int,
+        workspace_id: str | None = None,
+        **details: Any,
+    ) -> list[list[Row]]:
+        """Makes the changes and says so, in one transaction: either both are there afterwards, or neither.
+
+        -> what each change returned. ConflictError, StorageError: as `Database.write`.
+        """
+        async with self._lock:
+            last = self._last or await last_entry(self._database)
+            entry = AuditEntry(
+                number=last.number + 1 if last else 1,
+                created_ms=now_ms,
+                actor=actor.name,
+                action=action,
+                workspace_id=workspace_id,
+                target=target,
+                details=msgspec.json.encode(details).decode(),
+                chain="",
+            )
+            entry = structs.replace(entry, chain=chained(last.chain if last else "", entry))
+            self._last = None  # a write whose outcome is unknown: read again what is there
+            rows = await self._database.write(*changes, new_entry(entry))
+            self._last = entry
+            return rows[:-1]

@@ -1,0 +1,223 @@
+"""How people come in: the first admin's setup, signing up and in, invitations, passwords; and how they leave."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec import Struct
+
+from tollway.domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from tollway.domain.money import Nanodollars
+from tollway.domain.people import Actor, Member, Role, SignUp, User, Workspace
+from tollway.identity.audit_log import AuditLog
+from tollway.identity.ids import new_id
+from tollway.identity.keys import digest_of
+from tollway.identity.passwords import Passwords
+from tollway.identity.sessions import Sessions, new_token
+from tollway.storage.database import ConflictError, Database, Statement
+from tollway.storage.members import new_workspace, set_member
+from tollway.storage.one_time_links import Purpose, drop_links, new_link, take_link
+from tollway.storage.users import (
+    find_user,
+    find_user_with_password,
+    has_admin,
+    new_user,
+    set_password,
+)
+
+HOUR_MS = 3_600_000
+SETUP_MS, INVITATION_MS, PASSWORD_MS = HOUR_MS, 7 * 24 * HOUR_MS, HOUR_MS
+EMAIL_MAX = 254
+_EMAIL = re.compile(r"[^@\s<>\"',;:\\]+@[^@\s<>\"',;:\\.]+(\.[^@\s<>\"',;:\\.]+)*")
+WRONG = "The e-mail address or the password is wrong."
+"""All that a failed sign-in says, whatever the reason."""
+
+
+class Welcome(Struct, frozen=True):
+    """Whom a link invites: `email` if it must be this address, a workspace with a role, or neither."""
+
+    email: str | None = None
+    workspace_id: str | None = None
+    role: Role = Role.MEMBER
+
+
+class People:
+    """Needs what the one owner of the data directory has. Its answers never say who has an account."""
+
+    def __init__(
+        self,
+        database: Database,
+        pepper: bytes,
+        audit: AuditLog,
+        *,
+        sign_up: SignUp = "off",
+        launch_credit: Nanodollars = 0,
+        grant: Callable[[str, Nanodollars, str, str], Awaitable[None]],
+        passwords: Passwords | None = None,
+    ) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._audit = audit
+        self._sign_up = sign_up
+        self._launch_credit = launch_credit
+        self._grant = grant
+        """Workspace, amount, ref, reason: promotional credits, once for each ref."""
+        self.passwords = passwords or Passwords()
+        self.sessions = Sessions(database, pepper)
+
+    async def setup_token(self, now_ms: int) -> str | None:
+        """The first start's link, which makes its holder the admin; each start makes a new one until there is one."""
+        if await has_admin(self._database):
+            return None
+        token = new_token()
+        digest = digest_of(token, self._pepper)
+        link = new_link(digest, Purpose.SETUP, "{}", now_ms, now_ms + SETUP_MS)
+        await self._database.write(drop_links(Purpose.SETUP), link)
+        return token
+
+    async def set_up(self, token: str, email: str, password: str, name: str, now_ms: int) -> User:
+        """The first admin. Forbidden: the link is used, over, or never was."""
+        address, hashed = checked_email(email), await self.passwords.hash(password)
+        if await has_admin(self._database) or await self._take(token, Purpose.SETUP, now_ms) is None:
+            raise Forbidden("This link does not work any more; restart the server for a new one.")
+        user = User(new_id(now_ms), address, named(name, address), now_ms, email_verified=True, admin=True)
+        await self._add(user, hashed, now_ms)
+        return user
+
+    async def sign_up(self, email: str, password: str, name: str, now_ms: int, invitation: str | None = None) -> User:
+        """A new user with a personal workspace and the launch credit. Forbidden: sign-up is off, or by invitation.
+
+        InvalidRequest: an address that is none or that has a user already.
+        """
+        address, hashed = checked_email(email), await self.passwords.hash(password)
+        if await find_user_with_password(self._database, address) is not None:
+            raise _taken()
+        welcome = await self._welcome(invitation, address, now_ms)
+        user = User(new_id(now_ms), address, named(name, address), now_ms, email_verified=welcome.email == address)
+        await self._add(user, hashed, now_ms, welcome)
+        return user
+
+    async def join(self, user: User, invitation: str, now_ms: int) -> str:
+        """A user who is there already takes an invitation: the workspace's id. NotFound: it does not work any more."""
+        record = await self._take(invitation, Purpose.INVITATION, now_ms)
+        welcome = msgspec.json.decode(record, type=Welcome) if record else Welcome()
+        if welcome.workspace_id is None or welcome.email not in (None, user.email):
+            raise NotFound("This invitation is used, over, or for somebody else; ask for a new one.")
+        member = Member(welcome.workspace_id, user.id, welcome.role, now_ms)
+        await self._audit.write(
+            Actor(user.email, {}), "member.joined", user.id, set_member(member),
+            now_ms=now_ms, workspace_id=welcome.workspace_id, role=welcome.role.value,
+        )  # fmt: skip
+        return welcome.workspace_id
+
+    async def invite(self, actor: Actor, welcome: Welcome, now_ms: int) -> str:
+        """A link's secret, good for 7 days and once; the actor's right to invite was checked."""
+        token = new_token()
+        record = msgspec.json.encode(welcome).decode()
+        link = new_link(digest_of(token, self._pepper), Purpose.INVITATION, record, now_ms, now_ms + INVITATION_MS)
+        await self._audit.write(
+            actor, "invitation.created", welcome.email or "anybody", link,
+            now_ms=now_ms, workspace_id=welcome.workspace_id, role=welcome.role.value,
+        )  # fmt: skip
+        return token
+
+    async def sign_in(self, email: str, password: str, *, address: str | None, now_ms: int) -> User:
+        """Unauthenticated: the same words for every reason. RateLimited: too many tries."""
+        wanted = email.strip().lower()[:EMAIL_MAX]
+        self.passwords.count(wanted, address, now_ms * 1_000_000)
+        found = await find_user_with_password(self._database, wanted)
+        user, known = found or (None, None)
+        right = await self.passwords.check(password, known)
+        if not right or user is None or user.disabled:
+            raise Unauthenticated(WRONG)
+        return user
+
+    async def change_password(self, user: User, old: str, new: str, now_ms: int, *, keep_session: str) -> None:
+        """Every other session of the user ends. Unauthenticated: the old one is wrong."""
+        await self.sign_in(user.email, old, address=None, now_ms=now_ms)
+        await self._set_password(user, new, now_ms)
+        await self.sessions.end_all(user.id, but=keep_session)
+
+    async def password_link(self, user: User, now_ms: int) -> str:
+        """The secret of a link to choose a new password, for an hour and once."""
+        token = new_token()
+        digest = digest_of(token, self._pepper)
+        await self._database.write(new_link(digest, Purpose.PASSWORD, user.id, now_ms, now_ms + PASSWORD_MS))
+        return token
+
+    async def reset_password(self, token: str, new: str, now_ms: int) -> User:
+        """Signs the user out everywhere. NotFound: the link does not work any more."""
+        hashed = await self.passwords.hash(new)
+        user_id = await self._take(token, Purpose.PASSWORD, now_ms)
+        user = await find_user(self._database, user_id) if user_id else None
+        if user is None or user.disabled:
+            raise NotFound("This link is used or over; ask for a new one.")
+        await self._write_password(user, hashed, now_ms)
+        await self.sessions.end_all(user.id)
+        return user
+
+    async def _set_password(self, user: User, password: str, now_ms: int) -> None:
+        await self._write_password(user, await self.passwords.hash(password), now_ms)
+
+    async def _write_password(self, user: User, hashed: str, now_ms: int) -> None:
+        actor = Actor(user.email, {})
+        await self._audit.write(actor, "password.changed", user.id, set_password(user.id, hashed), now_ms=now_ms)
+
+    async def _welcome(self, invitation: str | None, address: str, now_ms: int) -> Welcome:
+        if invitation is not None:
+            record = await self._take(invitation, Purpose.INVITATION, now_ms)
+            welcome = msgspec.json.decode(record, type=Welcome) if record else None
+            if welcome is None or welcome.email not in (None, address):
+                raise Forbidden("This invitation is used, over, or for another e-mail address; ask for a new one.")
+            return welcome
+        if self._sign_up != "open":
+            how = "by invitation only" if self._sign_up == "invite" else "switched off here"
+            raise Forbidden(f"Signing up is {how}: ask the operator.")
+        return Welcome()
+
+    async def _add(self, user: User, hashed: str | None, now_ms: int, welcome: Welcome | None = None) -> None:
+        welcome = welcome or Welcome()
+        workspace = personal_workspace(user, now_ms)
+        changes: list[Statement] = [
+            new_user(user, hashed),
+            *new_workspace(workspace),
+            set_member(Member(workspace.id, user.id, Role.OWNER, now_ms)),
+        ]
+        if welcome.workspace_id is not None:
+            changes.append(set_member(Member(welcome.workspace_id, user.id, welcome.role, now_ms)))
+        try:
+            await self._audit.write(
+                Actor(user.email, {}), "user.created", user.id, *changes, now_ms=now_ms, admin=user.admin
+            )
+        except ConflictError:
+            raise _taken() from None
+        if self._launch_credit:
+            await asyncio.shield(self._grant(workspace.id, self._launch_credit, f"launch-{user.id}", "launch credit"))
+
+    async def _take(self, token: str, purpose: Purpose, now_ms: int) -> str | None:
+        return await take_link(self._database, digest_of(token, self._pepper), purpose, now_ms)
+
+
+def _taken() -> InvalidRequest:
+    return InvalidRequest("email: there is a user with this address; sign in.", param="email")
+
+
+def personal_workspace(user: User, now_ms: int) -> Workspace:
+    """Each user's own."""
+    workspace_id = new_id(now_ms)
+    return Workspace(workspace_id, workspace_id, f"{user.name}'s workspace", now_ms, personal=True, created_by=user.id)
+
+
+def checked_email(text: str) -> str:
+    """In lower case. InvalidRequest: not an e-mail address."""
+    address = text.strip().lower()
+    if len(address) > EMAIL_MAX or not address.isprintable() or not _EMAIL.fullmatch(address):
+        raise InvalidRequest("email: this is not an e-mail address", param="email")
+    return address
+
+
+def named(name: str, address: str) -> str:
+    """A user's name; by default what stands before the @."""
+    shown = " ".join("".join(each for each in name if each.isprintable()).split())[:100]
+    return shown or address.partition("@")[0]

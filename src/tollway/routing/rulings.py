@@ -1,0 +1,122 @@
+"""Rules that stand above a request: what its workspace allows, before anything that the request itself wishes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from msgspec import Struct, structs
+
+from tollway.domain.catalog import Endpoint
+from tollway.domain.guardrails import group_of
+from tollway.domain.standing import Ruling
+from tollway.routing.rules import (
+    Ask,
+    Rule,
+    caps_of,
+    in_ignore,
+    may_not_be_distilled,
+    may_store,
+    not_in_only,
+    slugs_of,
+    too_dear,
+)
+
+Check = Callable[[str, Ask, Endpoint], str | None]
+
+
+def not_allowed(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
+    """Others are allowed."""
+    return f"not in {whose} allowed providers" if not_in_only(ruled, endpoint) else None
+
+
+def ignored(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
+    """It is ignored."""
+    return f"in {whose} ignored providers" if in_ignore(ruled, endpoint) else None
+
+
+def above_cap(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
+    """A price is above the cap."""
+    reason = too_dear(ruled, endpoint)
+    return f"{reason} ({whose} price cap)" if reason else None
+
+
+def against_policy(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
+    """Data would be collected or kept."""
+    reason = may_store(ruled, endpoint)
+    return f"{reason} ({whose} data policy)" if reason else None
+
+
+def undistillable(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
+    """Answers must be free to train others on."""
+    reason = may_not_be_distilled(ruled, endpoint)
+    return f"{reason} ({whose} data policy)" if reason else None
+
+
+def model_not_allowed(ruling: Ruling, endpoint: Endpoint) -> str | None:
+    """Other models are allowed."""
+    allowed = ruling.allowed_models is None or endpoint.model_id in ruling.allowed_models
+    return None if allowed else f"{endpoint.model_id} is not in {ruling.whose} allowed models"
+
+
+def model_ignored(ruling: Ruling, endpoint: Endpoint) -> str | None:
+    """The model is ignored."""
+    return (
+        f"{endpoint.model_id} is in {ruling.whose} ignored models"
+        if endpoint.model_id in ruling.ignored_models
+        else None
+    )
+
+
+class RulingRule(Struct, frozen=True):
+    """A check with its name, and the rulings that it belongs to."""
+
+    name: str
+    concerns: Callable[[Ask], bool]
+    check: Check
+
+
+RULINGS: tuple[RulingRule, ...] = (
+    RulingRule("ruling_only", lambda ruled: ruled.preferences.only is not None, not_allowed),
+    RulingRule("ruling_ignored", lambda ruled: bool(ruled.preferences.ignore), ignored),
+    RulingRule("ruling_max_price", lambda ruled: bool(ruled.caps), above_cap),
+    RulingRule(
+        "ruling_data_policy",
+        lambda ruled: ruled.preferences.data_collection == "deny" or bool(ruled.preferences.zdr),
+        against_policy,
+    ),
+    RulingRule("ruling_distillation", lambda ruled: ruled.preferences.enforce_distillable_text is True, undistillable),
+)
+
+
+def rules_of(rulings: Sequence[Ruling], ask: Ask, slugs: Mapping[str, str]) -> list[Rule]:
+    """The rulings of a request, as rules among its others. Each is asked by itself: a request has no say in it."""
+    found: list[Rule] = []
+    for ruling in rulings:
+        ruled = structs.replace(
+            ask, preferences=slugs_of(ruling.preferences, slugs), caps=caps_of(ruling.preferences.max_price)
+        )
+        if ruling.allowed_models is not None:
+            found.append(Rule("ruling_models", _always, partial(_of_model, model_not_allowed, ruling)))
+        if ruling.ignored_models:
+            found.append(Rule("ruling_ignored_models", _always, partial(_of_model, model_ignored, ruling)))
+        found += [
+            Rule(rule.name, _always, partial(_asked, rule.check, ruling, ruled))
+            for rule in RULINGS
+            if rule.concerns(ruled)
+        ]
+    return found
+
+
+def _asked(check: Check, ruling: Ruling, ruled: Ask, ask: Ask, endpoint: Endpoint) -> str | None:
+    if ruling.authors is not None and group_of(endpoint.model_id) not in ruling.authors:
+        return None
+    return check(ruling.whose, ruled, endpoint)
+
+
+def _of_model(
+    check: Callable[[Ruling, Endpoint], str | None], ruling: Ruling, ask: Ask, endpoint: Endpoint
+) -> str | None:
+    return check(ruling, endpoint)
+
+
+def _always(ask: Ask) -> bool:
+    return True

@@ -1,0 +1,158 @@
+"""Generations summed by UTC day, key, endpoint and app: written with the captures, so that no sum reads them all."""
+
+from collections.abc import Iterable, Sequence
+from operator import add
+
+from msgspec import Struct
+
+from tollway.domain.apps import app_of
+from tollway.domain.generation import Generation
+from tollway.domain.money import Nanodollars
+from tollway.storage.database import Database, NewRows, Row, Statement
+
+DAY_MS = 86_400_000
+
+APP_COLUMNS = ("id", "url", "title", "created_ms")
+
+_KEY = ("day", "workspace_id", "key_id", "model", "endpoint_id", "app_id")
+_SUMS = (
+    "requests", "errors", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost", "byok",
+)  # fmt: skip
+_COLUMNS = _KEY + _SUMS
+_ADD_UP = (
+    f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {', '.join(f'{n} = usage_days.{n} + excluded.{n}' for n in _SUMS)}"
+)
+_VOID = f"""
+UPDATE usage_days SET cost = cost - :cost, byok = byok - :byok, errors = errors + :errors
+WHERE {" AND ".join(f"{name} = :{name}" for name in _KEY)}
+"""  # noqa: S608 (constants)
+
+
+class UsageDay(Struct, frozen=True):
+    """What was used of one endpoint on one day (days since 1970)."""
+
+    day: int
+    workspace_id: str
+    model: str
+    endpoint_id: str
+    requests: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    cached_tokens: int
+    cost: Nanodollars
+    byok: Nanodollars
+    """What went over the workspace's own credentials, at list price."""
+
+
+class AppUse(Struct, frozen=True):
+    """An app, and what it was used for in a time."""
+
+    id: int
+    url: str | None
+    title: str | None
+    requests: int
+    tokens: int
+
+
+def add_usage(generations: Iterable[Generation]) -> tuple[NewRows, NewRows]:
+    """New generations, added to the sums of their days; a row is touched once, however many of them it takes."""
+    sums: dict[tuple[int, str, str, str, str, int], tuple[int, ...]] = {}
+    apps: dict[int, Row] = {}
+    for each in generations:
+        app, usage = app_of(each.http_referer, each.app_title), each.usage
+        app_id = 0
+        if app is not None:
+            app_id = app.id
+            apps.setdefault(app_id, (app_id, app.url, app.title, each.created_ms))
+        day = each.created_ms // DAY_MS
+        place = (day, each.workspace_id, each.key_id, each.model, each.endpoint_id or "", app_id)
+        failed = int(each.finish_reason == "error")
+        tokens = (usage.prompt, usage.completion, usage.reasoning, usage.cache_read)
+        values = (1, failed, *tokens, each.cost, each.own_cost)
+        before = sums.get(place)
+        sums[place] = values if before is None else tuple(map(add, before, values))
+    new = NewRows("usage_days", _COLUMNS, [place + values for place, values in sums.items()], _ADD_UP)
+    return new, NewRows("apps", APP_COLUMNS, list(apps.values()), "ON CONFLICT (id) DO NOTHING")
+
+
+def void_usage(generation: Generation) -> Statement:
+    """A generation that was charged costs nothing after all, and counts as failed."""
+    app = app_of(generation.http_referer, generation.app_title)
+    row = {
+        "day": generation.created_ms // DAY_MS,
+        "workspace_id": generation.workspace_id,
+        "key_id": generation.key_id,
+        "model": generation.model,
+        "endpoint_id": generation.endpoint_id or "",
+        "app_id": app.id if app else 0,
+        "cost": generation.cost,
+        "byok": generation.own_cost,
+        "errors": int(generation.finish_reason != "error"),
+    }
+    return Statement(_VOID, (row,))
+
+
+async def usage_by_day(
+    database: Database,
+    workspace_id: str,
+    days: Sequence[int],
+    *,
+    key_id: str | None = None,
+    creator: str | None = None,
+) -> list[UsageDay]:
+    """A workspace's answered requests by day, model and endpoint: the last day first, the dearest of it first.
+
+    `key_id`, `creator`: of this key alone, of the keys of this user alone.
+    """
+    where = [f"day IN ({', '.join(str(int(day)) for day in days)})", "workspace_id = :workspace_id"]
+    named: dict[str, object] = {"workspace_id": workspace_id}
+    if key_id is not None:
+        where.append("key_id = :key_id")
+        named["key_id"] = key_id
+    if creator is not None:
+        where.append("key_id IN (SELECT id FROM keys WHERE workspace_id = :workspace_id AND creator_user_id = :user)")
+        named["user"] = creator
+    sql = f"""
+    SELECT day, workspace_id, model, endpoint_id, {", ".join(f"SUM({name})" for name in _SUMS)}
+    FROM usage_days WHERE {" AND ".join(where)} AND endpoint_id <> ''
+    GROUP BY day, workspace_id, model, endpoint_id ORDER BY day DESC, SUM(cost) DESC, model, endpoint_id
+    """  # noqa: S608 (constants and whole numbers)
+    return [UsageDay(*row) for row in await database.read(sql, **named)]
+
+
+async def tokens_by_model(database: Database, first: int, last: int) -> dict[str, int]:
+    """Prompt and answer together, of all workspaces, from one day to another."""
+    sql = """
+    SELECT model, SUM(prompt_tokens + completion_tokens) FROM usage_days WHERE day BETWEEN :first AND :last
+    GROUP BY model
+    """
+    return dict(await database.read(sql, first=first, last=last))
+
+
+async def tokens_by_app(database: Database, first: int, last: int, limit: int) -> list[AppUse]:
+    """The sites with the most tokens from one day to another, by those workspaces that did not opt out.
+
+    An app without a site, on somebody's own machine, is nobody else's business.
+    """
+    sql = """
+    SELECT apps.id, url, title, SUM(requests), SUM(prompt_tokens + completion_tokens) FROM usage_days
+    JOIN apps ON apps.id = app_id LEFT JOIN unranked USING (workspace_id)
+    WHERE day BETWEEN :first AND :last AND unranked.workspace_id IS NULL AND url IS NOT NULL
+    GROUP BY apps.id, url, title ORDER BY 5 DESC, apps.id LIMIT :limit
+    """
+    return [AppUse(*row) for row in await database.read(sql, first=first, last=last, limit=limit)]
+
+
+async def is_ranked(database: Database, workspace_id: str) -> bool:
+    """Whether a workspace's use counts in public rankings: unless it opted out."""
+    return not await database.read("SELECT 1 FROM unranked WHERE workspace_id = :id", id=workspace_id)
+
+
+def set_ranked(workspace_id: str, ranked: bool, now_ms: int) -> Statement:
+    """Of a workspace that is there."""
+    if ranked:
+        return Statement("DELETE FROM unranked WHERE workspace_id = :id", ({"id": workspace_id},))
+    sql = "INSERT INTO unranked VALUES (:id, :now_ms) ON CONFLICT (workspace_id) DO NOTHING"
+    return Statement(sql, ({"id": workspace_id, "now_ms": now_ms},))

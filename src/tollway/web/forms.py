@@ -1,0 +1,48 @@
+"""Forms: their fields as a Struct, each at most once, and where a page may send the browser on to."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+
+from tollway.domain.errors import InvalidRequest, PayloadTooLarge
+
+FORM_MAX_BYTES = 16_384
+FIELDS_MAX = 50
+NEXT = ("/auth", "/join")
+"""Pages that wait for somebody to sign in."""
+Form = TypeVar("Form", bound=Struct)
+
+
+async def read_form(request: Request, kind: type[Form]) -> Form:
+    """InvalidRequest: what is wrong, and where."""
+    if int(request.headers.get("content-length", 0)) > FORM_MAX_BYTES:
+        raise PayloadTooLarge(f"A form has at most {FORM_MAX_BYTES} bytes.")
+    try:
+        text = (await request.body()).decode()
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+    except ValueError:  # no UTF-8, or too many fields
+        raise InvalidRequest("The form can't be read.") from None
+    return as_struct(fields, kind)
+
+
+def as_struct(fields: Sequence[tuple[str, str]], kind: type[Form]) -> Form:
+    """Fields of a form or a query. InvalidRequest: one comes twice, or does not fit; fields of other names pass."""
+    known = {each.encode_name for each in msgspec.structs.fields(kind)}
+    found: dict[str, str] = {}
+    for name, value in fields:
+        if name in known and found.setdefault(name, value) is not value:
+            raise InvalidRequest(f"{name}: must not be there twice", param=name)
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def next_page(wanted: str) -> str:
+    """A page of ours to go on to: a path that is on the list, with its query; else the first page."""
+    good = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and urlsplit(wanted).path in NEXT
+    return wanted if good and wanted.startswith("/") and not wanted.startswith("//") else "/"

@@ -1,0 +1,1 @@
+"""Reranking in Cohere's shape, which OpenRouter, Jina, vLLM and many others took over."""

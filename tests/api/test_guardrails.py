@@ -1,0 +1,167 @@
+"""`/guardrails`: obeyed by the next request of those whom they are assigned to, and by nobody else."""
+
+from typing import Any
+
+import pytest
+from openrouter import OpenRouter
+
+from tests.support import Answer, Secret, World, request
+from tollway.domain.identity import KeyKind
+from tollway.domain.people import Role, User
+from tollway.gateway.guardrail_desk import default_guardrail_id
+
+PROVISIONING = {"kind": KeyKind.PROVISIONING, "prefix": "sk-or-prov-v1-"}
+
+
+@pytest.fixture(scope="module")
+def owner(well: World) -> User:
+    return well.new_user("guard", Role.OWNER, "guarded")
+
+
+@pytest.fixture(scope="module")
+def manager(well: World, owner: User) -> Secret:
+    return well.new_key("guarded", credits_usd="5", creator=owner, **PROVISIONING)
+
+
+def rails(world: World, who: Secret, method: str, path: str = "", body: Any = None) -> Answer:
+    return request(world.url, method, f"/api/v1/guardrails{path}", body, headers=who.headers)
+
+
+def made(world: World, manager: Secret, **fields: Any) -> str:
+    answer = rails(world, manager, "POST", "", {"name": "Rail", **fields})
+    assert answer.status == 201, answer.text
+    return str(answer.json["data"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"allowed_models": ["other/model"]}, 'test/model is not in the guardrail "Rail"\'s allowed models'),
+        ({"ignored_models": ["test/model"]}, 'test/model is in the guardrail "Rail"\'s ignored models'),
+        ({"allowed_providers": ["b"]}, 'not in the guardrail "Rail"\'s allowed providers'),
+        ({"ignored_providers": ["a"]}, 'in the guardrail "Rail"\'s ignored providers'),
+        ({"enforce_zdr": True}, 'the guardrail "Rail"\'s data policy'),
+        ({"enforce_zdr_other": True}, 'the guardrail "Rail"\'s data policy'),
+        ({"enforce_zdr_openai": True}, ""),
+        ({"enable_free_model_training": False, "enable_paid_model_training": False}, "data policy"),
+        ({"allowed_models": ["test/model"], "allowed_providers": ["a"]}, ""),
+    ],
+)
+def test_what_is_ruled(well: World, manager: Secret, rules: Any, said: str) -> None:
+    """Nothing before it is assigned, nor for another key; then the reason with its name; nothing when it is gone."""
+    key, other = well.new_key("guarded"), well.new_key("guarded")
+    id_ = made(well, manager, **rules)
+    assert well.chat(headers=key.headers).status == 200
+    path, body = f"/{id_}/assignments/keys", {"key_hashes": [key.key.id]}
+    assert rails(well, manager, "POST", path, body).json == {"assigned_count": 1}
+    assert rails(well, manager, "POST", path, body).json == {"assigned_count": 0}
+    refused = well.chat(headers=key.headers)
+    assert refused.status == (404 if said else 200)
+    if said:
+        assert said in refused.error["message"]
+    widened = well.chat(headers=key.headers, provider={"only": ["a"], "zdr": False, "data_collection": "allow"})
+    assert widened.status == refused.status
+    assert well.chat(headers=other.headers).status == 200
+    assert rails(well, manager, "DELETE", f"/{id_}").json == {"deleted": True}
+    assert well.chat(headers=key.headers).status == 200
+
+
+def test_they_add_up(well: World, manager: Secret, owner: User) -> None:
+    """The default one, the maker's and the key's count at once; allow-lists intersect; each can be lifted alone."""
+    friend = well.new_user("guarded-friend", Role.MEMBER, "guarded")
+    key = well.new_key("guarded", creator=friend)
+    default = default_guardrail_id("guarded")
+    assert rails(well, manager, "GET", f"/{default}").json["data"]["name"] == "Default"
+    both = ["test/model", "other/model"]
+    assert rails(well, manager, "PATCH", f"/{default}", {"allowed_models": both}).status == 200
+    of_user, of_key = made(well, manager, allowed_models=both), made(well, manager, allowed_models=["other/model"])
+    users, keys = f"/{of_user}/assignments/members", f"/{of_key}/assignments/keys"
+    assert rails(well, manager, "POST", users, {"member_user_ids": [friend.id]}).json == {"assigned_count": 1}
+    assert well.chat(headers=key.headers).status == 200
+    assert rails(well, manager, "POST", keys, {"key_hashes": [key.key.id]}).json == {"assigned_count": 1}
+    assert well.chat(headers=key.headers).status == 404
+    removed = rails(well, manager, "POST", f"{keys}/remove", {"key_hashes": [key.key.id, "0"]})
+    assert removed.json == {"unassigned_count": 1}
+    assert well.chat(headers=key.headers).status == 200
+    assert rails(well, manager, "PATCH", f"/{of_user}", {"allowed_models": []}).status == 200
+    assert well.chat(headers=key.headers).status == 404
+    listed = rails(well, manager, "GET", users).json
+    assert (listed["total_count"], listed["data"][0]["user_id"]) == (1, friend.id)
+    assert rails(well, manager, "POST", f"{users}/remove", {"member_user_ids": [friend.id]}).status == 200
+    assert rails(well, manager, "GET", "/assignments/members").json["total_count"] == 0
+    assert rails(well, manager, "PATCH", f"/{default}", {"allowed_models": ["none/such"]}).status == 200
+    assert well.chat(headers=key.headers).status == 404
+    assert rails(well, manager, "PATCH", f"/{default}", {"allowed_models": None}).status == 200
+    assert well.chat(headers=key.headers).status == 200
+    assert rails(well, manager, "DELETE", f"/{default}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "name"),
+        ({"name": "n", "allowed_models": "x"}, "allowed_models"),
+        ({"name": "n", "allowed_models": [""]}, "allowed_models"),
+        ({"name": "n", "limit_usd": 5}, "limit_usd"),
+        ({"name": "n", "content_filters": [{"pattern": "x", "action": "block"}]}, "content_filters"),
+        ({"name": "n", "content_filter_builtins": [{"slug": "email", "action": "flag"}]}, "content_filter_builtins"),
+        ({"name": "n", "enable_paid_model_training": False}, "both"),
+        ({"name": "n", "allowed_data_regions": ["eu"]}, "allowed_data_regions"),
+    ],
+)
+def test_bad_guardrails(well: World, manager: Secret, body: Any, said: str) -> None:
+    """A 400 that names the field: what would not be obeyed is refused, not kept."""
+    answer = rails(well, manager, "POST", "", body)
+    assert (answer.status, said in answer.error["message"]) == (400, True)
+
+
+def test_another_tenant(well: World, manager: Secret) -> None:
+    """Another workspace's guardrail, key or member is like an absent one; members of it see none."""
+    id_ = made(well, manager)
+    stranger = well.new_key("unguarded", **PROVISIONING)
+    theirs = made(well, stranger)
+    for method, path, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"name": "x"}),
+        ("DELETE", "", None),
+        ("GET", "/assignments/keys", None),
+        ("POST", "/assignments/keys", {"key_hashes": [stranger.key.id]}),
+        ("POST", "/assignments/members/remove", {"member_user_ids": ["x"]}),
+    ):
+        seen, absent = (rails(well, stranger, method, f"/{each}{path}", body) for each in (id_, "none"))
+        assert (seen.status, seen.text) == (absent.status, absent.text)
+        assert seen.status == 404
+    assert rails(well, stranger, "GET", f"/{default_guardrail_id('guarded')}").status == 404
+    assert rails(well, stranger, "GET", "?workspace_id=guarded").status == 404
+    foreign = rails(well, stranger, "POST", f"/{theirs}/assignments/keys", {"key_hashes": [manager.key.id]})
+    assert foreign.status == 404
+    nobody = rails(well, stranger, "POST", f"/{theirs}/assignments/members", {"member_user_ids": ["x"]})
+    assert nobody.status == 404
+    member = well.new_user("guarded-member", Role.MEMBER, "guarded")
+    headers = well.signed_in(member)
+    assert request(well.url, "GET", "/account/v1/guardrails?workspace_id=guarded", headers=headers).status == 403
+    assert request(well.url, "GET", f"/account/v1/guardrails/{id_}", headers=headers).status == 404
+
+
+@pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED")  # the package warns of fields that it still requires
+def test_the_official_sdk(well: World, manager: Secret, owner: User) -> None:
+    """openrouter 1.3: guardrails and their assignments, with its strict response types."""
+    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+        rail = client.guardrails.create(name="SDK", allowed_models=["test/model"], enforce_zdr_google=True).data
+        assert client.guardrails.get(id=rail.id).data.allowed_models == ["test/model"]
+        assert client.guardrails.update(id=rail.id, name="SDK 2").data.name == "SDK 2"
+        listed = client.guardrails.list(limit=100)
+        assert listed is not None
+        assert rail.id in {each.id for each in listed.result.data}
+        hashes, users = [manager.key.id], [owner.id]
+        assert client.guardrails.bulk_assign_keys(id=rail.id, key_hashes=hashes).assigned_count == 1
+        assert client.guardrails.bulk_assign_members(id=rail.id, member_user_ids=users).assigned_count == 1
+        keys = client.guardrails.list_guardrail_key_assignments(id=rail.id)
+        members = client.guardrails.list_member_assignments()
+        assert keys is not None
+        assert members is not None
+        assert [each.key_hash for each in keys.result.data] == hashes
+        assert [each.user_id for each in members.result.data] == users
+        assert client.guardrails.bulk_unassign_keys(id=rail.id, key_hashes=hashes).unassigned_count == 1
+        assert client.guardrails.bulk_unassign_members(id=rail.id, member_user_ids=users).unassigned_count == 1
+        assert client.guardrails.delete(id=rail.id).DELETED

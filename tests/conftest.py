@@ -1,0 +1,42 @@
+"""How the suite runs: files spread over processes, the slow ones first; what tests counted is printed at the end."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SLOW_FIRST = ("gateway", "bench", "faults", "chaos", "routing", "cli", "api")
+"""Folders in this order, then the others: a file that takes a minute is not to be begun when all else has ended."""
+COUNTED = "counted"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: one process more than cores, for many tests wait. None beside this one for tests that are named."""
+    named = all("::" in each or each.endswith(".py") for each in config.args)
+    if named or config.option.keyword:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow folders first; the order inside a folder stays."""
+    tests = Path(__file__).parent
+    place = {folder: number for number, folder in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(tests).parts[0], len(place)))
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has a line printed at the end of the run, in whichever process the test runs."""
+    return lambda text: record_property(COUNTED, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests counted."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, text in report.user_properties:
+                if name == COUNTED:
+                    terminalreporter.write_line(str(text))

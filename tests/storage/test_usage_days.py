@@ -1,0 +1,151 @@
+"""Sums by day: whatever was charged and voided, they are what one gets by adding up the generations."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import apsw
+from msgspec import structs
+
+from tests.storage.ledgers import AWAY, DAY_MS, HOME, NOW_MS, generation, grant, run, settle_in
+from tollway.domain.generation import Generation, Usage
+from tollway.identity.keys import issue_key
+from tollway.storage.audit import audit_ledger
+from tollway.storage.keys import insert_key
+from tollway.storage.ledger import commit_generations, post_transfers, void_generation
+from tollway.storage.migrate import migrate, shipped_migrations
+from tollway.storage.sqlite import SqliteDatabase
+from tollway.storage.usage_days import UsageDay, usage_by_day
+
+TODAY = NOW_MS // DAY_MS
+
+
+def summed(generations: list[Generation], voided: set[str]) -> Counter[tuple[object, ...]]:
+    """The same figures, added one by one."""
+    sums: Counter[tuple[object, ...]] = Counter()
+    for each in generations:
+        if each.endpoint_id is None:
+            continue
+        place = each.created_ms // DAY_MS, each.workspace_id, each.model, each.endpoint_id
+        void = each.id in voided
+        for name, value in (
+            ("requests", 1),
+            ("errors", void or each.finish_reason == "error"),
+            ("prompt_tokens", each.usage.prompt),
+            ("completion_tokens", each.usage.completion),
+            ("reasoning_tokens", each.usage.reasoning),
+            ("cached_tokens", each.usage.cache_read),
+            ("cost", 0 if void else each.cost),
+        ):
+            sums[*place, name] += int(value)
+    return +sums
+
+
+def shown(days: list[UsageDay]) -> Counter[tuple[object, ...]]:
+    """What was read, in the same form."""
+    sums: Counter[tuple[object, ...]] = Counter()
+    for each in days:
+        values = structs.asdict(each)
+        place = [values.pop(name) for name in ("day", "workspace_id", "model", "endpoint_id")]
+        assert (*place, "requests") not in sums
+        sums.update({(*place, name): value for name, value in values.items()})
+    return +sums
+
+
+def test_the_sums_are_the_generations(tmp_path: Path) -> None:
+    """Two workspaces, several keys, models, days and apps; batches, failures, voids before and after the commit."""
+
+    async def test(database: SqliteDatabase) -> None:
+        dice = random.Random(5)
+        first = await settle_in(database, 10**6)
+        await post_transfers(database, [grant("away", 10**6, AWAY)])
+        keys = [first]
+        for place, user in ((HOME, "ada"), (HOME, "bob"), (AWAY, "ada")):
+            key, _ = issue_key(workspace_id=place, name="n", pepper=b"p", now_ms=1, creator_user_id=user)
+            await insert_key(database, key)
+            keys.append(key)
+        made: list[Generation] = []
+        voided: set[str] = set()
+        for batch in range(40):
+            new = [
+                generation(
+                    f"g{batch}-{n}",
+                    dice.choice(keys),
+                    cost=dice.randrange(100),
+                    created_ms=NOW_MS - dice.randrange(4 * DAY_MS),
+                    model=dice.choice(("a/one", "a/two")),
+                    endpoint_id=dice.choice(("p:one", "q:two", None)),
+                    finish_reason=dice.choice(("stop", "error", None)),
+                    usage=Usage(dice.randrange(50), dice.randrange(50), dice.randrange(9), reasoning=dice.randrange(9)),
+                    http_referer=dice.choice((None, "https://app.example/page", "http://localhost")),
+                    app_title=dice.choice((None, "App")),
+                )
+                for n in range(dice.randrange(1, 9))
+            ]
+            if dice.random() < 0.2:
+                void = new.pop()
+                made.append(void)
+                voided.add(void.id)
+                await void_generation(database, void, "could not be recorded")
+            if new:
+                await commit_generations(database, new)
+                made += new
+                if new[0].cost and dice.random() < 0.3:
+                    voided.add(new[0].id)
+                    await void_generation(database, new[0], "could not be recorded")
+        days = range(TODAY - 4, TODAY + 1)
+        for place in (HOME, AWAY):
+            own = [each for each in made if each.workspace_id == place]
+            assert shown(await usage_by_day(database, place, days)) == summed(own, voided)
+            assert shown(await usage_by_day(database, place, days[1:2])) == summed(
+                [each for each in own if each.created_ms // DAY_MS == days[1]], voided
+            )
+            for key in keys:
+                of_key = [each for each in own if each.key_id == key.id]
+                assert shown(await usage_by_day(database, place, days, key_id=key.id)) == summed(of_key, voided)
+            of_ada = [each for each in own if each.key_id in (keys[1].id, keys[3].id)]
+            assert shown(await usage_by_day(database, place, days, creator="ada")) == summed(of_ada, voided)
+        assert not any(finding.broken for finding in await audit_ledger(database))
+
+    run(tmp_path, test)
+
+
+def test_an_older_database_is_summed_up(tmp_path: Path) -> None:
+    """What was recorded before there were sums is in them after the upgrade, tokens and all."""
+
+    async def test(database: SqliteDatabase) -> None:
+        key = await settle_in(database)
+        usage = Usage(10, 20, cache_read=3, reasoning=4)
+        await commit_generations(
+            database,
+            [
+                generation("paid", key, cost=300, usage=usage),
+                generation("failed", key, usage=usage, finish_reason="error"),
+                generation("none", key, usage=Usage()),
+            ],
+        )
+        before = await usage_by_day(database, HOME, [TODAY])
+        number, name, _ = next(each for each in shipped_migrations() if each[1].endswith("records.sql"))
+        connection = apsw.Connection(str(database.path))
+        connection.execute("PRAGMA foreign_keys = OFF")
+        for table, columns in (("generations", OLD_COLUMNS), ("usage_days", ()), ("apps", ())):
+            for column in columns:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            if not columns:
+                connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"DELETE FROM migrations WHERE number = {number}")
+        connection.close()
+        assert name
+        await migrate(database)
+        connection = apsw.Connection(str(database.path))
+        connection.execute("ALTER TABLE usage_days ADD COLUMN byok BIGINT NOT NULL DEFAULT 0")  # a later migration's
+        connection.close()
+        assert await usage_by_day(database, HOME, [TODAY]) == before
+        assert (before[0].requests, before[0].errors, before[0].prompt_tokens, before[0].cached_tokens) == (3, 1, 20, 6)
+        assert not any(finding.broken for finding in await audit_ledger(database))
+
+    run(tmp_path, test)
+
+
+OLD_COLUMNS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "app_id")
+"""Those that the migration adds."""
