@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from openrouter import OpenRouter
 from openrouter.operations import GetUserActivityRequest
 
+from tests.sdks import openrouter
 from tests.storage.ledgers import DAY_MS, generation
 from tests.support import Answer, Secret, World, request
 from tollway.domain.generation import Usage
@@ -56,7 +56,7 @@ def test_the_last_30_complete_days(well: World, manager: Secret) -> None:
     }  # fmt: skip
     assert activity(well, manager, f"?date={day(30)}").json["data"] == found[1:]
     assert activity(well, manager, f"?date={day(2)}").json["data"] == []
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         read = client.analytics.get_user_activity(request=GetUserActivityRequest(group_by="workspace"))
         assert [(each.date_, each.workspace_id, each.usage) for each in read.data] == [
             (day(1), "active", 0.002), (day(30), "active", 0.001),

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, ask, request
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role
@@ -92,7 +92,7 @@ def test_who_may(well: World) -> None:
 @pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED")  # the package warns of fields that it still requires
 def test_the_official_sdk(well: World, manager: Secret) -> None:
     """openrouter 1.3: list, set, get and delete budgets, with its strict response types."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         made = client.workspaces.set_budget(workspace_ref="thrifty", interval="lifetime", limit_usd=99.5)
         assert (made.data.limit_usd, made.data.reset_interval) == (99.5, None)
         assert client.workspaces.get_budget(workspace_ref="thrifty", interval="lifetime").data.id == made.data.id

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, request
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role
@@ -199,7 +199,7 @@ def test_roles(well: World) -> None:
 
 def test_the_official_sdk(well: World, manager: Secret) -> None:
     """openrouter 1.3: create, list, get, update, delete, with its strict response types."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         made = client.byok.create(provider="openai", key=OPENAI, name="SDK").data
         assert (made.provider, made.label, made.is_fallback) == ("openai", "sk-...WXYZ", False)
         listed = client.byok.list()

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, request
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role, User
@@ -146,7 +146,7 @@ def test_another_tenant(well: World, manager: Secret) -> None:
 @pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED")  # the package warns of fields that it still requires
 def test_the_official_sdk(well: World, manager: Secret, owner: User) -> None:
     """openrouter 1.3: guardrails and their assignments, with its strict response types."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         rail = client.guardrails.create(name="SDK", allowed_models=["test/model"], enforce_zdr_google=True).data
         assert client.guardrails.get(id=rail.id).data.allowed_models == ["test/model"]
         assert client.guardrails.update(id=rail.id, name="SDK 2").data.name == "SDK 2"

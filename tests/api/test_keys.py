@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, request
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role
@@ -170,7 +170,7 @@ def test_roles(well: World) -> None:
 @pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED")  # the package warns of fields that it still requires
 def test_the_official_sdk(well: World, manager: Secret) -> None:
     """openrouter 1.3: create, list, get, update, delete, with its strict response types."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         made = client.api_keys.create(name="SDK", limit=2.5, limit_reset="monthly", include_byok_in_limit=False)
         assert made.key.startswith("sk-or-v1-")
         assert (made.data.limit, made.data.limit_reset) == (2.5, "monthly")

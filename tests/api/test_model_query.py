@@ -5,8 +5,8 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.storage.ledgers import generation
 from tests.support import Answer, World, offer, request, world
 from tollway.domain.chat import Preferences
@@ -141,7 +141,7 @@ def test_endpoints_that_keep_nothing(market: World) -> None:
         found = other.request("GET", "/api/v1/endpoints/zdr").json["data"]
         assert [each["model_id"] for each in found] == ["ann/kept"]
         assert ids(other, "zdr=true") == ["ann/kept"]
-        with OpenRouter(api_key=other.key.secret, server_url=f"{other.url}/api/v1") as client:
+        with openrouter(other) as client:
             assert client.endpoints.list_zdr_endpoints().data[0].model_id == "ann/kept"
             assert client.models.count().data.count == 1
     assert market.request("GET", "/api/v1/endpoints/zdr").json == {"data": []}

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from msgspec import Struct, structs
-from openrouter import OpenRouter, errors
+from openrouter import errors
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, request, shared, world
 from tollway.config import Server
 from tollway.domain.identity import KeyKind
@@ -295,7 +296,7 @@ def manager(well: World) -> Secret:
 
 def test_the_official_sdk(well: World, manager: Secret) -> None:
     """openrouter 1.3: create_auth_code, exchange_auth_code_for_api_key, and its errors."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         made = client.o_auth.create_auth_code(
             callback_url=CALLBACK, code_challenge=s256(VERIFIER), code_challenge_method="S256", limit=2.5
         )

@@ -33,7 +33,7 @@ CLOCK: Any = {"type": "function", "function": {"name": "clock", "parameters": {"
 
 def client(world: World, base: str, key: Secret | str | None = None) -> OpenAI:
     secret = key.secret if isinstance(key, Secret) else key or world.key.secret
-    return OpenAI(api_key=secret, base_url=world.url + base, max_retries=0, timeout=10)
+    return OpenAI(api_key=secret, base_url=world.url + base, max_retries=0)
 
 
 @pytest.fixture(params=BASES, ids=["v1", "api"])

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter, errors, utils
+from openrouter import OpenRouter, errors
 
+from tests.sdks import openrouter
 from tests.support import Secret, World, shared
 from tollway.domain.identity import LimitReset
 
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
-NO_RETRY = utils.RetryConfig("none", utils.BackoffStrategy(1, 1, 1, 1), False)
 OFFERED = (
     "chat.send",
     "chat.send(stream)",
@@ -45,15 +45,9 @@ OFFERED = (
 """The methods of the package that this release answers (for the script's model, which is one for chat)."""
 
 
-def client(world: World, key: Secret | None = None) -> OpenRouter:
-    return OpenRouter(
-        api_key=(key or world.key).secret, server_url=f"{world.url}/api/v1", retry_config=NO_RETRY, timeout_ms=10_000
-    )
-
-
 @pytest.fixture
 def sdk(well: World) -> Iterator[OpenRouter]:
-    with client(well) as made:
+    with openrouter(well) as made:
         yield made
 
 
@@ -143,7 +137,7 @@ def test_generation(well: World, sdk: OpenRouter, streamed: bool) -> None:
 def test_credits_and_key(well: World) -> None:
     """Totals, and the calling key: a limit with its reset, and when it expires."""
     key = well.new_key("sdk", credits_usd="5", limit_usd="2", limit_reset=LimitReset.WEEKLY, expires_in_ms=3_600_000)
-    with client(well, key) as sdk:
+    with openrouter(well, key) as sdk:
         sdk.chat.send(model="test/model", messages=HELLO)
         well.settled()
         totals = sdk.credits.get_credits().data
@@ -171,7 +165,7 @@ STATUSES: tuple[tuple[str, dict[str, Any], int], ...] = (
 @pytest.mark.parametrize(("model", "fields", "status"), STATUSES, ids=lambda value: str(value)[:20])
 def test_errors(failing: World, model: str, fields: dict[str, Any], status: int) -> None:
     """An error of ours is an error of the package's with our message: its body parses, integer code and all."""
-    with client(failing) as sdk, pytest.raises(errors.OpenRouterError) as caught:
+    with openrouter(failing) as sdk, pytest.raises(errors.OpenRouterError) as caught:
         sdk.chat.send(model=model, messages=HELLO, **fields)
     assert not isinstance(caught.value, errors.ResponseValidationError), caught.value
     assert caught.value.status_code == status
@@ -181,16 +175,16 @@ def test_errors(failing: World, model: str, fields: dict[str, Any], status: int)
 def test_unauthenticated_and_poor(well: World) -> None:
     """401 and 402 have exceptions of their own."""
     nobody = Secret(well.key.key, "sk-or-v1-nobody")
-    with client(well, nobody) as sdk, pytest.raises(errors.UnauthorizedResponseError):
+    with openrouter(well, nobody) as sdk, pytest.raises(errors.UnauthorizedResponseError):
         sdk.chat.send(model="test/model", messages=HELLO)
     poor = well.new_key("poor")
-    with client(well, poor) as sdk, pytest.raises(errors.PaymentRequiredResponseError):
+    with openrouter(well, poor) as sdk, pytest.raises(errors.PaymentRequiredResponseError):
         sdk.chat.send(model="test/model", messages=HELLO)
 
 
 def test_error_in_the_stream(failing: World) -> None:
     """A chunk with an error parses: the code is an integer there too."""
-    with client(failing) as sdk, sdk.chat.send(model="fail/mid", messages=HELLO, stream=True) as stream:
+    with openrouter(failing) as sdk, sdk.chat.send(model="fail/mid", messages=HELLO, stream=True) as stream:
         chunks = list(stream)
     assert chunks[-1].error is not None
     assert chunks[-1].error.code == 502

@@ -11,8 +11,9 @@ from google import genai
 from google.genai import errors as google_errors
 from google.genai import types
 from openai import OpenAI
-from openrouter import OpenRouter, errors, utils
+from openrouter import OpenRouter, errors
 
+from tests.sdks import openrouter
 from tests.support import World, request
 
 EMBED = {"model": "test/embed", "input": ["One.", "Two."], "dimensions": 8}
@@ -23,15 +24,13 @@ MODERATE = {"model": "test/moderate", "input": "I will kill you"}
 @pytest.fixture(params=["/v1", "/api/v1"], ids=["v1", "api"])
 def sdk(request: pytest.FixtureRequest, well: World) -> Iterator[OpenAI]:
     base = well.url + str(request.param)
-    with OpenAI(api_key=well.key.secret, base_url=base, max_retries=0, timeout=10) as made:
+    with OpenAI(api_key=well.key.secret, base_url=base, max_retries=0) as made:
         yield made
 
 
 @pytest.fixture
 def router(well: World) -> Iterator[OpenRouter]:
-    never = utils.RetryConfig("none", utils.BackoffStrategy(1, 1, 1, 1), False)
-    url = f"{well.url}/api/v1"
-    with OpenRouter(api_key=well.key.secret, server_url=url, retry_config=never, timeout_ms=10_000) as made:
+    with openrouter(well) as made:
         yield made
 
 

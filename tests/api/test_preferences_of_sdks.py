@@ -6,8 +6,9 @@ from typing import Any
 import openai
 import pytest
 from msgspec import structs
-from openrouter import OpenRouter, components, errors
+from openrouter import components, errors
 
+from tests.sdks import openrouter
 from tests.support import World, offer, world
 from tollway.domain.catalog import Endpoint
 from tollway.domain.health import Outcome
@@ -64,7 +65,7 @@ def by_openai(town: World) -> Sent:
 
 def by_openrouter(town: World) -> Sent:
     """Fields with types: its own models check what is sent before it is."""
-    client = OpenRouter(api_key=town.key.secret, server_url=f"{town.url}/api/v1", timeout_ms=10_000)
+    client = openrouter(town)
 
     def send(provider: dict[str, Any], fields: dict[str, Any]) -> list[str]:
         wishes = components.ProviderPreferences.model_validate(provider)

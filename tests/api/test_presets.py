@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from openai import OpenAI
-from openrouter import OpenRouter, errors, utils
+from openrouter import errors
 
+from tests.sdks import openrouter
 from tests.support import Secret, World, ask, offer, request, world
 from tollway.domain.catalog import WireFormat
 from tollway.domain.identity import KeyKind
@@ -291,8 +292,7 @@ def test_what_is_not_built_is_refused_in_a_preset_too(well: World) -> None:
 def test_the_openrouter_package(well: World) -> None:
     """Every method that it has for presets takes our answers, and a request by a preset is answered."""
     key = well.new_key("preset-sdk", credits_usd="1")
-    none = utils.RetryConfig("none", utils.BackoffStrategy(1, 1, 1, 1), False)
-    with OpenRouter(api_key=key.secret, server_url=f"{well.url}/api/v1", retry_config=none, timeout_ms=10_000) as sdk:
+    with openrouter(well, key) as sdk:
         made = sdk.presets.create_presets_chat_completions(
             slug="sdk", messages=[{"role": "system", "content": SYSTEM}, *HELLO], model="test/model", temperature=0.5
         ).data

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.storage.ledgers import DAY_MS, generation
 from tests.support import Secret, World, request
 from tollway.domain.generation import Usage
@@ -48,7 +48,7 @@ def test_apps(well: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ranking(well, monkeypatch, "?offset=1&limit=5") == [(2, "two.example:8080", "60")]
     shown = well.request("GET", "/api/v1/datasets/app-rankings")
     assert "secret-page" not in shown.text
-    with OpenRouter(api_key=well.key.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well) as client:
         read = client.datasets.get_app_rankings(limit=1)
         assert read is not None
         assert read.result.data[0].total_requests == 2

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import World, ask, offer, request, world
 from tollway.config import Routing
 from tollway.domain.aliases import Alias
@@ -137,7 +137,7 @@ def test_only_who_asks(town: World, headers: dict[str, str], shown: bool) -> Non
 def test_the_official_package_reads_it(town: World) -> None:
     """With its own parameter, and its own types; whole and streamed."""
     asked: Any = {"model": "test/model", "messages": [{"role": "user", "content": "Hello"}]}
-    with OpenRouter(api_key=town.key.secret, server_url=f"{town.url}/api/v1") as sdk:
+    with openrouter(town) as sdk:
         whole = sdk.chat.send(**asked, x_open_router_metadata="enabled")
         assert whole.openrouter_metadata is not None
         assert whole.openrouter_metadata.strategy == "direct"

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from openrouter import OpenRouter
 
+from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, request
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role, User
@@ -172,7 +172,7 @@ def test_members(well: World, manager: Secret, owner: User) -> None:
 @pytest.mark.filterwarnings("ignore:warning. .. DEPRECATED")  # the package warns of fields that it still requires
 def test_the_official_sdk(well: World, manager: Secret, owner: User) -> None:
     """openrouter 1.3: workspaces and members, with its strict response types."""
-    with OpenRouter(api_key=manager.secret, server_url=f"{well.url}/api/v1") as client:
+    with openrouter(well, manager) as client:
         made = client.workspaces.create(name="SDK", slug="sdk", default_text_model="test/model")
         assert made.data.default_text_model == "test/model"
         listed = client.workspaces.list(limit=100)

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import PATIENCE_S
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
@@ -66,7 +68,7 @@ def test_from_init_to_the_first_answer(tmp_path: Path) -> None:
         assert json.loads(granted.stdout)["balance"] == "1"
         body = {"model": "own/m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
         headers = {"Authorization": f"Bearer {key}"}
-        answer = httpx.post(f"{url}/api/v1/chat/completions", json=body, headers=headers, timeout=10)
+        answer = httpx.post(f"{url}/api/v1/chat/completions", json=body, headers=headers, timeout=PATIENCE_S)
         assert answer.status_code == 200
         cost = answer.json()["usage"]["cost"]
         assert cost > 0
@@ -187,6 +189,7 @@ def test_the_demo_takes_a_behaviour(tmp_path: Path) -> None:
                 f"{said['url']}/api/v1/chat/completions",
                 headers={"Authorization": f"Bearer {said['api_key']}"},
                 json={"model": "openai/gpt-4o-mini", "messages": [{"role": "user", "content": "Hello!"}]},
+                timeout=PATIENCE_S,
             )
             assert answer.json()["choices"][0]["message"]["content"] == "Good morning"
         finally:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.cli.desk import Desk, run
+from tests.support import PATIENCE_S
 from tollway.catalog.shipped import decode_shipped, encode_shipped, shipped
 from tollway.cli import catalog_commands, control, keys
 from tollway.cli import credits as credit_commands
@@ -49,7 +50,7 @@ def test_a_key_is_made_shown_once_listed_and_stopped(desk: Desk, served: bool) -
             async def status() -> int:
                 if house is None:
                     return 0
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+                async with httpx.AsyncClient(timeout=PATIENCE_S, base_url=f"http://127.0.0.1:{house.port}") as client:
                     answer = await client.get("/api/v1/key", headers={"Authorization": f"Bearer {secret}"})
                     return answer.status_code
 
@@ -280,7 +281,7 @@ def test_the_control_urls_want_the_token(desk: Desk) -> None:
         async with desk.served() as house:
             assert house is not None
             body = msgspec.json.encode(Grant("1", "default", "r"))
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+            async with httpx.AsyncClient(timeout=PATIENCE_S, base_url=f"http://127.0.0.1:{house.port}") as client:
                 for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer"}):
                     for path in ("credits", "keys", "keys/disable", "catalog/changes", "catalog/endpoint"):
                         answer = await client.post(f"/control/v1/{path}", content=body, headers=headers)

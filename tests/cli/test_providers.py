@@ -11,6 +11,7 @@ import pytest
 from tests.cli.desk import Desk, run, until
 from tests.gateway.company import company
 from tests.providers.accounts import SERVICE_ACCOUNT
+from tests.support import PATIENCE_S
 from tollway.api.house import House
 from tollway.cli import catalog_commands, providers
 from tollway.cli.control import office
@@ -38,7 +39,7 @@ async def ask_model(house: House, desk: Desk, model: str, provider: str) -> http
     """A chat request to one provider, with a key that has no credits."""
     async with office(load(desk.file)) as operator:
         key = (await operator.create_key(CreateKey("test", "default"))).key
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, base_url=f"http://127.0.0.1:{house.port}") as client:
         body = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "provider": {"only": [provider]}}
         return await client.post("/api/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"})
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.cli.desk import Desk, run
 from tests.cli.test_explain import OWN
-from tests.support import ask
+from tests.support import PATIENCE_S, ask
 from tollway.cli import credits as credit_commands
 from tollway.cli import keys
 from tollway.cli.replay import run as replay
@@ -31,7 +31,9 @@ def test_from_requests_to_the_comparison(desk: Desk) -> None:
                     desk.file, amount="1", workspace="default", reason="", ref=None, as_json=True
                 )
                 headers = {"Authorization": f"Bearer {secret}"}
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}", headers=headers) as client:
+                async with httpx.AsyncClient(
+                    timeout=PATIENCE_S, base_url=f"http://127.0.0.1:{house.port}", headers=headers
+                ) as client:
                     for _ in range(10):
                         answer = await client.post("/api/v1/chat/completions", json=ask(max_tokens=10))
                         assert answer.status_code == 200

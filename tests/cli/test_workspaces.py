@@ -9,7 +9,7 @@ import pytest
 from tests.cli.desk import Desk, run
 from tests.cli.test_explain import OWN, both
 from tests.cli.test_operator import give, make_key
-from tests.support import ask
+from tests.support import PATIENCE_S, ask
 from tollway.cli import presets, workspaces
 from tollway.cli.explain import run as explain
 from tollway.domain.errors import TollwayError
@@ -37,7 +37,7 @@ def test_a_workspace_s_settings(desk: Desk, served: bool) -> None:
             async def told() -> Any:
                 if house is None:
                     return None
-                async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{house.port}") as client:
+                async with httpx.AsyncClient(timeout=PATIENCE_S, base_url=f"http://127.0.0.1:{house.port}") as client:
                     headers = {"Authorization": f"Bearer {secret}"}
                     return (await client.post("/api/v1/route", json=ask(), headers=headers)).json()
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.first_start import TOKENIZER
 from tests.gateway.company import Asked, Company, company
 from tests.providers.accounts import KEY, service_account
+from tests.support import PATIENCE_S
 from tollway.api.house import House
 from tollway.app import running
 from tollway.config import Config, ModelConfig, ProviderConfig, Server, Storage
@@ -92,7 +93,9 @@ async def serving(*providers: ProviderConfig, **environment: str) -> AsyncIterat
             await insert_key(house.database, key)
             await house.gateway.books.grant("home", 10**11, "t", "t", now_ms)
             async with httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{house.port}", headers={"authorization": f"Bearer {secret}"}
+                timeout=PATIENCE_S,
+                base_url=f"http://127.0.0.1:{house.port}",
+                headers={"authorization": f"Bearer {secret}"},
             ) as client:
                 yield Caller(house, client)
 

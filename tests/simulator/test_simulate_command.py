@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from tests.support import PATIENCE_S
 from tollway.cli.simulate import simulate
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -28,13 +29,13 @@ def test_the_command_serves_until_ctrl_c() -> None:
         line = process.stdout.readline()
         assert line.startswith("Simulated provider at http://127.0.0.1:")
         port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         connection.request("POST", "/v1/chat/completions", b'{"model":"m","messages":[{"role":"user","content":"x"}]}')
         answer = connection.getresponse()
         assert (answer.status, b'"completion_tokens":3' in answer.read()) == (200, True)
         connection.close()
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=5)
+        said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert said.startswith("1 requests: 1 completed, 0 failed, 0 aborted.")
     finally:

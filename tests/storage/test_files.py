@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import PATIENCE_S
 from tollway.storage.database import StorageError
 from tollway.storage.files import (
     Control,
@@ -47,7 +48,7 @@ def end(process: subprocess.Popen[str], *, kill: bool = False) -> None:
     """The end of a process: by itself, or as a crash."""
     if kill:
         process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE_S)
 
 
 def test_the_lock_excludes_another_process(tmp_path: Path) -> None:
