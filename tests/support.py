@@ -43,7 +43,7 @@ from tollway.storage.users import new_user
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 PROMPT, COMPLETION = "0.000001", "0.000002"
 """USD per token of an offer that says nothing else."""
 

@@ -72,7 +72,7 @@ def drive(cut: bool = False, closes: bool = False, **fields: object) -> load.Out
                 await connection.closed.wait()
             return outcome
 
-    return asyncio.run(asyncio.wait_for(both(), 30))
+    return asyncio.run(asyncio.wait_for(both(), 120))
 
 
 class Closing(Connection):

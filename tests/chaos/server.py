@@ -19,7 +19,7 @@ from tollway.simulator import Simulator
 from tollway.storage.files import DATABASE_FILE, load_secret, read_control
 from tollway.storage.sqlite import SqliteReader
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 WORKSPACE = "home"
 SRC = Path(__file__).resolve().parents[2] / "src"
 TOML = """

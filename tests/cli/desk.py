@@ -14,7 +14,7 @@ from tollway.api.house import House
 from tollway.app import running
 from tollway.config import load
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 T = TypeVar("T")
 
 
@@ -65,7 +65,7 @@ class Desk:
             yield house
 
 
-async def until(condition: Any, patience_s: float = 5.0) -> None:
+async def until(condition: Any, patience_s: float = 60.0) -> None:
     """Waits until a condition holds."""
     async with asyncio.timeout(patience_s):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event to give

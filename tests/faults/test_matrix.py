@@ -14,7 +14,7 @@ from tollway.domain.health import Outcome
 
 CASES = tuple(cases())
 IDS = [f"U-{number}" for number in range(1, 38)]
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tollway.storage.generations import find_generation
 from tollway.storage.ledger import balance
 
 CHAT = "/api/v1/chat/completions"
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Leave(Struct, frozen=True):

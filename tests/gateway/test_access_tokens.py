@@ -38,7 +38,7 @@ class Scene:
         return await self.tokens.for_provider(provider, self.account)
 
     async def idle(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.jobs):  # noqa: ASYNC110  # a test may poll
                 await asyncio.sleep(0.002)
 
@@ -166,7 +166,7 @@ def test_closing_while_a_token_is_fetched() -> None:
             waiting = asyncio.ensure_future(here.token())
             await asyncio.sleep(0.02)
             await here.jobs.close()
-            found = await asyncio.wait_for(asyncio.gather(waiting, return_exceptions=True), 2)
+            found = await asyncio.wait_for(asyncio.gather(waiting, return_exceptions=True), 60)
             assert isinstance(found[0], NoToken)
 
     asyncio.run(play())

@@ -102,7 +102,7 @@ async def serving(*providers: ProviderConfig, **environment: str) -> AsyncIterat
 
 def play(scene: Callable[[], Any]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await scene()
 
     asyncio.run(bounded())

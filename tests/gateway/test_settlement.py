@@ -166,7 +166,7 @@ def test_a_panic_while_counting_keeps_no_hold() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
         async with staged(offer("test/model", "m@tokens=20,usage=none")) as stage:
             stage.house.gateway.tokenizer = tokenizer
-            seen = await asyncio.wait_for(chat(stage, max_tokens=20), 5)
+            seen = await asyncio.wait_for(chat(stage, max_tokens=20), 60)
             assert not seen.ended
             assert stage.house.gateway.books.held == 0
 

@@ -18,7 +18,7 @@ from tollway.api.server_limits import ServerLimits
 WAYS = ("direct", "asgi")
 """The two ways of a request through the server; a test runs on both."""
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 SMALL = ServerLimits(
     header_s=0.4, body_s=0.4, keep_alive_s=0.4, linger_s=0.4, write_stall_s=0.4, body_bytes=100_000, pipelined_max=20
 )

@@ -301,7 +301,7 @@ def test_slow_but_steady_reader_is_served(way: str) -> None:
             loop = asyncio.get_running_loop()
             size, began_s = 0, loop.time()
             while size < 1_000_000:
-                part = await asyncio.wait_for(loop.sock_recv(raw, 1 << 15), 2)
+                part = await asyncio.wait_for(loop.sock_recv(raw, 1 << 15), 30)
                 assert part, f"closed after {size} bytes"
                 size += len(part)
                 await asyncio.sleep(0.04)

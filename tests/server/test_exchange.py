@@ -339,7 +339,7 @@ def test_starlette_on_our_server() -> None:
             await client.head()
             assert await client.chunk() == b"tick"
             client.reset()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(PATIENCE_S):
                 await left.wait()
         stop.set()
         await asyncio.wait_for(job, PATIENCE_S)

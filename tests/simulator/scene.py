@@ -10,7 +10,7 @@ import uvloop
 from tollway.simulator import Behaviour, Simulator
 from tollway.simulator.connection import Request
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "asyncio": asyncio.new_event_loop,
     "uvloop": uvloop.new_event_loop,

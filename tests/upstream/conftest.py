@@ -20,7 +20,7 @@ def run_on(loop_name: str, body: Coroutine[Any, Any, None]) -> None:
 
     async def bounded() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await body
         gc.collect(1)  # what this test left is young; a full collection takes longer than most of these tests
         await asyncio.sleep(0)

@@ -123,7 +123,7 @@ def test_u6_the_kernel_is_asked_before_a_socket_is_used(run: Run, last_words: by
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.settimeout(5)
+            listener.settimeout(60)
             thread = threading.Thread(target=serve, args=(listener,))
             thread.start()
             client = UpstreamClient()
