@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import apsw
+import pytest
 from msgspec import structs
 
 from tests.storage.ledgers import AWAY, DAY_MS, HOME, NOW_MS, generation, grant, run, settle_in
@@ -149,3 +150,56 @@ def test_an_older_database_is_summed_up(tmp_path: Path) -> None:
 
 OLD_COLUMNS = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "app_id")
 """Those that the migration adds."""
+
+
+def test_sums_are_carried_over(tmp_path: Path) -> None:
+    """The table got another order: an upgrade keeps each row of the old one, and goes on adding to it."""
+
+    async def test(database: SqliteDatabase) -> None:
+        key = await settle_in(database)
+        found = [
+            generation(f"g{n}", key, cost=n, model=model, own_cost=own, usage=Usage(10, 20, 3, reasoning=4))
+            for n, (model, own) in enumerate((("a/one", 0), ("a/two", 7), ("a/one", 0)))
+        ]
+        await commit_generations(database, found)
+        before = await usage_by_day(database, HOME, [TODAY])
+        connection = apsw.Connection(str(database.path))
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(usage_days)")]
+        old = ["day", "workspace_id", "key_id", "model", "endpoint_id", "app_id", *columns[6:]]
+        connection.execute(f"CREATE TABLE older AS SELECT {', '.join(old)} FROM usage_days")
+        connection.execute("DROP TABLE usage_days")
+        connection.execute("ALTER TABLE older RENAME TO usage_days")
+        number = next(number for number, name, _ in shipped_migrations() if "usage_days_in_order" in name)
+        connection.execute(f"DELETE FROM migrations WHERE number = {number}")
+        connection.close()
+        await migrate(database)
+        assert await usage_by_day(database, HOME, [TODAY]) == before
+        assert sum(each.byok for each in before) == 7
+        await commit_generations(database, [generation("more", key, cost=5, model="a/one")])
+        after = {each.model: each for each in await usage_by_day(database, HOME, [TODAY])}
+        assert (after["a/one"].requests, after["a/one"].cost) == (3, 7)
+        assert not any(finding.broken for finding in await audit_ledger(database))
+
+    run(tmp_path, test)
+
+
+def test_activity_is_read_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes the page quick: one walk along the table, which has the groups side by side, and no tree for them."""
+
+    async def test(database: SqliteDatabase) -> None:
+        asked: list[str] = []
+        read = database.read
+
+        async def spy(sql: str, /, **named: object) -> list[tuple[object, ...]]:
+            asked.append(sql)
+            return await read(sql, **named)
+
+        monkeypatch.setattr(database, "read", spy)
+        await usage_by_day(database, HOME, range(TODAY - 30, TODAY))
+        steps = [row[3] for row in await read(f"EXPLAIN QUERY PLAN {asked[0]}", workspace_id=HOME)]
+        assert steps == [
+            "SEARCH usage_days USING PRIMARY KEY (day=? AND workspace_id=?)",
+            "USE TEMP B-TREE FOR ORDER BY",
+        ]
+
+    run(tmp_path, test)

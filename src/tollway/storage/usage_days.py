@@ -14,7 +14,8 @@ DAY_MS = 86_400_000
 
 APP_COLUMNS = ("id", "url", "title", "created_ms")
 
-_KEY = ("day", "workspace_id", "key_id", "model", "endpoint_id", "app_id")
+_KEY = ("day", "workspace_id", "model", "endpoint_id", "key_id", "app_id")
+"""In the order in which the table is kept, so that a day's sums of a workspace lie side by side, group by group."""
 _SUMS = (
     "requests", "errors", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost", "byok",
 )  # fmt: skip
@@ -67,7 +68,7 @@ def add_usage(generations: Iterable[Generation]) -> tuple[NewRows, NewRows]:
             app_id = app.id
             apps.setdefault(app_id, (app_id, app.url, app.title, each.created_ms))
         day = each.created_ms // DAY_MS
-        place = (day, each.workspace_id, each.key_id, each.model, each.endpoint_id or "", app_id)
+        place = (day, each.workspace_id, each.model, each.endpoint_id or "", each.key_id, app_id)
         failed = int(each.finish_reason == "error")
         tokens = (usage.prompt, usage.completion, usage.reasoning, usage.cache_read)
         values = (1, failed, *tokens, each.cost, each.own_cost)
