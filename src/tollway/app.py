@@ -135,7 +135,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         audit=audit,
         keys=keys,
         oauth=OAuthDesk(database, keys, audit, pepper, config.users.challenges),
-        till=_till(config, database, audit, gateway),
+        till=open_till(config, database, audit, gateway.books, client),
         gateway=gateway,
         committer=committer,
         jobs=jobs,
@@ -175,10 +175,11 @@ def _people(config: Config, database: Database, pepper: bytes, audit: AuditLog, 
     return People(database, pepper, audit, sign_up=config.users.sign_up, launch_credit=credit, grant=give)
 
 
-def _till(config: Config, database: Database, audit: AuditLog, gateway: Gateway) -> Till:
-    providers = open_providers(config.payments, gateway.client)
+def open_till(config: Config, database: Database, audit: AuditLog, books: Books, client: UpstreamClient) -> Till:
+    """Where credits are sold, by the providers that are configured."""
+    providers = open_providers(config.payments, client)
     back = f"{config.public_url}/credits"
-    return Till(database, gateway.books, audit, providers, config.payments, config.billing.packs, back)
+    return Till(database, books, audit, providers, config.payments, config.billing.packs, back)
 
 
 def create_app(house: House) -> App:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.api.managed import MANAGED, Row
+from tests.api.paid import PAID
 from tests.support import Secret, World, ask, request
 from tollway.api.gemini import METHODS
 from tollway.api.routes import hot_routes, routes
@@ -107,10 +108,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/account/v1/password"): Row("/account/v1/password", {"old": "wrong", "new": "long enough"}, 401),
     ("POST", "/account/v1/join"): Row("/account/v1/join", {"invitation": "x"}, 404),
     ("POST", "/account/v1/invitations"): Row("/account/v1/invitations", {"workspace_id": "home"}, 201),
-    ("GET", "/account/v1/purchases"): Row("/account/v1/purchases"),
-    ("POST", "/account/v1/purchases"): Row("/account/v1/purchases", {"amount": 10}, 404),  # nothing is sold by default
-    ("GET", "/account/v1/purchases/{id}"): Row("/account/v1/purchases/no-such", None, 404),
-    ("POST", "/account/v1/purchases/{id}/refund"): Row("/account/v1/purchases/no-such/refund", {}, 404),
+    **PAID,
     **{
         (method, door + path): Row(door + row.path, row.body, row.status)
         for door in ("/account/v1", "/api/v1")

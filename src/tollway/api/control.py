@@ -13,6 +13,8 @@ from tollway.gateway.explain import Workspace
 from tollway.gateway.office import ChangeCatalog, CreateKey, Disable, Grant, Office, RotateByok, SetEndpoint
 from tollway.gateway.wishes import SetPreset, SetWorkspace
 from tollway.identity.credentials import rotate
+from tollway.payments.cashier import Cashier, RefundPurchase, RevokeCode
+from tollway.payments.codes import NewCodes
 from tollway.storage.workspaces import find_settings
 
 DEFAULT = "default"
@@ -67,6 +69,21 @@ async def grant(house: House, request: Request) -> Response:
     return json_answer(await _office(house).grant(await read_json(request, Grant)))
 
 
+async def make_codes(house: House, request: Request) -> Response:
+    """Codes to be redeemed for credits; they are in this answer and nowhere else."""
+    return json_answer(await _cashier(house).make_codes(await read_json(request, NewCodes)))
+
+
+async def revoke_code(house: House, request: Request) -> Response:
+    """Nobody can redeem it any more."""
+    return json_answer(await _cashier(house).revoke_code(await read_json(request, RevokeCode)))
+
+
+async def refund(house: House, request: Request) -> Response:
+    """Gives back what is unused of a purchase, however long ago it was."""
+    return json_answer(await _cashier(house).refund(await read_json(request, RefundPurchase)))
+
+
 async def disable_key(house: House, request: Request) -> Response:
     """Disables or enables a key; the next request sees it."""
     ask = await read_json(request, Disable)
@@ -92,6 +109,10 @@ async def set_endpoint(house: House, request: Request) -> Response:
 async def reload_catalog(house: House, request: Request) -> Response:
     """Reads the catalog anew and swaps the market: prices of requests under way stay what they were."""
     return json_answer(await _office(house).reload())
+
+
+def _cashier(house: House) -> Cashier:
+    return Cashier(house.till, house.codes)
 
 
 def _office(house: House) -> Office:

@@ -28,6 +28,7 @@ from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.guest import GuestRules
 from tollway.identity.people import People
+from tollway.payments.codes import Codes
 from tollway.payments.events import Events
 from tollway.payments.topup import Till
 from tollway.routing.market import Market
@@ -69,6 +70,7 @@ class House:
         self.members = MemberDesk(database, audit, self.workspaces)
         self.till = till
         self.payment_events = Events(database, gateway.books)
+        self.codes = Codes(database, gateway.books, audit, pepper)
         self.byok = ByokDesk(database, audit, gateway.own, lambda: gateway.market, authenticator.forget_workspace)
         self.gateway = gateway
         self.committer = committer

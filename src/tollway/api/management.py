@@ -7,6 +7,7 @@ from tollway.api import (
     admin,
     budgets,
     byok,
+    codes,
     generation_list,
     guardrails,
     keys,
@@ -23,6 +24,7 @@ from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail,
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.gateway.member_desk import AddMembers, RemoveMembers
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace
+from tollway.payments.codes import NewCodes, RedeemCode
 from tollway.payments.topup import NewPurchase
 
 Line = tuple[str, str, Handle] | tuple[str, str, Handle, type[Struct]]
@@ -48,6 +50,7 @@ OWN: tuple[Line, ...] = (
     ("POST", "/purchases", purchases.start_purchase, NewPurchase),
     ("GET", "/purchases/{id}", purchases.get_purchase),
     ("POST", "/purchases/{id}/refund", purchases.refund_purchase),
+    ("POST", "/codes/redeem", codes.redeem_code, RedeemCode),
 )
 """What a user does with what is theirs."""
 
@@ -104,7 +107,12 @@ RECORDS: tuple[Line, ...] = (
 )
 """What was done, for the same."""
 
-ADMIN: tuple[Line, ...] = (("GET", "/audit-log", admin.list_audit_log),)
+ADMIN: tuple[Line, ...] = (
+    ("GET", "/audit-log", admin.list_audit_log),
+    ("GET", "/codes", codes.list_codes),
+    ("POST", "/codes", codes.make_codes, NewCodes),
+    ("DELETE", "/codes/{id}", codes.revoke_code),
+)
 """What admins do, and the command line."""
 
 

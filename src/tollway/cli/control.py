@@ -8,10 +8,11 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from tollway.app import open_database
+from tollway.app import open_database, open_till
 from tollway.config import Config
 from tollway.domain.errors import TollwayError, Unavailable
 from tollway.domain.http import Deadlines, HttpRequest
+from tollway.domain.payments import Code, Refund
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
 from tollway.gateway.office import (
@@ -28,7 +29,10 @@ from tollway.gateway.office import (
 )
 from tollway.gateway.supply import first_catalog
 from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace
+from tollway.identity.audit_log import AuditLog
 from tollway.identity.credentials import Rotation, open_ring, rotate
+from tollway.payments.cashier import Cashier, CodesMade, RefundPurchase, RevokeCode
+from tollway.payments.codes import Codes, NewCodes
 from tollway.storage.database import Database
 from tollway.storage.files import DATABASE_FILE, Control, ServerLock, is_locked, load_secret, read_control
 from tollway.storage.keys import has_keys
@@ -100,6 +104,36 @@ class RemoteOffice:
         return await ask_server(self._client, self._control, path, msgspec.json.encode(ask), kind)
 
 
+class Money(Protocol):
+    """What an operator may do with money; `payments/cashier.py` says what each does and which errors it raises."""
+
+    async def make_codes(self, ask: NewCodes) -> CodesMade: ...
+
+    async def revoke_code(self, ask: RevokeCode) -> Code: ...
+
+    async def refund(self, ask: RefundPurchase) -> Refund: ...
+
+
+class RemoteCashier:
+    """The running server's cashier. Every method raises TollwayError with the server's own words."""
+
+    def __init__(self, client: UpstreamClient, control: Control) -> None:
+        self._client = client
+        self._control = control
+
+    async def make_codes(self, ask: NewCodes) -> CodesMade:
+        return await self._ask("codes", ask, CodesMade)
+
+    async def revoke_code(self, ask: RevokeCode) -> Code:
+        return await self._ask("codes/revoke", ask, Code)
+
+    async def refund(self, ask: RefundPurchase) -> Refund:
+        return await self._ask("refunds", ask, Refund)
+
+    async def _ask(self, path: str, ask: Struct, kind: type[Answer]) -> Answer:
+        return await ask_server(self._client, self._control, path, msgspec.json.encode(ask), kind)
+
+
 async def ask_server(client: UpstreamClient, control: Control, path: str, ask: bytes, kind: type[Answer]) -> Answer:
     """What a control URL answers to a JSON body. TollwayError: the server's own words; Unavailable: it broke off."""
     headers = (("authorization", f"Bearer {control.token}"), ("content-type", "application/json"))
@@ -165,22 +199,41 @@ async def _find_owner(client: UpstreamClient, config: Config, lock: ServerLock) 
 
 
 @asynccontextmanager
-async def office(config: Config) -> AsyncIterator[Operator]:
-    """The running server's office, or our own while we hold the lock of the data directory."""
+async def _owner(config: Config) -> AsyncIterator[tuple[UpstreamClient, Control | None]]:
+    """The running server; None: there is none, and the lock of the data directory is ours inside the block."""
     lock = ServerLock(config.data_dir)
     client = UpstreamClient()
     try:
         server = await _find_owner(client, config, lock)
+        try:
+            yield client, server
+        finally:
+            if server is None:
+                lock.release()
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def _own_database(config: Config) -> AsyncIterator[tuple[Database, bytes]]:
+    """The database and the pepper of keys, for who holds the lock."""
+    database = await open_database(config)
+    try:
+        await first_catalog(database, Gateway.now_ms())
+        pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
+        yield database, pepper
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def office(config: Config) -> AsyncIterator[Operator]:
+    """The running server's office, or our own while we hold the lock of the data directory."""
+    async with _owner(config) as (client, server):
         if server is not None:
             yield RemoteOffice(client, server)
             return
-    finally:
-        await client.close()
-    try:
-        database = await open_database(config)
-        try:
-            await first_catalog(database, Gateway.now_ms())
-            pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
+        async with _own_database(config) as (database, pepper):
 
             async def rotate_alone(drop: bool) -> Rotation:
                 return await rotate(config, database, await open_ring(config, database), drop=drop)
@@ -195,10 +248,19 @@ async def office(config: Config) -> AsyncIterator[Operator]:
                 reload=_nothing_to_reload,
                 rotate=rotate_alone,
             )
-        finally:
-            await database.close()
-    finally:
-        lock.release()
+
+
+@asynccontextmanager
+async def cashier(config: Config) -> AsyncIterator[Money]:
+    """The running server's cashier, or our own, as `office`."""
+    async with _owner(config) as (client, server):
+        if server is not None:
+            yield RemoteCashier(client, server)
+            return
+        async with _own_database(config) as (database, pepper):
+            books, audit = Books(database), AuditLog(database)
+            till = open_till(config, database, audit, books, client)
+            yield Cashier(till, Codes(database, books, audit, pepper))
 
 
 @asynccontextmanager

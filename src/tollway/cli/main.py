@@ -21,6 +21,7 @@ workspaces_app = typer.Typer(help="What workspaces want of their requests.", no_
 presets_app = typer.Typer(help="Named configurations of workspaces.", no_args_is_help=True)
 byok_app = typer.Typer(help="Workspaces' own keys for providers.", no_args_is_help=True)
 credits_app = typer.Typer(help="Credits of workspaces.", no_args_is_help=True)
+codes_app = typer.Typer(help="Codes that are redeemed for credits.", no_args_is_help=True)
 catalog_app = typer.Typer(help="Models, endpoints and prices.", no_args_is_help=True)
 providers_app = typer.Typer(help="Providers, and servers of your own.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
@@ -29,6 +30,7 @@ app.add_typer(workspaces_app, name="workspaces")
 app.add_typer(byok_app, name="byok")
 app.add_typer(presets_app, name="presets")
 app.add_typer(credits_app, name="credits")
+app.add_typer(codes_app, name="codes")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(providers_app, name="providers")
 app.add_typer(config_app, name="config")
@@ -274,6 +276,52 @@ def credits_grant(
     from tollway.cli.credits import grant
 
     asyncio.run(grant(config, amount=amount, workspace=workspace, reason=reason, ref=ref, as_json=as_json))
+
+
+@codes_app.command("create")
+def codes_create(
+    amount: Annotated[str, typer.Argument(help="USD of each, e.g. 10 or 0.5")],
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many codes")] = 1,
+    uses: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many accounts may redeem each")] = 1,
+    expires: Annotated[str | None, typer.Option(help="Until when, e.g. 2027-01-31T00:00:00Z")] = None,
+    note: Annotated[str, typer.Option(help="For whom, or why; only operators see it")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make codes. They are shown once."""
+    from tollway.cli.codes import create
+
+    asyncio.run(create(config, amount=amount, count=count, uses=uses, expires=expires, note=note, as_json=as_json))
+
+
+@codes_app.command("list")
+def codes_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List codes and how often each was redeemed: never the codes themselves, which nobody has."""
+    from tollway.cli.codes import list_codes
+
+    asyncio.run(list_codes(config, as_json=as_json))
+
+
+@codes_app.command("revoke")
+def codes_revoke(
+    code_id: Annotated[str, typer.Argument(help="The code's id, as `codes list` shows it")], config: ConfigFile = None
+) -> None:
+    """Let nobody redeem a code any more; what was redeemed stays."""
+    from tollway.cli.codes import revoke
+
+    asyncio.run(revoke(config, code_id))
+
+
+@app.command()
+def refund(
+    purchase: Annotated[str, typer.Argument(help="The purchase's id, as its receipt shows it")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give back what is unused of a purchase, however long ago it was."""
+    from tollway.cli.credits import refund as run
+
+    asyncio.run(run(config, purchase, as_json=as_json))
 
 
 ENDPOINT = typer.Argument(help="An endpoint's id, as `catalog list` shows it: provider:model", show_default=False)

@@ -55,6 +55,30 @@ class Refund(Struct, frozen=True):
     provider_ref: str | None = None
 
 
+class Code(Struct, frozen=True):
+    """Something to be redeemed for credits. The code itself is nowhere: `digest` is all that is kept of it."""
+
+    id: str
+    digest: str
+    label: str
+    """Its ends, to tell codes apart."""
+    credits: Nanodollars
+    uses_max: int
+    uses: int
+    note: str
+    created_ms: int
+    expires_ms: int | None = None
+    revoked_ms: int | None = None
+
+    def why_not(self, now_ms: int) -> str | None:
+        """Why nobody can redeem it any more, or None."""
+        if self.revoked_ms is not None:
+            return "revoked"
+        if self.expires_ms is not None and self.expires_ms <= now_ms:
+            return "expired"
+        return "used" if self.uses >= self.uses_max else None
+
+
 class Paid(Struct, frozen=True):
     """A provider says that an order was paid."""
 

@@ -1,5 +1,6 @@
 """Purchases: what may be bought at which price, the order for it, its checkout, and refunds."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated
@@ -137,13 +138,7 @@ class Till:
         """InvalidRequest: no amount, not in whole cents, or outside of what may be bought at once."""
         least = nanodollars_from_text(self.settings.purchase_min_usd)
         most = nanodollars_from_text(self.settings.purchase_max_usd)
-        # Its size first: written out, 1e999999999 would fill the memory.
-        if not amount.is_finite() or (amount and not -3 < amount.adjusted() < 12):
-            raise InvalidRequest("amount: an amount in USD, please", param="amount")
-        try:
-            credits_ = nanodollars_from_text(format(amount, "f"))
-        except ValueError as error:
-            raise InvalidRequest(f"amount: {error}", param="amount") from None
+        credits_ = amount_of(amount)
         if credits_ % CENT:
             raise InvalidRequest("amount: in whole cents, please", param="amount")
         if not max(least, CENT) <= credits_ <= most:
@@ -189,21 +184,26 @@ class Till:
             raise Forbidden("Payments in crypto can't be refunded.")
         if not actor.operator and now_ms - order.paid_ms > self.settings.refund_h * HOUR_MS:
             raise Forbidden(f"A purchase can be refunded within {self.settings.refund_h:g} hours, and they are over.")
-        refund_id = new_id(now_ms)
-
-        def beside(moves: Sequence[Transfer]) -> Sequence[Statement]:
-            return [new_refund(refund_of(order, moves[0].amount, refund_id, now_ms))]
-
-        moves = await self._purse.take(order.workspace_id, refund_part(order, None, refund_id, now_ms), beside)
-        if not moves:
-            raise InvalidRequest("Nothing of this purchase is left: it was used, refunded, or is held just now.")
-        refund = refund_of(order, moves[0].amount, refund_id, now_ms)
-        await self._audit.write(
-            actor, "purchase.refunded", order.id, now_ms=now_ms, workspace_id=order.workspace_id,
-            credits=nanodollars_to_text(refund.credits), cents=refund.cents,
-        )  # fmt: skip
+        # Shielded, as in `codes.py`: the entry and the money are one transaction.
+        refund = await asyncio.shield(asyncio.ensure_future(self._take_back(actor, order, now_ms)))
         await self._ask_refund(provider, order, refund, now_ms)
         return structs.replace(refund, status="done")
+
+    async def _take_back(self, actor: Actor, order: Order, now_ms: int) -> Refund:
+        """The credits leave the balance. InvalidRequest: nothing is left of the purchase."""
+        refund_id = new_id(now_ms)
+        async with self._audit.entry(
+            actor, "purchase.refunded", order.id, now_ms=now_ms, workspace_id=order.workspace_id
+        ) as entry:
+
+            def beside(moves: Sequence[Transfer]) -> Sequence[Statement]:
+                refund = refund_of(order, moves[0].amount, refund_id, now_ms)
+                return [new_refund(refund), entry(credits=nanodollars_to_text(refund.credits), cents=refund.cents)]
+
+            moves = await self._purse.take(order.workspace_id, refund_part(order, None, refund_id, now_ms), beside)
+        if not moves:
+            raise InvalidRequest("Nothing of this purchase is left: it was used, refunded, or is held just now.")
+        return refund_of(order, moves[0].amount, refund_id, now_ms)
 
     async def settle_refunds(self, now_ms: int) -> None:
         """Asks again for refunds of which it is not known whether the provider has them; to repeat it is harmless."""
@@ -226,6 +226,17 @@ class Till:
                 raise Forbidden(f"The refund was refused, and the credits are back: {error}") from None
             raise Unavailable("The refund is on its way, but has not been confirmed yet.", retry_after_s=60) from None
         await self._database.write(set_refund(refund.id, "done", made))
+
+
+def amount_of(amount: Decimal, param: str = "amount") -> Nanodollars:
+    """InvalidRequest: no number, or of no sensible size."""
+    # Its size first: written out, 1e999999999 would fill the memory.
+    if not amount.is_finite() or (amount and not -10 < amount.adjusted() < 12):
+        raise InvalidRequest(f"{param}: an amount in USD, please", param=param)
+    try:
+        return nanodollars_from_text(format(amount, "f"))
+    except ValueError as error:
+        raise InvalidRequest(f"{param}: {error}", param=param) from None
 
 
 def fee_of(credits_: Nanodollars, percent: str, least_usd: str) -> Nanodollars:
