@@ -41,7 +41,7 @@ class Store:
         if key is None:
             return []
         [row] = new_key(key).rows
-        return [(*row.values(), self.settings)]
+        return [(*row.values(), self.settings, 0)]
 
     async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         raise AssertionError("authentication writes nothing")

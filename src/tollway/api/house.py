@@ -23,6 +23,7 @@ from tollway.gateway.oauth_desk import OAuthDesk
 from tollway.gateway.rankings import Rankings
 from tollway.gateway.records import Records
 from tollway.gateway.schema_checks import SchemaChecks
+from tollway.gateway.user_desk import UserDesk
 from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
@@ -67,7 +68,8 @@ class House:
         self.workspaces = WorkspaceDesk(database, gateway.books, audit, authenticator.forget_workspace)
         self.budgets = BudgetDesk(database, gateway.books, audit, self.workspaces)
         self.guardrails = GuardrailDesk(database, audit, authenticator.forget_workspace)
-        self.members = MemberDesk(database, audit, self.workspaces)
+        self.members = MemberDesk(database, gateway.books, audit, self.workspaces)
+        self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.till = till
         self.payment_events = Events(database, gateway.books)
         self.codes = Codes(database, gateway.books, audit, pepper)

@@ -190,6 +190,11 @@ class Books:
         """A key does not work any more: its answers under way end (FAULTS.md S-T13)."""
         if (book := self._books.get(key_id)) is not None:
             book.revoked = True
+        self.cut(key_id)
+
+    def cut(self, key_id: str) -> None:
+        """A key's answers under way end; it may begin others."""
+        if (book := self._books.get(key_id)) is not None:
             for each in tuple(book.running):
                 each.revoke()
 

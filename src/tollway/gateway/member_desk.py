@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.people import RIGHTS, Actor, Member, Right, Role, Workspace
+from tollway.gateway.books import Books
+from tollway.gateway.user_desk import cut_streams, sign_out
 from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.audit_log import AuditLog
 from tollway.storage import members
@@ -35,10 +37,11 @@ class RemoveMembers(Struct):
 
 
 class MemberDesk:
-    """All of a request's changes are made, or none."""
+    """All of a request's changes are made, or none. Who gets another role, or goes, is signed out everywhere."""
 
-    def __init__(self, database: Database, audit: AuditLog, workspaces: WorkspaceDesk) -> None:
+    def __init__(self, database: Database, books: Books, audit: AuditLog, workspaces: WorkspaceDesk) -> None:
         self._database = database
+        self._books = books
         self._audit = audit
         self._workspaces = workspaces
 
@@ -74,8 +77,13 @@ class MemberDesk:
             await self._audit.write(
                 actor, "members.added", ", ".join(each.user_id for each in changed),
                 *(members.set_member(each) for each in changed),
+                *(sign_out(actor, each.user_id) for each in changed if each.user_id in before),
                 now_ms=now_ms, workspace_id=workspace.id, roles=sorted({each.role.value for each in changed}),
             )  # fmt: skip
+            for each in changed:
+                was = before.get(each.user_id)
+                if was is not None and not RIGHTS[was.role] <= RIGHTS[each.role]:
+                    await cut_streams(self._database, self._books, each.user_id, workspace.id)
         people = await members.people_of(self._database, workspace.id)
         return named, len(after) - len(before), people
 
@@ -96,6 +104,7 @@ class MemberDesk:
             await self._audit.write(
                 actor, "members.removed", ", ".join(each.user_id for each in leaving),
                 *(members.remove_member(workspace.id, each.user_id) for each in leaving),
+                *(sign_out(actor, each.user_id) for each in leaving),
                 now_ms=now_ms, workspace_id=workspace.id,
             )  # fmt: skip
         return len(leaving)

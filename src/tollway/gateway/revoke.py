@@ -1,9 +1,9 @@
-"""Revocation: a key that stops working ends its answers under way, wherever they are."""
+"""Revocation: a key that stops working, or may do less, ends its answers under way, wherever they are."""
 
 from tollway.domain.errors import Unauthenticated
 from tollway.gateway.run import Run
 
-REVOKED = "This API key was revoked while the answer was under way."
+REVOKED = "This API key was revoked, or its user lost rights, while the answer was under way."
 
 
 def revoke(run: Run) -> None:

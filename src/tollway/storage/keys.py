@@ -75,16 +75,23 @@ def delete_key(key_id: str, now_ms: int) -> Statement:
 
 
 async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
-    """The key with this HMAC digest and what its workspace wants, disabled and expired ones too, or None."""
+    """The key with this HMAC digest and what its workspace wants, disabled and expired ones too, or None.
+
+    A disabled user's keys are disabled, as long as the user is.
+    """
     columns = ", ".join(f"keys.{name.strip()}" for name in COLUMNS.split(","))
     sql = f"""
-    SELECT {columns}, record FROM keys LEFT JOIN workspace_settings USING (workspace_id)
-    WHERE digest = :digest AND deleted_ms IS NULL
+    SELECT {columns}, record, EXISTS (
+        SELECT 1 FROM users WHERE users.disabled = 1 AND (users.id = keys.creator_user_id OR users.id = (
+            SELECT created_by FROM workspaces WHERE workspaces.id = keys.workspace_id AND personal = 1))
+    ) FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE digest = :digest AND deleted_ms IS NULL
     """  # noqa: S608 (constants)
     rows = await database.read(sql, digest=digest.hex())
     if not rows:
         return None
-    key, record = _key(rows[0][:-1]), rows[0][-1]
+    key, (record, locked) = _key(rows[0][:-2]), rows[0][-2:]
+    if locked:
+        key = structs.replace(key, disabled=True)
     guards = await guards_for(database, key.workspace_id, key.id, key.creator_user_id)
     standing = standing_of(settings_of(record), key.default_model, rulings_of(guards))
     own = await credentials_of(database, key.workspace_id)
@@ -121,6 +128,16 @@ async def keys_of_workspace(
     SELECT {COLUMNS} FROM keys WHERE {" AND ".join(where)} ORDER BY created_ms DESC, id LIMIT :limit OFFSET :offset
     """  # noqa: S608 (constants)
     return [_key(row) for row in await database.read(sql, **named)]
+
+
+async def keys_of_user(database: Database, user_id: str, workspace_id: str | None = None) -> list[Key]:
+    """Keys that a user made, and all of the user's own workspace. `workspace_id`: only those of this one."""
+    sql = f"""
+    SELECT {COLUMNS} FROM keys WHERE deleted_ms IS NULL AND (creator_user_id = :id OR workspace_id IN (
+        SELECT workspaces.id FROM workspaces WHERE created_by = :id AND personal = 1))
+    """  # noqa: S608 (constants)
+    found = [_key(row) for row in await database.read(sql, id=user_id)]
+    return [each for each in found if workspace_id in (None, each.workspace_id)]
 
 
 async def active_keys(database: Database, workspace_id: str, creator: str | None = None) -> int:

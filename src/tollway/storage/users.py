@@ -59,6 +59,21 @@ async def has_admin(database: Database) -> bool:
     return bool(await database.read("SELECT 1 FROM users WHERE admin = 1 LIMIT 1"))
 
 
+async def other_admin(database: Database, user_id: str) -> bool:
+    """Whether somebody else is an admin who can sign in."""
+    sql = "SELECT 1 FROM users WHERE admin = 1 AND disabled = 0 AND id <> :id LIMIT 1"
+    return bool(await database.read(sql, id=user_id))
+
+
+def disable_user(user_id: str, disabled: bool) -> Statement:
+    sql = "UPDATE users SET disabled = :disabled WHERE id = :id"
+    return Statement(sql, ({"id": user_id, "disabled": int(disabled)},))
+
+
+def make_admin(user_id: str, admin: bool) -> Statement:
+    return Statement("UPDATE users SET admin = :admin WHERE id = :id", ({"id": user_id, "admin": int(admin)},))
+
+
 def set_password(user_id: str, password: str) -> Statement:
     sql = "UPDATE users SET password = :password WHERE id = :id"
     return Statement(sql, ({"id": user_id, "password": password},))
