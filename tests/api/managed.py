@@ -65,3 +65,29 @@ MANAGED: dict[tuple[str, str], Row] = {
     ("POST", "/workspaces/{id}/members/remove"): Row("/workspaces/home/members/remove", {"user_ids": ["nobody"]}),
 }
 """What a provisioning key does below /api/v1, and a session below /account/v1."""
+
+
+ADMIN: dict[tuple[str, str], Row] = {
+    ("GET", "/audit-log"): Row("/audit-log"),
+    ("GET", "/audit-log/verify"): Row("/audit-log/verify"),
+    ("GET", "/statistics"): Row("/statistics"),
+    ("GET", "/settings"): Row("/settings"),
+    ("GET", "/users"): Row("/users?limit=2"),
+    ("POST", "/users"): Row("/users", {"email": "new-{count}@example.com"}, 201),
+    ("GET", "/users/{id}"): Row("/users/{member}"),
+    ("PATCH", "/users/{id}"): Row("/users/{member}", {"name": "named anew"}),
+    ("POST", "/users/{id}/link"): Row("/users/{member}/link", {}, 201),
+    ("POST", "/invitations"): Row("/invitations", {}, 201),
+    ("GET", "/workspaces"): Row("/workspaces?limit=2"),
+    ("GET", "/workspaces/{id}"): Row("/workspaces/home"),
+    ("PATCH", "/workspaces/{id}"): Row("/workspaces/home", {"name": "named anew"}),
+    ("POST", "/workspaces/{id}/disable"): Row("/workspaces/home/disable", {"disabled": False}),
+    ("GET", "/workspaces/{id}/members"): Row("/workspaces/home/members"),
+    ("POST", "/workspaces/{id}/members/add"): Row("/workspaces/home/members/add", {"user_ids": ["{member}"]}),
+    ("POST", "/workspaces/{id}/members/remove"): Row("/workspaces/home/members/remove", {"user_ids": ["nobody"]}),
+    ("GET", "/keys"): Row("/keys?limit=2"),
+    ("GET", "/keys/{hash}"): Row("/keys/{key}"),
+    ("PATCH", "/keys/{hash}"): Row("/keys/{key}", {"name": "named anew"}),
+    ("DELETE", "/keys/{hash}"): Row("/keys/{new_key}", {}),
+}
+"""What an admin who signed in lately does below /admin/v1, and the command line."""

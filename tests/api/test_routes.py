@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.api.managed import MANAGED, Row
+from tests.api.managed import ADMIN, MANAGED, Row
 from tests.api.paid import PAID
 from tests.support import Secret, World, ask, request
 from tollway.api.gemini import METHODS
@@ -33,7 +33,10 @@ RERANK = {"model": "test/rerank", "query": "One?", "documents": ["One.", "Two."]
 MODERATE = {"model": "test/moderate", "input": "One two."}
 PERSON = {"email": "new@example.com", "password": "long enough"}
 ROWS: dict[tuple[str, str], Row] = {
-    ("GET", "/admin/v1/audit-log"): Row("/admin/v1/audit-log"),
+    **{
+        (method, f"/admin/v1{path}"): Row(f"/admin/v1{row.path}", row.body, row.status)
+        for (method, path), row in ADMIN.items()
+    },
     ("POST", "/api/v1/chat/completions"): Row("/api/v1/chat/completions", CHAT),
     ("POST", "/v1/chat/completions"): Row("/v1/chat/completions", CHAT),
     ("POST", "/api/v1/guest/chat/completions"): Row("/api/v1/guest/chat/completions", CHAT),
@@ -197,8 +200,9 @@ class Ids:
         place = self._new_workspace() if "{new_workspace}" in row.path else ""
         guardrail = self._new_guardrail() if "{new_guardrail}" in row.path else self.guardrail
         byok = self._new_byok() if "{new_byok}" in row.path else ""
-        named = {"own": self.own, "key": self.key, "byok": self.byok, "guardrail": guardrail}
-        return row.path.format(**named, new_key=new, new_workspace=place, new_guardrail=guardrail, new_byok=byok)
+        named = {"own": self.own, "key": self.key, "byok": self.byok, "member": self.member.id}
+        named |= {"guardrail": guardrail, "new_guardrail": guardrail}
+        return row.path.format(**named, new_key=new, new_workspace=place, new_byok=byok)
 
     def body(self, row: Row) -> Any:
         """The row's body with ids in it."""

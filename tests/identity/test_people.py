@@ -21,7 +21,7 @@ from tollway.identity.keys import issue_key
 from tollway.identity.passwords import Passwords
 from tollway.identity.people import People, Welcome, checked_email
 from tollway.identity.sessions import IDLE_MS, WHOLE_MS
-from tollway.storage.audit_log import broken_links, list_entries
+from tollway.storage.audit_log import list_entries, verify
 from tollway.storage.database import Statement
 from tollway.storage.members import find_workspace, memberships_of, set_member
 from tollway.storage.migrate import migrate
@@ -62,7 +62,7 @@ def inside(test: Callable[[Hall], Awaitable[None]], tmp_path: Path, sign_up: Sig
         try:
             await migrate(database)
             await test(Hall(database, sign_up))
-            assert await broken_links(database) == []
+            assert (await verify(database)).broken == ()
         finally:
             await database.close()
 
@@ -318,11 +318,11 @@ def test_the_audit_log_is_a_chain(tmp_path: Path) -> None:
         entries = await list_entries(database)
         assert [entry.number for entry in entries] == [6, 5, 4, 3, 2, 1]
         assert [entry.number for entry in await list_entries(database, before=4, workspace_id="w", limit=2)] == [3, 2]
-        assert await broken_links(database) == []
+        assert (await verify(database)).broken == ()
         await database.write(Statement("UPDATE audit_log SET actor = 'eve' WHERE number = 3"))
-        assert await broken_links(database) == ["3: x.done by eve"]
+        assert (await verify(database)).broken == ("3: x.done by eve",)
         await database.write(Statement("DELETE FROM audit_log WHERE number = 3"))
-        assert await broken_links(database) == ["4: x.done by ada"]
+        assert (await verify(database)).broken == ("4: x.done by ada",)
         await database.close()
 
     asyncio.run(run())

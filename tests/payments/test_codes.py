@@ -18,7 +18,7 @@ from tollway.cli import codes as code_commands
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound, RateLimited
 from tollway.domain.people import Actor, Role, User
 from tollway.payments.codes import LETTERS, Codes, MadeCode, NewCodes, RedeemCode, new_code
-from tollway.storage.audit_log import broken_links, list_entries
+from tollway.storage.audit_log import list_entries, verify
 from tollway.storage.keys import create_workspace
 
 USERS = 12
@@ -56,7 +56,7 @@ def test_a_code_is_redeemed_once(tmp_path: Path) -> None:
         assert await shop.broken() == []
         entries = await list_entries(shop.database)
         assert [each.action for each in entries] == ["code.redeemed", "codes.made"]
-        assert await broken_links(shop.database) == []
+        assert (await verify(shop.database)).broken == ()
         kept = str(await shop.database.read("SELECT * FROM codes"))
         assert made.code not in kept
         assert made.code.replace("-", "") not in kept
@@ -115,7 +115,7 @@ def test_races(tmp_path: Path, uses: int, accounts: int) -> None:
         total = sum([(await shop.money(f"w{number}"))[0] for number in range(USERS)])
         assert total == 3 * min(uses, accounts) * 5 * USD
         assert await shop.broken() == []
-        assert await broken_links(shop.database) == []
+        assert (await verify(shop.database)).broken == ()
 
     inside(test, tmp_path)
 
@@ -145,7 +145,7 @@ def test_a_code_that_ends_while_it_is_redeemed(tmp_path: Path) -> None:
             shop.books.credit = real  # type: ignore[method-assign]  # and does not any more
         assert await shop.money() == (0, 0)
         assert [each.action for each in await list_entries(shop.database)] == ["codes.made"] * 3
-        assert await broken_links(shop.database) == []
+        assert (await verify(shop.database)).broken == ()
 
     inside(test, tmp_path)
 
@@ -172,7 +172,7 @@ def test_who_hangs_up(tmp_path: Path) -> None:
         assert await shop.money() == (redeemed * 5 * USD, 0)
         entries = await list_entries(shop.database, limit=1000)
         assert [each.action for each in entries].count("code.redeemed") == redeemed > 0
-        assert await broken_links(shop.database) == []
+        assert (await verify(shop.database)).broken == ()
         assert await shop.broken() == []
 
     inside(test, tmp_path)

@@ -16,7 +16,7 @@ from tollway.storage.keys import insert_key
 from tollway.storage.ledger import commit_generations, post_transfers, void_generation
 from tollway.storage.migrate import migrate, shipped_migrations
 from tollway.storage.sqlite import SqliteDatabase
-from tollway.storage.usage_days import UsageDay, usage_by_day
+from tollway.storage.usage_days import UsageDay, house_by_day, usage_by_day
 
 TODAY = NOW_MS // DAY_MS
 
@@ -37,6 +37,7 @@ def summed(generations: list[Generation], voided: set[str]) -> Counter[tuple[obj
             ("reasoning_tokens", each.usage.reasoning),
             ("cached_tokens", each.usage.cache_read),
             ("cost", 0 if void else each.cost),
+            ("upstream", each.cost + each.absorbed),  # its provider bills a voided one as well
         ):
             sums[*place, name] += int(value)
     return +sums
@@ -126,7 +127,8 @@ def test_an_older_database_is_summed_up(tmp_path: Path) -> None:
             ],
         )
         before = await usage_by_day(database, HOME, [TODAY])
-        number, name, _ = next(each for each in shipped_migrations() if each[1].endswith("records.sql"))
+        numbers = [n for n, name, _ in shipped_migrations() if name.endswith(("records.sql", "administration.sql"))]
+        assert len(numbers) == 2
         connection = apsw.Connection(str(database.path))
         connection.execute("PRAGMA foreign_keys = OFF")
         for table, columns in (("generations", OLD_COLUMNS), ("usage_days", ()), ("apps", ())):
@@ -134,9 +136,9 @@ def test_an_older_database_is_summed_up(tmp_path: Path) -> None:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
             if not columns:
                 connection.execute(f"DROP TABLE {table}")
-        connection.execute(f"DELETE FROM migrations WHERE number = {number}")
+        connection.execute("DROP INDEX keys_by_time; ALTER TABLE workspaces DROP COLUMN disabled_ms")
+        connection.execute(f"DELETE FROM migrations WHERE number IN ({numbers[0]}, {numbers[1]})")
         connection.close()
-        assert name
         await migrate(database)
         connection = apsw.Connection(str(database.path))
         connection.execute("ALTER TABLE usage_days ADD COLUMN byok BIGINT NOT NULL DEFAULT 0")  # a later migration's
@@ -144,6 +146,41 @@ def test_an_older_database_is_summed_up(tmp_path: Path) -> None:
         assert await usage_by_day(database, HOME, [TODAY]) == before
         assert (before[0].requests, before[0].errors, before[0].prompt_tokens, before[0].cached_tokens) == (3, 1, 20, 6)
         assert not any(finding.broken for finding in await audit_ledger(database))
+
+    run(tmp_path, test)
+
+
+def what_was_added() -> str:
+    """The SQL that brought `upstream`."""
+    [sql] = [sql for _, name, sql in shipped_migrations() if name.endswith("administration.sql")]
+    return sql[sql.index("ALTER TABLE usage_days") :]
+
+
+def test_what_providers_bill(tmp_path: Path) -> None:
+    """Their own price where callers pay another, nothing over a caller's own key, and what nobody pays; after an
+    upgrade the same."""
+
+    async def test(database: SqliteDatabase) -> None:
+        key = await settle_in(database)
+        await commit_generations(
+            database,
+            [
+                generation("plain", key, cost=100),
+                generation("dearer", key, cost=30, upstream_cost=20),
+                generation("own", key, cost=4, own_cost=80, credential_id="c"),
+                generation("free", key),
+                generation("failed", key, absorbed=3, finish_reason="error"),
+            ],
+        )
+        [day] = await house_by_day(database, TODAY, TODAY)
+        assert (day.requests, day.errors, day.cost, day.upstream, day.byok, day.workspaces) == (5, 1, 134, 123, 80, 1)
+        assert await house_by_day(database, TODAY + 1, TODAY + 9) == []
+        connection = apsw.Connection(str(database.path))
+        connection.execute("UPDATE usage_days SET upstream = 0")
+        added = what_was_added()
+        connection.execute(added[added.index("UPDATE usage_days") :])
+        connection.close()
+        assert await house_by_day(database, TODAY, TODAY) == [day]
 
     run(tmp_path, test)
 
@@ -173,6 +210,9 @@ def test_sums_are_carried_over(tmp_path: Path) -> None:
         connection.execute(f"DELETE FROM migrations WHERE number = {number}")
         connection.close()
         await migrate(database)
+        connection = apsw.Connection(str(database.path))
+        connection.execute(what_was_added())  # by a later migration
+        connection.close()
         assert await usage_by_day(database, HOME, [TODAY]) == before
         assert sum(each.byok for each in before) == 7
         await commit_generations(database, [generation("more", key, cost=5, model="a/one")])

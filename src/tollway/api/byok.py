@@ -5,24 +5,23 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tollway.api.answers import actor, iso, json_answer, read_json
+from tollway.api.answers import actor, iso, json_answer, page, read_json
 from tollway.api.house import House
 from tollway.domain.byok import Credential
-from tollway.domain.errors import InvalidRequest
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
 
-PAGE, PAGE_MAX = 50, 100
+PAGE = 50
 
 
 async def list_credentials(house: House, request: Request) -> Response:
     """Up to `limit` (50, at most 100) from `offset` on; of `workspace_id`, or the actor's own; of `provider` alone."""
-    asked = request.query_params
+    asked, (offset, limit) = request.query_params, page(request, PAGE)
     found, total = await house.byok.list(
         actor(request),
         asked.get("workspace_id"),
         asked.get("provider"),
-        offset=_number(asked.get("offset"), "offset", 0, 0, 10**9),
-        limit=_number(asked.get("limit"), "limit", PAGE, 1, PAGE_MAX),
+        offset=offset,
+        limit=limit,
     )
     return json_answer({"data": [credential_json(each) for each in found], "total_count": total})
 
@@ -72,11 +71,3 @@ def credential_json(credential: Credential) -> dict[str, Any]:
         "sort_order": wishes.sort_order,
         "created_at": iso(credential.created_ms),
     }
-
-
-def _number(text: str | None, name: str, otherwise: int, least: int, most: int) -> int:
-    if text is None or text == "":
-        return otherwise
-    if not (text.isdecimal() and text.isascii() and len(text) <= 10 and least <= int(text) <= most):
-        raise InvalidRequest(f"{name}: a whole number from {least} to {most}", param=name)
-    return int(text)

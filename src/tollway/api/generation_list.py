@@ -4,14 +4,13 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tollway.api.answers import actor, iso, json_answer
+from tollway.api.answers import actor, iso, json_answer, moment, whole
 from tollway.api.generations import generation_json
 from tollway.api.house import House
 from tollway.domain.cells import cell
@@ -36,7 +35,7 @@ async def list_generations(house: House, request: Request) -> Response:
     `limit` of them, from `cursor` on: the answer has the next one. `status`: `ok` or `error`. `to` is not in it.
     """
     asked = request.query_params
-    limit = _whole(asked.get("limit", str(LIMIT_DEFAULT)), "limit", 1, LIMIT_MAX)
+    limit = whole(request, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX)
     wanted = await _wanted(house, request)
     found, more = await house.records.generations(wanted, _place(asked.get("cursor")), limit)
     cursor = None if more is None else f"{more.created_ms}-{more.id}"
@@ -95,7 +94,7 @@ def _status(generation: Generation) -> str:
 async def _wanted(house: House, request: Request) -> Wanted:
     """What the query asks for, within what the actor may see. InvalidRequest: a parameter that can't be read."""
     asked = request.query_params
-    status, app = asked.get("status"), asked.get("app_id")
+    status = asked.get("status")
     if status not in (None, "ok", "error"):
         raise InvalidRequest(f"status: `ok` or `error`, not {status[:40]!r}", param="status")
     provider = asked.get("provider")
@@ -113,10 +112,10 @@ async def _wanted(house: House, request: Request) -> Wanted:
         creator=scope.creator,
         model=asked.get("model"),
         provider=provider,
-        app_id=None if app is None else _whole(app, "app_id", 0, 2**53),
+        app_id=whole(request, "app_id", 0, 0, 2**53) if "app_id" in asked else None,
         failed=None if status is None else status == "error",
-        from_ms=_time(asked.get("from"), "from", 0),
-        until_ms=_time(asked.get("to"), "to", 2**53),
+        from_ms=moment(request, "from", 0),
+        until_ms=moment(request, "to", 2**53),
     )
 
 
@@ -127,21 +126,3 @@ def _place(cursor: str | None) -> Place | None:
     if found is None:
         raise InvalidRequest("cursor: as the page before had it", param="cursor")
     return Place(int(found[1]), found[2])
-
-
-def _time(text: str | None, name: str, default: int) -> int:
-    if text is None:
-        return default
-    try:
-        at = datetime.fromisoformat(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0, int(at.timestamp() * 1000))
-    except (ValueError, OverflowError):
-        told = f"{name}: a day or a time, e.g. 2027-01-31 or 2027-01-31T12:00:00Z; without a zone it is UTC"
-        raise InvalidRequest(told, param=name) from None
-
-
-def _whole(text: str, name: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and least <= int(text) <= most):
-        raise InvalidRequest(f"{name}: a whole number from {least} to {most}, not {text[:40]!r}", param=name)
-    return int(text)

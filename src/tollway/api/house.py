@@ -10,6 +10,7 @@ from tollway.api.forwarded import Proxies
 from tollway.config import Config
 from tollway.domain.errors import Unauthenticated
 from tollway.domain.identity import Caller
+from tollway.gateway.admin_desk import AdminDesk
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.budget_desk import BudgetDesk
@@ -70,6 +71,7 @@ class House:
         self.guardrails = GuardrailDesk(database, audit, authenticator.forget_workspace)
         self.members = MemberDesk(database, gateway.books, audit, self.workspaces)
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
+        self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
         self.till = till
         self.payment_events = Events(database, gateway.books)
         self.codes = Codes(database, gateway.books, audit, pepper)

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollway.api.account import spending_json
-from tollway.api.answers import actor, iso, iso_or_none, json_answer, read_json
+from tollway.api.answers import actor, iso, iso_or_none, json_answer, read_json, whole
 from tollway.api.house import House
-from tollway.domain.errors import InvalidRequest
 from tollway.domain.identity import Key
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.storage.keys import spent_by_day
@@ -17,11 +16,9 @@ from tollway.storage.keys import spent_by_day
 async def list_keys(house: House, request: Request) -> Response:
     """100 keys from `offset` on, the newest first; `include_disabled`; of `workspace_id`, or the actor's own place."""
     asked = request.query_params
-    offset = asked.get("offset", "0")
-    if not (offset.isdecimal() and offset.isascii() and len(offset) <= 9):
-        raise InvalidRequest("offset: a whole number, 0 or more", param="offset")
+    offset = whole(request, "offset", 0, 0, 10**9)
     disabled = asked.get("include_disabled", "").lower() in ("true", "1")
-    found = await house.keys.list(actor(request), asked.get("workspace_id"), disabled=disabled, offset=int(offset))
+    found = await house.keys.list(actor(request), asked.get("workspace_id"), disabled=disabled, offset=offset)
     return json_answer({"data": [await key_json(house, each) for each in found]})
 
 

@@ -5,6 +5,7 @@ from msgspec import Struct
 from tollway.api import (
     activity,
     admin,
+    admin_places,
     budgets,
     byok,
     codes,
@@ -18,6 +19,7 @@ from tollway.api import (
     workspaces,
 )
 from tollway.api.table import Auth, Handle, Route
+from tollway.gateway.admin_desk import ChangedUser, NewUser, StopWorkspace
 from tollway.gateway.budget_desk import SetBudget
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
@@ -112,6 +114,26 @@ ADMIN: tuple[Line, ...] = (
     ("GET", "/codes", codes.list_codes),
     ("POST", "/codes", codes.make_codes, NewCodes),
     ("DELETE", "/codes/{id}", codes.revoke_code),
+    ("GET", "/audit-log/verify", admin.verify_audit_log),
+    ("GET", "/statistics", admin.get_statistics),
+    ("GET", "/settings", admin.get_settings),
+    ("GET", "/users", admin.list_all_users),
+    ("POST", "/users", admin.create_user, NewUser),
+    ("GET", "/users/{id}", admin.get_user),
+    ("PATCH", "/users/{id}", admin.change_user, ChangedUser),
+    ("POST", "/users/{id}/link", admin.create_link),
+    ("POST", "/invitations", people.invite, people.Invite),
+    ("GET", "/workspaces", admin_places.list_all_workspaces),
+    ("GET", "/workspaces/{id}", admin_places.get_any_workspace),
+    ("PATCH", "/workspaces/{id}", workspaces.change_workspace, ChangedWorkspace),
+    ("POST", "/workspaces/{id}/disable", admin_places.stop_workspace, StopWorkspace),
+    ("GET", "/workspaces/{id}/members", workspaces.list_members),
+    ("POST", "/workspaces/{id}/members/add", workspaces.add_members, AddMembers),
+    ("POST", "/workspaces/{id}/members/remove", workspaces.remove_members, RemoveMembers),
+    ("GET", "/keys", admin_places.list_all_keys),
+    ("GET", "/keys/{hash}", keys.get_key),
+    ("PATCH", "/keys/{hash}", keys.change_key, ChangedKey),
+    ("DELETE", "/keys/{hash}", keys.delete_key),
 )
 """What admins do, and the command line."""
 

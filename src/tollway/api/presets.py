@@ -9,17 +9,17 @@ from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollway.api.answers import page
 from tollway.api.house import House
 from tollway.domain.chat import ChatRequest
-from tollway.domain.errors import InvalidRequest, NotFound
+from tollway.domain.errors import NotFound
 from tollway.domain.presets import Preset, PresetVersion
 from tollway.gateway.presets import found_preset
 from tollway.storage.presets import count_presets, count_versions, find_version, list_presets, list_versions
 from tollway.wire.json_body import decode_body
 from tollway.wire.openai_responses import server as openai_responses
 
-LIMIT, LIMIT_MAX = 50, 100
-OFFSET_MAX = 10**9
+PAGE = 50
 NO_INPUT = {"input": Raw(b'"-"')}
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 Decode = Callable[[bytes], ChatRequest]
@@ -27,7 +27,7 @@ Decode = Callable[[bytes], ChatRequest]
 
 async def list_all(house: House, request: Request) -> Response:
     """The last changed first, without what they say."""
-    workspace, (limit, offset) = house.caller(request).workspace_id, _page(request)
+    workspace, (offset, limit) = house.caller(request).workspace_id, page(request, PAGE)
     found = await list_presets(house.database, workspace, limit=limit, offset=offset)
     return _json([preset_json(each) for each in found], total_count=await count_presets(house.database, workspace))
 
@@ -40,7 +40,7 @@ async def get_one(house: House, request: Request) -> Response:
 
 async def list_its_versions(house: House, request: Request) -> Response:
     """The oldest first."""
-    (preset, _), (limit, offset) = await _find(house, request), _page(request)
+    (preset, _), (offset, limit) = await _find(house, request), page(request, PAGE)
     found = await list_versions(house.database, preset.id, limit=limit, offset=offset)
     return _json(
         [version_json(each, preset) for each in found], total_count=await count_versions(house.database, preset.id)
@@ -105,23 +105,6 @@ def version_json(version: PresetVersion, preset: Preset) -> dict[str, Any]:
         "created_at": _iso(version.created_ms),
         "updated_at": _iso(version.created_ms),
     }
-
-
-def _page(request: Request) -> tuple[int, int]:
-    """`limit` and `offset`. InvalidRequest: not numbers, or out of bounds."""
-    return (
-        _number(request, "limit", LIMIT, 1, LIMIT_MAX),
-        _number(request, "offset", 0, 0, OFFSET_MAX),
-    )
-
-
-def _number(request: Request, name: str, default: int, least: int, most: int) -> int:
-    text = request.query_params.get(name)
-    if not text:
-        return default
-    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or not least <= int(text) <= most:
-        raise InvalidRequest(f"{name}: a whole number from {least} to {most}", param=name)
-    return int(text)
 
 
 def _iso(time_ms: int) -> str:

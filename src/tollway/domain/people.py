@@ -67,6 +67,8 @@ class Workspace(Struct, frozen=True):
     personal: bool = False
     created_by: str | None = None
     updated_ms: int | None = None
+    disabled_ms: int | None = None
+    """Since when the operator lets none of its keys work."""
 
 
 class Member(Struct, frozen=True):

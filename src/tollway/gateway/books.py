@@ -203,6 +203,10 @@ class Books:
         if (book := self._books.get(key_id)) is not None:
             book.revoked = False
 
+    def keys_of(self, workspace_id: str) -> list[str]:
+        """The ids of those of its keys that were used since the start."""
+        return [key_id for key_id, book in self._books.items() if book.workspace_id == workspace_id]
+
     async def grant(self, workspace_id: str, amount: Nanodollars, ref: str, reason: str, now_ms: int) -> Balance:
         """Credits from the platform's promotions, spendable at once; the balance after it.
 

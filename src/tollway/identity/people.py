@@ -27,7 +27,7 @@ from tollway.storage.users import (
 )
 
 HOUR_MS = 3_600_000
-SETUP_MS, INVITATION_MS, PASSWORD_MS = HOUR_MS, 7 * 24 * HOUR_MS, HOUR_MS
+SETUP_MS, INVITATION_MS, PASSWORD_MS, HANDED_MS = HOUR_MS, 7 * 24 * HOUR_MS, HOUR_MS, 24 * HOUR_MS
 EMAIL_MAX = 254
 _EMAIL = re.compile(r"[^@\s<>\"',;:\\]+@[^@\s<>\"',;:\\.]+(\.[^@\s<>\"',;:\\.]+)*")
 WRONG = "The e-mail address or the password is wrong."
@@ -98,6 +98,16 @@ class People:
         await self._add(user, hashed, now_ms, welcome)
         return user
 
+    async def create(self, actor: Actor, email: str, name: str, now_ms: int, *, admin: bool = False) -> User:
+        """A user whom an admin makes, with a personal workspace and the launch credit; without a password as yet.
+
+        InvalidRequest: an address that is none or that has a user already.
+        """
+        address = checked_email(email)
+        user = User(new_id(now_ms), address, named(name, address), now_ms, admin=admin)
+        await self._add(user, None, now_ms, actor=actor)
+        return user
+
     async def join(self, user: User, invitation: str, now_ms: int) -> str:
         """A user who is there already takes an invitation: the workspace's id. NotFound: it does not work any more."""
         record = await self._take(invitation, Purpose.INVITATION, now_ms)
@@ -139,11 +149,19 @@ class People:
         await self._set_password(user, new, now_ms)
         await self.sessions.end_all(user.id, but=keep_session)
 
-    async def password_link(self, user: User, now_ms: int) -> str:
-        """The secret of a link to choose a new password, for an hour and once."""
+    async def password_link(self, user: User, now_ms: int, actor: Actor | None = None) -> str:
+        """The secret of a link to choose a new password, once: for an hour, or for a day where an admin hands it over.
+
+        `actor`: the admin who asks for it, which the audit log keeps.
+        """
         token = new_token()
         digest = digest_of(token, self._pepper)
-        await self._database.write(new_link(digest, Purpose.PASSWORD, user.id, now_ms, now_ms + PASSWORD_MS))
+        until_ms = now_ms + (PASSWORD_MS if actor is None else HANDED_MS)
+        link = new_link(digest, Purpose.PASSWORD, user.id, now_ms, until_ms)
+        if actor is None:
+            await self._database.write(link)
+        else:
+            await self._audit.write(actor, "password.link_created", user.id, link, now_ms=now_ms)
         return token
 
     async def reset_password(self, token: str, new: str, now_ms: int) -> User:
@@ -176,7 +194,14 @@ class People:
             raise Forbidden(f"Signing up is {how}: ask the operator.")
         return Welcome()
 
-    async def _add(self, user: User, hashed: str | None, now_ms: int, welcome: Welcome | None = None) -> None:
+    async def _add(
+        self,
+        user: User,
+        hashed: str | None,
+        now_ms: int,
+        welcome: Welcome | None = None,
+        actor: Actor | None = None,
+    ) -> None:
         welcome = welcome or Welcome()
         workspace = personal_workspace(user, now_ms)
         changes: list[Statement] = [
@@ -188,7 +213,7 @@ class People:
             changes.append(set_member(Member(welcome.workspace_id, user.id, welcome.role, now_ms)))
         try:
             await self._audit.write(
-                Actor(user.email, {}), "user.created", user.id, *changes, now_ms=now_ms, admin=user.admin
+                actor or Actor(user.email, {}), "user.created", user.id, *changes, now_ms=now_ms, admin=user.admin
             )
         except ConflictError:
             raise _taken() from None

@@ -42,28 +42,70 @@ async def last_entry(database: Database) -> AuditEntry | None:
     return found[0] if found else None
 
 
+class Searched(Struct, frozen=True):
+    """Which entries are meant; None: whichever."""
+
+    workspace_id: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    """`key.created`, or `key` for whatever happened to keys."""
+    target: str | None = None
+    from_ms: int = 0
+    until_ms: int = 2**53
+    """Before this."""
+
+
 async def list_entries(
-    database: Database, *, before: int | None = None, workspace_id: str | None = None, limit: int = 100
+    database: Database,
+    *,
+    before: int | None = None,
+    workspace_id: str | None = None,
+    limit: int = 100,
+    searched: Searched | None = None,
 ) -> list[AuditEntry]:
     """The newest first; `before`: the number that the next page begins below."""
+    searched = searched or Searched(workspace_id)
     where = ["number < :before"]
     named: dict[str, object] = {"before": before if before is not None else 2**62, "limit": limit}
-    if workspace_id is not None:
-        where.append("workspace_id = :workspace_id")
-        named["workspace_id"] = workspace_id
+    for name in ("workspace_id", "actor", "target"):
+        if (wanted := getattr(searched, name)) is not None:
+            where.append(f"{name} = :{name}")
+            named[name] = wanted
+    if searched.action is not None:
+        where.append("(action = :action OR SUBSTR(action, 1, LENGTH(:action) + 1) = :action || '.')")
+        named["action"] = searched.action
+    if searched.from_ms > 0 or searched.until_ms < 2**53:
+        where.append("created_ms >= :from_ms AND created_ms < :until_ms")
+        named |= {"from_ms": searched.from_ms, "until_ms": searched.until_ms}
     sql = f"SELECT {COLUMNS} FROM audit_log WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT :limit"  # noqa: S608 (constants)
     return [_entry(row) for row in await database.read(sql, **named)]
 
 
-async def broken_links(database: Database) -> list[str]:
-    """The entries that were changed, or whose predecessor was: none in a log that nobody touched."""
-    broken, before, number = [], "", 0
-    for row in await database.read(f"SELECT {COLUMNS} FROM audit_log ORDER BY number"):  # noqa: S608 (constants)
-        entry = _entry(row)
-        if entry.number != number + 1 or entry.chain != chained(before, entry):
-            broken.append(f"{entry.number}: {entry.action} by {entry.actor}")
-        before, number = entry.chain, entry.number
-    return broken
+class Verified(Struct, frozen=True):
+    """What a look at the whole chain found."""
+
+    entries: int
+    broken: tuple[str, ...]
+    """Entries that were changed, or whose predecessor was or is gone."""
+    last: str
+    """The hash of the newest entry: who keeps it elsewhere sees later whether the end was cut off."""
+
+
+AT_ONCE = 1000
+
+
+async def verify(database: Database) -> Verified:
+    """Reads the log from its beginning, some entries at a time, so that no size of it fills the memory."""
+    broken: list[str] = []
+    before, number, count = "", 0, 0
+    sql = f"SELECT {COLUMNS} FROM audit_log WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608 (constants)
+    while rows := await database.read(sql, number=number, limit=AT_ONCE):
+        for row in rows:
+            entry = _entry(row)
+            if entry.number != number + 1 or entry.chain != chained(before, entry):
+                broken.append(f"{entry.number}: {entry.action} by {entry.actor}")
+            before, number, count = entry.chain, entry.number, count + 1
+    return Verified(count, tuple(broken), before)
 
 
 def _entry(row: Row) -> AuditEntry:

@@ -50,3 +50,9 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+def containing(text: str) -> str:
+    """A LIKE pattern for what has this text in it, in lower case; to be used with `ESCAPE '!'`."""
+    escaped = text.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{escaped}%"

@@ -77,13 +77,15 @@ def delete_key(key_id: str, now_ms: int) -> Statement:
 async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
     """The key with this HMAC digest and what its workspace wants, disabled and expired ones too, or None.
 
-    A disabled user's keys are disabled, as long as the user is.
+    A disabled user's keys are disabled, as long as the user is; and all keys of a workspace that is stopped.
     """
     columns = ", ".join(f"keys.{name.strip()}" for name in COLUMNS.split(","))
     sql = f"""
     SELECT {columns}, record, EXISTS (
         SELECT 1 FROM users WHERE users.disabled = 1 AND (users.id = keys.creator_user_id OR users.id = (
             SELECT created_by FROM workspaces WHERE workspaces.id = keys.workspace_id AND personal = 1))
+    ) OR EXISTS (
+        SELECT 1 FROM workspaces WHERE workspaces.id = keys.workspace_id AND disabled_ms IS NOT NULL
     ) FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE digest = :digest AND deleted_ms IS NULL
     """  # noqa: S608 (constants)
     rows = await database.read(sql, digest=digest.hex())
@@ -138,6 +140,31 @@ async def keys_of_user(database: Database, user_id: str, workspace_id: str | Non
     """  # noqa: S608 (constants)
     found = [_key(row) for row in await database.read(sql, id=user_id)]
     return [each for each in found if workspace_id in (None, each.workspace_id)]
+
+
+async def keys_by_time(
+    database: Database,
+    *,
+    before: Key | None = None,
+    limit: int = 100,
+    workspace_id: str | None = None,
+    creator: str | None = None,
+    disabled: bool | None = None,
+) -> list[Key]:
+    """Everybody's keys, the newest first. `before`: the last of the page before. `disabled`: only those, or none."""
+    where = ["deleted_ms IS NULL"]
+    named: dict[str, object] = {"limit": limit}
+    if before is not None:
+        where.append("(created_ms, id) < (:before_ms, :before_id)")
+        named |= {"before_ms": before.created_ms, "before_id": before.id}
+    for name, wanted in (("workspace_id", workspace_id), ("creator_user_id", creator), ("disabled", disabled)):
+        if wanted is not None:
+            where.append(f"{name} = :{name}")
+            named[name] = int(wanted) if isinstance(wanted, bool) else wanted
+    sql = f"""
+    SELECT {COLUMNS} FROM keys WHERE {" AND ".join(where)} ORDER BY created_ms DESC, id DESC LIMIT :limit
+    """  # noqa: S608 (constants)
+    return [_key(row) for row in await database.read(sql, **named)]
 
 
 async def active_keys(database: Database, workspace_id: str, creator: str | None = None) -> int:

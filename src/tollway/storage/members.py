@@ -1,9 +1,10 @@
 """Workspaces and their members."""
 
 from tollway.domain.people import Member, Role, Workspace
-from tollway.storage.database import Database, Row, Statement
+from tollway.storage.database import Database, Row, Statement, containing
 
 COLUMNS = "id, slug, name, created_ms, description, personal, created_by, updated_ms"
+SHOWN = f"{COLUMNS}, disabled_ms"
 
 
 def new_workspace(workspace: Workspace) -> tuple[Statement, Statement]:
@@ -28,19 +29,33 @@ def new_workspace(workspace: Workspace) -> tuple[Statement, Statement]:
 async def find_workspace(database: Database, id_or_slug: str) -> Workspace | None:
     """By id, else by slug."""
     sql = f"""
-    SELECT {COLUMNS} FROM workspaces WHERE (id = :it OR slug = :it) AND deleted_ms IS NULL
+    SELECT {SHOWN} FROM workspaces WHERE (id = :it OR slug = :it) AND deleted_ms IS NULL
     ORDER BY id = :it DESC LIMIT 1
     """  # noqa: S608 (constants)
     rows = await database.read(sql, it=id_or_slug)
     return _workspace(rows[0]) if rows else None
 
 
-async def list_workspaces(database: Database, *, after: str = "", limit: int = 100) -> list[Workspace]:
-    """All workspaces by id: the next page begins after the last id."""
-    sql = f"""
-    SELECT {COLUMNS} FROM workspaces WHERE id > :after AND deleted_ms IS NULL ORDER BY id LIMIT :limit
-    """  # noqa: S608 (constants)
-    return [_workspace(row) for row in await database.read(sql, after=after, limit=limit)]
+async def list_workspaces(
+    database: Database, *, after: str = "", limit: int = 100, search: str = "", disabled: bool | None = None
+) -> list[Workspace]:
+    """All workspaces by id: the next page begins after the last id. `search`: a part of id, slug or name."""
+    where, named = ["id > :after", "deleted_ms IS NULL"], {"after": after, "limit": limit}
+    if search:
+        where.append(
+            "(id LIKE :search ESCAPE '!' OR slug LIKE :search ESCAPE '!' OR LOWER(name) LIKE :search ESCAPE '!')"
+        )
+        named["search"] = containing(search)
+    if disabled is not None:
+        where.append(f"disabled_ms IS {'NOT NULL' if disabled else 'NULL'}")
+    sql = f"SELECT {SHOWN} FROM workspaces WHERE {' AND '.join(where)} ORDER BY id LIMIT :limit"  # noqa: S608 (constants)
+    return [_workspace(row) for row in await database.read(sql, **named)]
+
+
+def set_workspace_disabled(workspace_id: str, disabled_ms: int | None) -> Statement:
+    """None of its keys works from now on, or they work again: `find_key_by_digest` reads it."""
+    sql = "UPDATE workspaces SET disabled_ms = :ms WHERE id = :id AND deleted_ms IS NULL"
+    return Statement(sql, ({"id": workspace_id, "ms": disabled_ms},))
 
 
 def set_workspace(workspace: Workspace) -> Statement:
@@ -128,8 +143,8 @@ async def memberships_of(database: Database, user_id: str) -> list[Member]:
 
 
 def _workspace(row: Row) -> Workspace:
-    id_, slug, name, created_ms, description, personal, created_by, updated_ms = row
-    return Workspace(id_, slug, name, created_ms, description, bool(personal), created_by, updated_ms)
+    id_, slug, name, created_ms, description, personal, created_by, updated_ms, disabled_ms = row
+    return Workspace(id_, slug, name, created_ms, description, bool(personal), created_by, updated_ms, disabled_ms)
 
 
 def _member(row: Row) -> Member:

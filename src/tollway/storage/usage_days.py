@@ -18,6 +18,7 @@ _KEY = ("day", "workspace_id", "model", "endpoint_id", "key_id", "app_id")
 """In the order in which the table is kept, so that a day's sums of a workspace lie side by side, group by group."""
 _SUMS = (
     "requests", "errors", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost", "byok",
+    "upstream",
 )  # fmt: skip
 _COLUMNS = _KEY + _SUMS
 _ADD_UP = (
@@ -45,6 +46,26 @@ class UsageDay(Struct, frozen=True):
     cost: Nanodollars
     byok: Nanodollars
     """What went over the workspace's own credentials, at list price."""
+    upstream: Nanodollars = 0
+    """What providers bill to this server for it."""
+
+
+class HouseDay(Struct, frozen=True):
+    """What everybody used on one day (days since 1970)."""
+
+    day: int
+    requests: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Nanodollars
+    """What callers paid."""
+    byok: Nanodollars
+    """What went over workspaces' own credentials, at list price."""
+    upstream: Nanodollars
+    """What providers bill to this server."""
+    workspaces: int
+    """How many asked for something."""
 
 
 class AppUse(Struct, frozen=True):
@@ -71,11 +92,19 @@ def add_usage(generations: Iterable[Generation]) -> tuple[NewRows, NewRows]:
         place = (day, each.workspace_id, each.model, each.endpoint_id or "", each.key_id, app_id)
         failed = int(each.finish_reason == "error")
         tokens = (usage.prompt, usage.completion, usage.reasoning, usage.cache_read)
-        values = (1, failed, *tokens, each.cost, each.own_cost)
+        values = (1, failed, *tokens, each.cost, each.own_cost, _billed_to_us(each))
         before = sums.get(place)
         sums[place] = values if before is None else tuple(map(add, before, values))
     new = NewRows("usage_days", _COLUMNS, [place + values for place, values in sums.items()], _ADD_UP)
     return new, NewRows("apps", APP_COLUMNS, list(apps.values()), "ON CONFLICT (id) DO NOTHING")
+
+
+def _billed_to_us(generation: Generation) -> Nanodollars:
+    """What its provider bills: nothing where the caller's own key was used, or where it was free."""
+    price = 0
+    if generation.cost and generation.credential_id is None:
+        price = generation.cost if generation.upstream_cost is None else generation.upstream_cost
+    return generation.absorbed + price
 
 
 def void_usage(generation: Generation) -> Statement:
@@ -121,6 +150,16 @@ async def usage_by_day(
     GROUP BY day, workspace_id, model, endpoint_id ORDER BY day DESC, SUM(cost) DESC, model, endpoint_id
     """  # noqa: S608 (constants and whole numbers)
     return [UsageDay(*row) for row in await database.read(sql, **named)]
+
+
+async def house_by_day(database: Database, first: int, last: int) -> list[HouseDay]:
+    """Everybody's requests by day, from one day to another, the last first; days without any are left out."""
+    sql = """
+    SELECT day, SUM(requests), SUM(errors), SUM(prompt_tokens), SUM(completion_tokens), SUM(cost), SUM(byok),
+    SUM(upstream), COUNT(DISTINCT workspace_id)
+    FROM usage_days WHERE day BETWEEN :first AND :last GROUP BY day ORDER BY day DESC
+    """
+    return [HouseDay(*row) for row in await database.read(sql, first=first, last=last)]
 
 
 async def tokens_by_model(database: Database, first: int, last: int) -> dict[str, int]:

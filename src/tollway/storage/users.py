@@ -1,7 +1,7 @@
 """Users, who issuers say they are, and their sessions."""
 
 from tollway.domain.people import Session, User
-from tollway.storage.database import Database, Row, Statement
+from tollway.storage.database import Database, Row, Statement, containing
 
 COLUMNS = "id, email, name, created_ms, email_verified, admin, disabled"
 SESSION_COLUMNS = "id, user_id, created_ms, seen_ms, fresh_ms, address, user_agent"
@@ -48,10 +48,29 @@ async def find_user_by_identity(database: Database, issuer: str, subject: str) -
     return _user(rows[0]) if rows else None
 
 
-async def list_users(database: Database, *, after: str = "", limit: int = 100) -> list[User]:
-    """Users in the order of their ids, which grow with time: the next page begins after the last id."""
-    sql = f"SELECT {COLUMNS} FROM users WHERE id > :after ORDER BY id LIMIT :limit"  # noqa: S608 (constants)
-    return [_user(row) for row in await database.read(sql, after=after, limit=limit)]
+async def list_users(
+    database: Database,
+    *,
+    after: str = "",
+    limit: int = 100,
+    search: str = "",
+    admin: bool | None = None,
+    disabled: bool | None = None,
+) -> list[User]:
+    """Users in the order of their ids, which grow with time: the next page begins after the last id.
+
+    `search`: a part of the e-mail address or the name.
+    """
+    where, named = ["id > :after"], {"after": after, "limit": limit}
+    if search:
+        where.append("(email LIKE :search ESCAPE '!' OR LOWER(name) LIKE :search ESCAPE '!')")
+        named["search"] = containing(search)
+    for name, wanted in (("admin", admin), ("disabled", disabled)):
+        if wanted is not None:
+            where.append(f"{name} = :{name}")
+            named[name] = int(wanted)
+    sql = f"SELECT {COLUMNS} FROM users WHERE {' AND '.join(where)} ORDER BY id LIMIT :limit"  # noqa: S608 (constants)
+    return [_user(row) for row in await database.read(sql, **named)]
 
 
 async def has_admin(database: Database) -> bool:
