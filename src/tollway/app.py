@@ -70,8 +70,10 @@ from tollway.upstream.fetch import Fetcher
 from tollway.web.account import AccountPages
 from tollway.web.assets import Assets
 from tollway.web.consent import ConsentPages
+from tollway.web.page import Site
 from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
+from tollway.web.rows import Listings
 
 log = structlog.get_logger(__name__)
 
@@ -231,15 +233,23 @@ def site_routes(house: House) -> list[BaseRoute]:
     return [
         *AccountPages(renderer, door, house.people, house.config.users.sign_up, now_ms).routes(),
         *ConsentPages(renderer, door, house.oauth, house.database, now_ms).routes(),
-        *web_routes(
-            market=lambda: house.gateway.market,
-            health=house.gateway.health,
-            public_url=house.config.public_url,
-            now_s=house.now_s,
-            provider_name=house.provider_name,
-            notice=notice,
-        ),
+        *web_routes(site_of(house), renderer, assets),
     ]
+
+
+def site_of(house: House) -> Site:
+    """What the public pages are made from."""
+    gateway = house.gateway
+    return Site(
+        market=lambda: gateway.market,
+        listings=Listings(lambda: gateway.market, house.provider_name),
+        health=gateway.health,
+        provider_name=house.provider_name,
+        public_url=house.config.public_url,
+        now_s=house.now_s,
+        model_tokens=house.rankings.models,
+        apps=house.rankings.apps,
+    )
 
 
 DEMO_NOTICE = "This is a demo: every provider is simulated, and its answers are made up."

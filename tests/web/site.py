@@ -1,7 +1,7 @@
 """A site over a market made by hand, and a browser without scripts to look at it."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 
 import httpx
@@ -14,7 +14,12 @@ from tollway.domain.money import price_from_text
 from tollway.providers.base import Provider
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, build_market
+from tollway.storage.usage_days import AppUse
+from tollway.web.assets import Assets
+from tollway.web.page import Site
+from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
+from tollway.web.rows import Listings
 
 PUBLIC_URL = "https://models.example:8443"
 ORIGIN = "http://site.test"
@@ -86,21 +91,43 @@ def app_of(market: Market, health: HealthBoard | None = None, root: str = "", no
     async def from_api(_: object) -> JSONResponse:
         return JSONResponse({})
 
+    assets = Assets.of_package()
     site: list[BaseRoute] = [
         Route("/openapi.json", from_api),
         Route("/health", from_api),
         Route("/sign-in", from_api),
+        Route("/api/v1/models/{model:path}", from_api),
         Route("/api/v1/chat/completions", from_api, methods=["POST"]),
-        *web_routes(
-            lambda: market,
-            health or HealthBoard(),
-            PUBLIC_URL,
-            lambda: NOW_S,
-            lambda slug: PROVIDERS[slug].name,
-            notice,
-        ),
+        *web_routes(site_of(lambda: market, health), Renderer(assets, notice), assets),
     ]
     return Starlette(routes=[Mount(root, routes=site)] if root else site)
+
+
+def site_of(
+    market: Callable[[], Market],
+    health: HealthBoard | None = None,
+    provider_name: Callable[[str], str] = lambda slug: PROVIDERS[slug].name,
+    tokens: Mapping[str, int] = {},
+    apps: Sequence[AppUse] = (),
+) -> Site:
+    """What pages are made from, without a server behind it."""
+
+    async def model_tokens() -> Mapping[str, int]:
+        return tokens
+
+    async def most_used() -> Sequence[AppUse]:
+        return apps
+
+    return Site(
+        market=market,
+        listings=Listings(market, provider_name),
+        health=health or HealthBoard(),
+        provider_name=provider_name,
+        public_url=PUBLIC_URL,
+        now_s=lambda: NOW_S,
+        model_tokens=model_tokens,
+        apps=most_used,
+    )
 
 
 def get(

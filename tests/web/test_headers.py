@@ -36,9 +36,9 @@ def test_every_answer_has_the_policy(path: str) -> None:
 def test_an_etag_follows_what_is_seen() -> None:
     """The same page has the same tag; another query has another; a 304 has no body."""
     app = app_of(full_market())
-    first, same, other = get(app, "/", "/", "/?q=acme")
+    first, same, other = get(app, "/models", "/models", "/models?q=acme")
     assert first.headers["etag"] == same.headers["etag"] != other.headers["etag"]
-    [unchanged] = get(app, "/", headers={**BROWSER, "if-none-match": f'"x", {first.headers["etag"]}'})
+    [unchanged] = get(app, "/models", headers={**BROWSER, "if-none-match": f'"x", {first.headers["etag"]}'})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     [changed] = get(app, "/?q=acme", headers={**BROWSER, "if-none-match": first.headers["etag"]})
     assert changed.status_code == 200
@@ -63,7 +63,7 @@ def test_gzip_for_who_takes_it(path: str) -> None:
 def test_files_are_named_by_what_they_hold() -> None:
     """A hashed name may be kept for ever; the plain name does not exist; a changed byte makes another name."""
     app = app_of(full_market())
-    urls = [url for url in look(app).urls() if "/static/" in url]
+    urls = [url for url in look(app, "/models").urls() if "/static/" in url]
     assert len(urls) == 3
     for url, answer in zip(urls, get(app, *urls), strict=True):
         assert re.fullmatch(r"/static/[a-z-]+\.[0-9a-f]{12}\.(css|js)", url)

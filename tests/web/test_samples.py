@@ -55,19 +55,16 @@ def test_the_page_shows_the_programs() -> None:
     assert {f"tab-{name}" for name in tabs} == {tag["for"] for tag in page.all("label") if "for" in tag}
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/", "acme/seer"),
-        ("/?model=acme/gift", "acme/gift"),
-        ("/?model=zeta/shut", "acme/seer"),  # known, and not on offer
-        ("/?model=acme/brush", "acme/seer"),  # on offer, and no chat
-        ("/?model=no/such", "acme/seer"),
-    ],
-)
+@pytest.mark.parametrize(("path", "expected"), [("/", "acme/seer"), ("/models/acme/gift", "acme/gift")])
 def test_the_model_is_on_offer(path: str, expected: str) -> None:
-    """The samples use the model that was asked for if a chat with it would be answered, else the first such."""
+    """The first page's samples use the first model that a chat would reach, a model's page that model."""
     assert f'"{expected}"' in look(app_of(full_market()), path).by_id["code-python"]
+
+
+@pytest.mark.parametrize("model", ["zeta/shut", "acme/brush"])
+def test_no_sample_that_would_fail(model: str) -> None:
+    """A model that is off, or that makes no text, has no sample of a chat."""
+    assert "code-python" not in look(app_of(full_market()), f"/models/{model}").by_id
 
 
 def test_the_model_is_not_down() -> None:

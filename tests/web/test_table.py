@@ -13,13 +13,16 @@ from starlette.datastructures import QueryParams
 from tests.web.site import NOW_S, app_of, endpoint, full_market, get, look, market_of, model, walk
 from tollway.domain.health import Outcome
 from tollway.routing.health import HealthBoard
+from tollway.routing.stats import Sample
 from tollway.web.figures import dollars, tokens_short, usd_per_million
 from tollway.web.query import Query, parse
 
 
 def board() -> HealthBoard:
-    """Brush is down."""
+    """Brush is down, but began to answer soon before that; Seer is the one that writes fast."""
     health = HealthBoard()
+    health.observe("near:acme/brush", Outcome.SUCCEEDED, NOW_S - 1, sample=Sample(first_s=0.2))
+    health.observe("near:acme/seer", Outcome.SUCCEEDED, NOW_S - 1, sample=Sample(first_s=0.4, tokens_per_s=90.0))
     for _ in range(5):
         health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
     return health
@@ -51,6 +54,18 @@ FIRST = ["acme/seer", "acme/brush", "acme/gift"]  # two endpoints; then the newe
         ("?sort=output&q=acme", ["acme/gift", "acme/seer", "acme/brush"], 3),
         ("?sort=name", ["acme/brush", "acme/gift", "acme/seer"], 244),
         ("?sort=price", FIRST, 244),
+        ("?provider=far", ["acme/seer", "acme/gift"], 2),
+        ("?provider=nobody", [], 0),
+        ("?needs=tools", [], 0),
+        ("?needs=nonsense", FIRST, 244),
+        ("?context=1000000", ["acme/seer"], 1),
+        ("?context=7", FIRST, 244),
+        ("?max_price=0.5", ["acme/gift"], 1),
+        ("?max_price=2.5&q=acme", ["acme/seer", "acme/gift"], 2),
+        ("?max_price=1e9", FIRST, 244),
+        ("?max_price=-1", FIRST, 244),
+        ("?sort=latency&q=acme", ["acme/brush"], 3),
+        ("?sort=speed&q=acme", ["acme/seer"], 3),
         ("?page=3", [*(f"many/small-{n}" for n in range(197, 240)), "zeta/shut"], 244),
         ("?page=99", ["many/small-197"], 244),
         ("?page=-1", FIRST, 244),
@@ -60,7 +75,7 @@ FIRST = ["acme/seer", "acme/brush", "acme/gift"]  # two endpoints; then the newe
 )
 def test_what_a_url_shows(query: str, expected: list[str], total: int) -> None:
     """Each URL shows these models first, and says how many there are; nonsense is left out, never an error."""
-    page = look(app_of(full_market(), board()), f"/{query}")
+    page = look(app_of(full_market(), board()), f"/models{query}")
     assert page.ids_of_models()[: len(expected)] == expected
     said = page.by_id["models-count"]
     assert f"{total} model" in said if total else said == "No model"
@@ -68,7 +83,7 @@ def test_what_a_url_shows(query: str, expected: list[str], total: int) -> None:
 
 def test_pages_hold_every_model_once() -> None:
     """Following "Next" from the first page meets each model once, and keeps the search."""
-    pages = list(walk(app_of(full_market()), "/?q=m"))
+    pages = list(walk(app_of(full_market()), "/models?q=m"))
     seen = [id_ for page in pages for id_ in page.ids_of_models()]
     assert len(pages) == 3
     assert len(seen) == len(set(seen)) == 243
@@ -76,14 +91,14 @@ def test_pages_hold_every_model_once() -> None:
 
 def test_the_form_says_what_the_url_said() -> None:
     """State is in the URL and back in the form, so that the form works without a script."""
-    page = look(app_of(full_market()), "/?q=a+b&modality=reads-image&live=1&sort=name&model=acme/gift")
-    fields = {tag["name"]: tag for tag in page.all("input") if tag.get("name") != "tab"}
+    page = look(app_of(full_market()), "/models?q=a+b&modality=reads-image&live=1&sort=name")
+    fields = {tag["name"]: tag for tag in page.all("input") if tag.get("form") != "compare"}
     assert fields["q"]["value"] == "a b"
     assert "checked" in fields["live"]
     assert fields["sort"]["value"] == "name"
     assert [tag["value"] for tag in page.all("option") if "selected" in tag] == ["reads-image"]
-    assert [(tag["method"], tag["action"]) for tag in page.all("form")] == [("get", "/")]
-    labelled = {"search", "checkbox", "radio", "hidden"}
+    assert [(tag["method"], tag["action"]) for tag in page.all("form")] == [("get", "/models"), ("get", "/compare")]
+    labelled = {"search", "checkbox", "hidden", None}
     assert {tag.get("type") for tag in page.all("input")} <= labelled
 
 
@@ -91,14 +106,14 @@ def test_the_form_says_what_the_url_said() -> None:
 def test_json_and_csv_are_the_table(query: str) -> None:
     """Both hold the rows of all pages of the same query in the same order, with the same exact prices and states."""
     app = app_of(full_market(), board())
-    seen = [row for page in walk(app, f"/{query}") for row in page.rows[1:]]
+    seen = [row for page in walk(app, f"/models{query}") for row in page.rows[1:]]
     as_json, as_csv = get(app, f"/models.json{query}", f"/models.csv{query}")
     data = as_json.json()
     records = list(csv.DictReader(io.StringIO(as_csv.text)))
     assert data["total"] == len(data["data"]) == len(records) == len(seen)
     for row, one, record in zip(seen, data["data"], records, strict=True):
         assert row[0].endswith(one["id"])
-        assert (row[7], row[5], row[6]) == (one["status"], str(one["endpoints"]), ", ".join(one["providers"]))
+        assert (row[9], row[7], row[8]) == (one["status"], str(one["endpoints"]), ", ".join(one["providers"]))
         price = one["input_usd_per_million"]
         assert row[3] == ("free" if price == "0" else dollars(price))
         flat = {name: "; ".join(v) if name == "providers" else " ".join(v) if isinstance(v, list) else str(v)
@@ -108,7 +123,7 @@ def test_json_and_csv_are_the_table(query: str) -> None:
 
 def test_the_page_links_to_its_own_rows() -> None:
     """The CSV and JSON links carry the search of the page, and not its page number."""
-    page = look(app_of(full_market()), "/?q=small&live=1&page=2")
+    page = look(app_of(full_market()), "/models?q=small&live=1&page=2")
     links = {tag.get("data-export"): tag["href"] for tag in page.all("a") if "data-export" in tag}
     assert links == {"csv": "/models.csv?q=small&live=1", "json": "/models.json?q=small&live=1"}
 
@@ -128,9 +143,12 @@ def test_a_spreadsheet_runs_nothing() -> None:
         Query,
         q=st.text(max_size=40).map(lambda text: " ".join(text.split())),
         modality=st.sampled_from(["", "reads-text", "writes-a b"]),
+        provider=st.text(max_size=20),
+        needs=st.sampled_from(["", "tools"]),
+        context=st.sampled_from([0, 8_000]),
+        max_price=st.sampled_from(["", "0.25", "12"]),
         live=st.booleans(),
         sort=st.sampled_from(["", "name", "input"]),
-        model=st.text(max_size=40),
         page=st.integers(1, 9999),
     )
 )

@@ -228,6 +228,11 @@ class HealthBoard:
         health = self._endpoints.get(endpoint_id)
         return NOTHING if health is None else health.stats.measured(now_s)
 
+    def day(self, endpoint_id: str, now_s: float) -> list[float | None]:
+        """Its uptime in each quarter of an hour of the last day, the oldest first; empty: nobody has asked it yet."""
+        health = self._endpoints.get(endpoint_id)
+        return [] if health is None else health.stats.day(now_s)
+
     def weighed(self, offer: Offer, now_s: float) -> Weighed:
         """What balancing makes of a model's endpoints, at most a second old."""
         known = self._weighed.get(id(offer))  # what is kept holds its offer, so that no other can have this id

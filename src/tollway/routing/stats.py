@@ -229,6 +229,15 @@ class EndpointStats:
             speed={int(zero_ms + 1000 * at_s): dict(each.speed.counts) for at_s, each in speeds},
         )
 
+    def day(self, now_s: float) -> list[float | None]:
+        """The uptime of each quarter of an hour of the last day, the oldest first; None: nobody asked it then."""
+        self._spread()
+        newest = int(now_s // QUARTER_S)
+        found: list[float | None] = [None] * QUARTERS
+        for at_s, counts in self._quarters.timed(now_s):
+            found[QUARTERS - 1 - (newest - int(at_s // QUARTER_S))] = uptime(counts)
+        return found
+
     def restore(self, figures: Figures, now_s: float, now_ms: int) -> None:
         """Adds what was counted before a restart, where its time is still in its window."""
         for ring, slices in ((self._minutes, figures.minutes), (self._quarters, figures.quarters)):

@@ -3,6 +3,8 @@
 from tollway.domain.money import Attodollars, price_to_text
 
 MILLION = 10**6
+NONE = "\u2013"
+"""A dash where there is no figure."""
 
 
 def usd_per_million(price: Attodollars) -> str:
@@ -28,3 +30,18 @@ def tokens_short(tokens: int) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 model", "2,012 models"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def seconds(value: float | None) -> str:
+    """A time: "420 ms", "1.24 s"; NONE where nothing was measured."""
+    if value is None:
+        return NONE
+    return f"{value * 1000:.0f} ms" if value < 0.9995 else f"{value:.2f} s"
+
+
+def percent(share: float | None) -> str:
+    """A share, its digits cut, so that 100% is said of nothing less: "99.98%"."""
+    if share is None:
+        return NONE
+    hundredths = int(share * 10_000 + 1e-9)
+    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".") + "%"

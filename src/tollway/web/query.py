@@ -1,25 +1,40 @@
 """What a visitor asked of the table of models: search, filters, order and page, to and from the URL."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
 
+from tollway.domain.money import price_from_text
+from tollway.web.figures import MILLION
 from tollway.web.rows import Row, RowNow
 
 SEARCH_MAX = 200
 PAGE_MAX = 1_000_000
 
-ORDERS: dict[str, Callable[[Row], Any]] = {
-    "name": lambda row: row.name.casefold(),
-    "newest": lambda row: -row.created_s,
-    "context": lambda row: -row.context_tokens,
-    "input": lambda row: row.rank_input,
-    "output": lambda row: row.rank_output,
+ORDERS: dict[str, Callable[[RowNow], Any]] = {
+    "name": lambda shown: shown.row.name.casefold(),
+    "newest": lambda shown: -shown.row.created_s,
+    "context": lambda shown: -shown.row.context_tokens,
+    "input": lambda shown: shown.row.rank_input,
+    "output": lambda shown: shown.row.rank_output,
+    "latency": lambda shown: inf if shown.first_s is None else shown.first_s,
+    "speed": lambda shown: inf if shown.tokens_per_s is None else -shown.tokens_per_s,
 }
 """By name as in the URL. Without one, rows stand as they came: most endpoints first."""
+ABILITIES = {
+    "tools": "takes tools",
+    "structured_outputs": "structured output",
+    "reasoning": "reasoning",
+    "logprobs": "log probabilities",
+}
+"""Parameters to choose from, in words."""
+CONTEXTS = (8_000, 32_000, 128_000, 200_000, 1_000_000)
+PRICE_DECIMALS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", re.ASCII)
 
 
 class Query(Struct, frozen=True, omit_defaults=True):
@@ -29,12 +44,23 @@ class Query(Struct, frozen=True, omit_defaults=True):
     """Words; each must occur in a model's id, name, author or providers."""
     modality: str = ""
     """`reads-<modality>` or `writes-<modality>`."""
+    provider: str = ""
+    """A provider's slug."""
+    needs: str = ""
+    """A parameter that some endpoint takes, of ABILITIES."""
+    context: int = 0
+    """Tokens, at least."""
+    max_price: str = ""
+    """USD per 1M tokens of output, at most, as it was written."""
     live: bool = False
     """Only models that an endpoint, not known to be down, would answer for."""
     sort: str = ""
-    model: str = ""
-    """The model that the samples use, if it is on offer."""
     page: int = 1
+
+    @property
+    def filtered(self) -> bool:
+        """Whether more than words decides what is found."""
+        return bool(self.modality or self.provider or self.needs or self.context or self.max_price or self.live)
 
     def url(self, **changes: Any) -> str:
         """The query string with its "?", changed so; defaults are left out, so that one view has one URL."""
@@ -50,9 +76,12 @@ def parse(params: Mapping[str, str]) -> Query:
     return Query(
         q=" ".join(params.get("q", "")[:SEARCH_MAX].split()),
         modality=params.get("modality", "")[:64],
+        provider=params.get("provider", "")[:64],
+        needs=needs if (needs := params.get("needs", "")) in ABILITIES else "",
+        context=int(context) if (context := params.get("context", "")) in map(str, CONTEXTS) else 0,
+        max_price=price if PRICE_DECIMALS.fullmatch(price := params.get("max_price", "").strip()) else "",
         live=params.get("live", "") in {"1", "on", "true"},
         sort=sort if sort in ORDERS else "",
-        model=params.get("model", "")[:SEARCH_MAX],
         page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < len(str(PAGE_MAX)) else 1,
     )
 
@@ -66,11 +95,20 @@ def select(rows: Iterable[RowNow], query: Query) -> list[RowNow]:
         found = [shown for shown in found if modality in shown.row.reads]
     elif direction == "writes" and modality:
         found = [shown for shown in found if modality in shown.row.writes]
+    if query.provider:
+        found = [shown for shown in found if query.provider in shown.row.provider_slugs]
+    if query.needs:
+        found = [shown for shown in found if query.needs in shown.row.parameters]
+    if query.context:
+        found = [shown for shown in found if shown.row.context_tokens >= query.context]
+    if query.max_price:
+        most = price_from_text(query.max_price) // MILLION
+        found = [shown for shown in found if shown.row.rank_output <= most]
     if query.live:
         found = [shown for shown in found if shown.is_live]
     if query.sort:
         order = ORDERS[query.sort]
-        found.sort(key=lambda shown: (not shown.endpoints, order(shown.row)))
+        found.sort(key=lambda shown: (not shown.endpoints, order(shown)))
     elif words:  # who was meant by name stands before who is found by a provider's name only
         found.sort(key=lambda shown: (not shown.endpoints, not all(word in shown.row.title for word in words)))
     return found

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from tollway import __version__
 from tollway.web.assets import Asset, Assets
-from tollway.web.figures import count, dollars, tokens_short
+from tollway.web.figures import count, dollars, percent, seconds, tokens_short
 
 # Nothing inline, nothing from elsewhere, and text becomes HTML only through the policies "app" and "dompurify".
 CONTENT_SECURITY_POLICY = (
@@ -35,6 +35,9 @@ REVALIDATE = "no-cache"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
+FILTERS = {"dollars": dollars, "tokens_short": tokens_short, "count": count, "seconds": seconds, "percent": percent}
+
+
 class Renderer:
     """Templates and assets, loaded once."""
 
@@ -47,7 +50,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {"dollars": dollars, "tokens_short": tokens_short, "count": count}
+        self._environment.filters |= FILTERS
         parts = self._environment.get_template("parts.html").module
         # A table draws the same few of these on every row: kept, they save a quarter of a page's time.
         kept = {name: lru_cache(1024)(getattr(parts, name)) for name in ("modalities", "strokes")}
@@ -65,7 +68,10 @@ class Renderer:
         """A page: `template` sees `view`, and `root`, the path below which the site lies."""
         root = root_path(request)
         html = self._environment.get_template(template).render(
-            view=view, root=root, asset=lambda name: root + self._assets.path(name)
+            view=view,
+            root=root,
+            here=request.url.path.removeprefix(root),
+            asset=lambda name: root + self._assets.path(name),
         )
         return answer(request, html.encode(), "text/html; charset=utf-8", status=status, headers=headers)
 

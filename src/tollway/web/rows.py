@@ -42,6 +42,9 @@ class Row(Struct, frozen=True):
     rank_output: int
     providers: tuple[str, ...]
     """Display names, cheapest endpoint first, each once."""
+    provider_slugs: frozenset[str]
+    parameters: frozenset[str]
+    """What some endpoint takes: tools, structured_outputs, reasoning ..."""
     endpoint_ids: tuple[str, ...]
     """Of what is on offer; empty: the model is off."""
     off_reason: str
@@ -59,6 +62,12 @@ class RowNow(Struct, frozen=True):
     up: int
     untried: int
     down: int
+    first_s: float | None = None
+    """Seconds to the first token, the median of the fastest endpoint; None: not measured lately."""
+    tokens_per_s: float | None = None
+    """Likewise."""
+    uptime: float | None = None
+    """The best endpoint's, of the last day."""
 
     @property
     def endpoints(self) -> int:
@@ -90,10 +99,45 @@ def rows_of(market: Market, provider_name: Callable[[str], str]) -> tuple[Row, .
     return tuple(rows)
 
 
+class Listing(Struct, frozen=True):
+    """A market and what the pages need of it."""
+
+    market: Market
+    rows: tuple[Row, ...]
+    providers: int
+    """How many have an endpoint on offer."""
+
+
+class Listings:
+    """The rows of the market, made anew only when it was swapped."""
+
+    def __init__(self, market: Callable[[], Market], provider_name: Callable[[str], str]) -> None:
+        self._market = market
+        self._provider_name = provider_name
+        self._last: Listing | None = None
+
+    def get(self) -> Listing:
+        """Of the present market."""
+        market = self._market()
+        if self._last is None or self._last.market is not market:
+            providers = {endpoint.provider for offer in market.offers.values() for endpoint in offer.live}
+            self._last = Listing(market, rows_of(market, self._provider_name), len(providers))
+        return self._last
+
+
 def row_now(row: Row, health: HealthBoard, now_s: float) -> RowNow:
     """A row with its endpoints' present health (monotonic seconds)."""
     states = [health.status(endpoint_id, now_s)[0] for endpoint_id in row.endpoint_ids]
-    return RowNow(row, up=states.count("up"), untried=states.count("untried"), down=states.count("down"))
+    measured = [health.measured(endpoint_id, now_s) for endpoint_id in row.endpoint_ids]
+    return RowNow(
+        row,
+        up=states.count("up"),
+        untried=states.count("untried"),
+        down=states.count("down"),
+        first_s=min((each.first_s.p50 for each in measured if each.first_s), default=None),
+        tokens_per_s=max((each.speed.p50 for each in measured if each.speed), default=None),
+        uptime=max((each.uptime.day for each in measured if each.uptime.day is not None), default=None),
+    )
 
 
 def _row(offer: Offer, provider_name: Callable[[str], str]) -> Row:
@@ -117,6 +161,8 @@ def _row(offer: Offer, provider_name: Callable[[str], str]) -> Row:
         rank_input=price.rates.prompt if price else UNPRICED,
         rank_output=price.rates.completion if price else UNPRICED,
         providers=providers,
+        provider_slugs=frozenset(endpoint.provider for endpoint in shown),
+        parameters=frozenset().union(*(endpoint.parameters for endpoint in shown)),
         endpoint_ids=tuple(endpoint.id for endpoint in offer.live),
         off_reason="" if offer.live else offer.off[0].reason if offer.off else "no provider of the catalog offers it",
         title=f"{model.id} {model.name} {model.author}".casefold(),
