@@ -47,6 +47,7 @@ from tollway.identity.authenticate import Authenticator
 from tollway.identity.credentials import open_ring
 from tollway.identity.guest import open_door
 from tollway.identity.people import People
+from tollway.payments.auto_topups import keep_topped_up
 from tollway.payments.jobs import keep_purchases
 from tollway.payments.providers import open_providers
 from tollway.payments.topup import Till
@@ -155,6 +156,8 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     jobs.spawn(supply.list_servers(reload), "list models of own servers")
     jobs.spawn(supply.watch_prices(reload), "watch prices")
     jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
+    if house.till.providers:
+        jobs.spawn(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
     return house
 
 

@@ -8,6 +8,11 @@ PAID: dict[tuple[str, str], Row] = {
     ("GET", "/account/v1/purchases/{id}"): Row("/account/v1/purchases/no-such", None, 404),
     ("POST", "/account/v1/purchases/{id}/refund"): Row("/account/v1/purchases/no-such/refund", {}, 404),
     ("POST", "/account/v1/codes/redeem"): Row("/account/v1/codes/redeem", {"code": "NO-SUCH"}, 400),
+    ("GET", "/account/v1/auto-top-up"): Row("/account/v1/auto-top-up"),
+    ("PUT", "/account/v1/auto-top-up"): Row(
+        "/account/v1/auto-top-up", {"enabled": False, "threshold": 5, "amount": 10, "monthly_max": 50}, 400
+    ),  # no method is saved
+    ("DELETE", "/account/v1/auto-top-up"): Row("/account/v1/auto-top-up", {}),
     ("GET", "/admin/v1/codes"): Row("/admin/v1/codes?limit=2"),
     ("POST", "/admin/v1/codes"): Row("/admin/v1/codes", {"amount": "2.5"}, 201),
     ("DELETE", "/admin/v1/codes/{id}"): Row("/admin/v1/codes/no-such", {}, 404),

@@ -50,7 +50,9 @@ models = [
 class ServerProcess:
     """One data directory and the server that uses it. `stop` it in any case: it must not outlive the test."""
 
-    def __init__(self, folder: Path, simulator: Simulator, upstream: str, grace_s: float = 30.0) -> None:
+    def __init__(
+        self, folder: Path, simulator: Simulator, upstream: str, grace_s: float = 30.0, settings: str = ""
+    ) -> None:
         self.simulator = simulator
         self.data_dir = folder / "data"
         self.port = 0
@@ -62,7 +64,7 @@ class ServerProcess:
         told = TOML.format(
             grace_s=grace_s, data_dir=json.dumps(str(self.data_dir)), url=simulator.url, upstream=upstream
         )
-        self._config_file.write_text(told)
+        self._config_file.write_text(told + settings)
 
     async def endow(self, usd: str) -> None:
         """A key, and credits, before the first start."""

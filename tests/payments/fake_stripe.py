@@ -31,6 +31,9 @@ class FakeStripe:
         self.refunds: dict[str, dict[str, Any]] = {}
         self.answer_next: list[tuple[int, dict[str, Any]] | None] = []
         """Status and body; None: the connection breaks after the work is done."""
+        self.stall: tuple[str, str] | None = None
+        """"before" or "after" the work is done, and the method whose requests get no answer then."""
+        self.stalled = asyncio.Event()
         self._repeated: dict[str, dict[str, Any]] = {}
         self._events = 0
         self.url = ""
@@ -88,6 +91,11 @@ class FakeStripe:
             return 200, self.refunds[id_]
         return 404, {"error": {"type": "invalid_request_error", "message": f"no {method} {path}"}}
 
+    async def _stall(self, moment: str, method: str) -> None:
+        if self.stall == (moment, method):
+            self.stalled.set()
+            await asyncio.sleep(60)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
@@ -98,6 +106,7 @@ class FakeStripe:
                 self.asked.append((method, path, form, headers))
                 planned = self.answer_next.pop(0) if self.answer_next else ()
                 once = headers.get("idempotency-key", "")
+                await self._stall("before", method)
                 if planned:
                     status, body = planned
                 elif headers.get("authorization") != f"Bearer {KEY}":
@@ -108,6 +117,7 @@ class FakeStripe:
                     status, body = self._answer(method, path, form)
                     if once and status == 200:
                         self._repeated[once] = body
+                await self._stall("after", method)
                 if planned is None:
                     break
                 data = json.dumps(body).encode()

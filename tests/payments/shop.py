@@ -19,6 +19,7 @@ from tollway.domain.payments import AutoTopUp, Event, Order, Paid, ProviderName
 from tollway.domain.people import Actor, Role
 from tollway.gateway.books import Books
 from tollway.identity.audit_log import AuditLog
+from tollway.payments.auto_topups import AutoTopUps
 from tollway.payments.base import Checkout, Confirmed, ProviderFailed
 from tollway.payments.events import Events
 from tollway.payments.signatures import Header, check_stripe
@@ -57,10 +58,12 @@ class Nearby:
         _, made = self.stripe._answer("POST", "/v1/checkout/sessions", form)
         return Checkout(made["id"], made["url"])
 
-    async def charge(self, order: Order, method: AutoTopUp) -> None:
+    async def charge(self, order: Order, method: AutoTopUp) -> Paid | None:
         self._fail()
         named = {"tollway_order": order.id, "tollway_automatic": "yes"}
-        self.stripe._new_intent(order.price_cents, order.currency, named, "succeeded")
+        found = [each for each in self.stripe.intents.values() if each["metadata"] == named]
+        made = found[0] if found else self.stripe._new_intent(order.price_cents, order.currency, named, "succeeded")
+        return Paid(f"answer {order.id}", order.id, made["id"], made["amount_received"], made["currency"])
 
     async def confirm(self, paid: Paid) -> Confirmed:
         self._fail()
@@ -98,6 +101,7 @@ class Shop:
             database, self.books, self.audit, {"stripe": self.provider}, self.settings, packs, "https://x/credits"
         )
         self.events = Events(database, self.books)
+        self.auto = AutoTopUps(database, self.audit, self.till, self.events)
         self.now_ms = int(time.time() * 1000)
 
     async def tell(self, event: dict[str, Any], *, headers: dict[str, str] | None = None) -> str:

@@ -30,6 +30,7 @@ from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.guest import GuestRules
 from tollway.identity.people import People
+from tollway.payments.auto_topups import AutoTopUps
 from tollway.payments.codes import Codes
 from tollway.payments.events import Events
 from tollway.payments.topup import Till
@@ -74,6 +75,7 @@ class House:
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
         self.till = till
         self.payment_events = Events(database, gateway.books)
+        self.auto_topups = AutoTopUps(database, audit, till, self.payment_events)
         self.codes = Codes(database, gateway.books, audit, pepper)
         self.byok = ByokDesk(database, audit, gateway.own, lambda: gateway.market, authenticator.forget_workspace)
         self.gateway = gateway

@@ -6,6 +6,7 @@ from tollway.api import (
     activity,
     admin,
     admin_places,
+    auto_topups,
     budgets,
     byok,
     codes,
@@ -26,6 +27,7 @@ from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail,
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.gateway.member_desk import AddMembers, RemoveMembers
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace
+from tollway.payments.auto_topups import SetAutoTopUp
 from tollway.payments.codes import NewCodes, RedeemCode
 from tollway.payments.topup import NewPurchase
 
@@ -53,6 +55,9 @@ OWN: tuple[Line, ...] = (
     ("GET", "/purchases/{id}", purchases.get_purchase),
     ("POST", "/purchases/{id}/refund", purchases.refund_purchase),
     ("POST", "/codes/redeem", codes.redeem_code, RedeemCode),
+    ("GET", "/auto-top-up", auto_topups.get_status),
+    ("PUT", "/auto-top-up", auto_topups.set_auto, SetAutoTopUp),
+    ("DELETE", "/auto-top-up", auto_topups.forget_method),
 )
 """What a user does with what is theirs."""
 

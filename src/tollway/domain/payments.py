@@ -160,6 +160,8 @@ class AutoTopUp(Struct, frozen=True):
     monthly_max: Nanodollars = 0
     failed_ms: int | None = None
     failure: str | None = None
+    failures: int = 0
+    """In a row."""
 
 
 def share_of(order: Order, cents: int) -> Nanodollars:

@@ -49,8 +49,8 @@ class PaymentProvider(Protocol):
         """A page on which the order can be paid."""
         ...
 
-    async def charge(self, order: Order, method: AutoTopUp) -> None:
-        """Charges a saved method; its outcome comes as an event."""
+    async def charge(self, order: Order, method: AutoTopUp) -> Paid | None:
+        """Charges a saved method. None: it is under way, and an event will tell its outcome."""
         ...
 
     async def confirm(self, paid: Paid) -> Confirmed:

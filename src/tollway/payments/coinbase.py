@@ -71,7 +71,7 @@ class Coinbase:
         made = await self._ask("POST", PATH, wanted, order.id)
         return Checkout(made.id, made.url, _ms(made.expires_at), made.address)
 
-    async def charge(self, order: Order, method: AutoTopUp) -> None:
+    async def charge(self, order: Order, method: AutoTopUp) -> Paid | None:
         raise ProviderFailed("Crypto can't be charged without its owner.", sure=True)
 
     async def confirm(self, paid: Paid) -> Confirmed:

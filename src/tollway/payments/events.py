@@ -20,7 +20,7 @@ from tollway.domain.payments import (
 )
 from tollway.payments.base import Confirmed, PaymentProvider, ProviderFailed, Purse
 from tollway.payments.taking import charge_back, refund_part
-from tollway.storage.auto_topups import keep_method, set_failure
+from tollway.storage.auto_topups import forget_failures, keep_method, note_failure, stop_auto_topup
 from tollway.storage.database import ConflictError, Database, Statement
 from tollway.storage.orders import (
     event_is_known,
@@ -34,6 +34,9 @@ from tollway.storage.orders import (
 )
 
 log = structlog.get_logger(__name__)
+
+FAILURES_MAX = 3
+"""Automatic top-ups that fail in a row, before they are switched off."""
 
 
 class Events:
@@ -108,7 +111,8 @@ class Events:
             return "no such order"
         changes = [set_failed(order.id), _event_row(provider, event, order.id, "done", now_ms)]
         if order.automatic:
-            changes.append(set_failure(order.workspace_id, event.reason or "The payment was refused.", now_ms))
+            why = event.reason or "The payment was refused."
+            changes.insert(0, note_failure(order, why, now_ms, FAILURES_MAX))
         await self._database.write(*changes)
         return "done"
 
@@ -145,7 +149,9 @@ class Events:
             # A dispute is one, however many events tell of it: its own row refuses the second.
             once = new_event(provider.name, f"dispute {event.ref}", "dispute", order.id, "done", now_ms)
             decide = charge_back(order, credits_, event.ref, now_ms)
-            moved = await self._purse.take(order.workspace_id, decide, lambda _: [noted, once])
+            # Whose payment is disputed is not charged again by itself.
+            stop = stop_auto_topup(order.workspace_id, "A payment was disputed.", now_ms)
+            moved = await self._purse.take(order.workspace_id, decide, lambda _: [noted, once, stop])
             return "done" if moved else "nothing was left to take back"
         taken = await charged_back(self._database, event.ref)
         if not taken:
@@ -188,6 +194,8 @@ def _event_row(provider: PaymentProvider, event: Event, order_id: str | None, ou
 
 
 def _method(order: Order, confirmed: Confirmed) -> list[Statement]:
+    if order.automatic:
+        return [forget_failures(order.workspace_id)]
     if not (order.save_method and confirmed.customer_id and confirmed.method_id):
         return []
     method = AutoTopUp(order.workspace_id, order.provider, confirmed.customer_id, confirmed.method_id)

@@ -112,7 +112,7 @@ class Stripe:
         )
         return Checkout(session["id"], session["url"], expires_ms=session["expires_at"] * 1000)
 
-    async def charge(self, order: Order, method: AutoTopUp) -> None:
+    async def charge(self, order: Order, method: AutoTopUp) -> Paid | None:
         wanted = {
             "amount": order.price_cents,
             "currency": order.currency,
@@ -122,7 +122,12 @@ class Stripe:
             "confirm": True,
             "metadata": {ORDER: order.id, AUTOMATIC: "yes"},
         }
-        await _asked(self._api.payment_intents.create_async(wanted, {"idempotency_key": order.id}))
+        made = await _asked(self._api.payment_intents.create_async(wanted, {"idempotency_key": order.id}))
+        if made["status"] == "processing":
+            return None
+        if made["status"] != "succeeded":
+            raise ProviderFailed("The bank wants its customer to confirm the payment.", sure=True)
+        return Paid(f"answer {order.id}", order.id, made["id"], made["amount_received"], made["currency"])
 
     async def confirm(self, paid: Paid) -> Confirmed:
         intent = await _asked(self._api.payment_intents.retrieve_async(paid.payment_id))

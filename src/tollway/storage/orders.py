@@ -9,9 +9,14 @@ COLUMNS = ", ".join(Order.__struct_fields__)
 REFUND_COLUMNS = ", ".join(Refund.__struct_fields__)
 
 
-def new_order(order: Order) -> Statement:
+def row_of(order: Order) -> dict[str, object]:
+    """An order as the database has it."""
     row = structs.asdict(order) | {"status": order.status.value}
-    row |= {"automatic": int(order.automatic), "save_method": int(order.save_method)}
+    return row | {"automatic": int(order.automatic), "save_method": int(order.save_method)}
+
+
+def new_order(order: Order) -> Statement:
+    row = row_of(order)
     values = ", ".join(f":{name}" for name in row)
     return Statement(f"INSERT INTO orders ({COLUMNS}) VALUES ({values})", (row,))  # noqa: S608 (constants)
 
@@ -34,13 +39,13 @@ def set_failed(order_id: str) -> Statement:
 
 async def find_order(database: Database, order_id: str) -> Order | None:
     rows = await database.read(f"SELECT {COLUMNS} FROM orders WHERE id = :id", id=order_id)  # noqa: S608 (constants)
-    return _order(rows[0]) if rows else None
+    return order_of(rows[0]) if rows else None
 
 
 async def find_order_of_payment(database: Database, provider: str, payment_id: str) -> Order | None:
     sql = f"SELECT {COLUMNS} FROM orders WHERE provider = :provider AND payment_id = :payment_id"  # noqa: S608 (constants)
     rows = await database.read(sql, provider=provider, payment_id=payment_id)
-    return _order(rows[0]) if rows else None
+    return order_of(rows[0]) if rows else None
 
 
 async def list_orders(
@@ -52,7 +57,7 @@ async def list_orders(
     ORDER BY created_ms DESC, id DESC LIMIT :limit
     """  # noqa: S608 (constants)
     named = {"workspace_id": workspace_id, "before_ms": 2**62 if before_ms is None else before_ms, "limit": limit}
-    return [_order(row) for row in await database.read(sql, **named)]
+    return [order_of(row) for row in await database.read(sql, **named)]
 
 
 def new_event(provider: str, event_id: str, kind: str, order_id: str | None, outcome: str, now_ms: int) -> Statement:
@@ -99,7 +104,8 @@ async def pending_refunds(database: Database) -> list[Refund]:
     return [Refund(*row) for row in await database.read(sql)]
 
 
-def _order(row: Row) -> Order:
+def order_of(row: Row) -> Order:
+    """A row of all columns, in their order."""
     order = Order(*row)
     return structs.replace(
         order,
