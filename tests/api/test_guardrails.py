@@ -1,5 +1,6 @@
 """`/guardrails`: obeyed by the next request of those whom they are assigned to, and by nobody else."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -102,7 +103,10 @@ def test_they_add_up(well: World, manager: Secret, owner: User) -> None:
         ({}, "name"),
         ({"name": "n", "allowed_models": "x"}, "allowed_models"),
         ({"name": "n", "allowed_models": [""]}, "allowed_models"),
-        ({"name": "n", "limit_usd": 5}, "limit_usd"),
+        ({"name": "n", "limit_usd": -5}, "limit_usd"),
+        ({"name": "n", "limit_usd": 1e300}, "limit_usd"),
+        ({"name": "n", "limit_usd": 5, "reset_interval": "hourly"}, "reset_interval"),
+        ({"name": "n", "reset_interval": "daily"}, "reset_interval"),
         ({"name": "n", "content_filters": [{"pattern": "x", "action": "block"}]}, "content_filters"),
         ({"name": "n", "content_filter_builtins": [{"slug": "email", "action": "flag"}]}, "content_filter_builtins"),
         ({"name": "n", "enable_paid_model_training": False}, "both"),
@@ -113,6 +117,62 @@ def test_bad_guardrails(well: World, manager: Secret, body: Any, said: str) -> N
     """A 400 that names the field: what would not be obeyed is refused, not kept."""
     answer = rails(well, manager, "POST", "", body)
     assert (answer.status, said in answer.error["message"]) == (400, True)
+
+
+def test_budgets(well: World, manager: Secret) -> None:
+    """A member's keys spend together, a key alone; a 403 says whose budget; `GET /key` lists it; raised, it lets in."""
+    spender = well.new_user("guarded-spender", Role.MEMBER, "guarded")
+    one, two, other = (well.new_key("guarded", creator=spender), well.new_key("guarded", creator=spender),
+                       well.new_key("guarded"))  # fmt: skip
+    assert well.chat(headers=one.headers).status == 200
+    well.settled()
+    spent = request(well.url, "GET", "/api/v1/key", headers=one.headers).json["data"]["usage"]
+    id_ = made(well, manager, limit_usd=spent, reset_interval="daily")
+    shown = rails(well, manager, "GET", f"/{id_}").json["data"]
+    assert (shown["limit_usd"], shown["reset_interval"], shown["include_byok_in_budgets"]) == (spent, "daily", False)
+    members, keys = f"/{id_}/assignments/members", f"/{id_}/assignments/keys"
+    assert rails(well, manager, "POST", members, {"member_user_ids": [spender.id]}).status == 200
+    for key in (one, two):
+        refused = well.chat(headers=key.headers)
+        said = "This key's maker's daily budget (guardrail \"Rail\") is spent."
+        assert (refused.status, refused.error["message"].startswith(said)) == (403, True), refused.text
+        assert refused.error["metadata"].items() >= {"budget_scope": "member", "guardrail_id": id_}.items()
+    assert well.chat(headers=other.headers).status == 200
+    told = request(well.url, "GET", "/api/v1/key", headers=two.headers).json["data"]
+    [budget] = told["budgets"]
+    assert told["effective_budget"] == budget
+    assert {name: budget[name] for name in ("scope", "limit_usd", "spend_usd", "remaining_usd", "guardrail_id")} == {
+        "scope": "member", "limit_usd": spent, "spend_usd": spent, "remaining_usd": 0, "guardrail_id": id_,
+    }  # fmt: skip
+    assert rails(well, manager, "POST", keys, {"key_hashes": [two.key.id]}).status == 200
+    assert rails(well, manager, "POST", f"{members}/remove", {"member_user_ids": [spender.id]}).status == 200
+    assert [well.chat(headers=key.headers).status for key in (one, two)] == [200, 403]
+    assert rails(well, manager, "PATCH", f"/{id_}", {"limit_usd": 1}).status == 200
+    assert well.chat(headers=two.headers).status == 200
+    assert rails(well, manager, "PATCH", f"/{id_}", {"limit_usd": None}).json["data"]["reset_interval"] is None
+    assert request(well.url, "GET", "/api/v1/key", headers=two.headers).json["data"]["budgets"] == []
+    assert rails(well, manager, "DELETE", f"/{id_}").status == 200
+
+
+def test_no_overdraft(well: World, manager: Secret) -> None:
+    """Fifty requests at once over two keys of a member: what was let in fits the budget, and the rest is a 403."""
+    spender = well.new_user("guarded-crowd", Role.MEMBER, "guarded")
+    keys = [well.new_key("guarded", creator=spender) for _ in range(2)]
+    assert well.chat(headers=keys[0].headers, max_tokens=5).status == 200
+    well.settled()
+    spent = request(well.url, "GET", "/api/v1/key", headers=keys[0].headers).json["data"]["usage"]
+    limit = round(spent * 12.5, 9)
+    id_ = made(well, manager, limit_usd=limit)
+    members = f"/{id_}/assignments/members"
+    assert rails(well, manager, "POST", members, {"member_user_ids": [spender.id]}).status == 200
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda n: well.chat(headers=keys[n % 2].headers, max_tokens=5).status, range(50)))
+    well.settled()
+    assert {200, 403} == set(found)
+    used = [request(well.url, "GET", "/api/v1/key", headers=key.headers).json["data"] for key in keys]
+    assert sum(each["usage"] for each in used) <= limit
+    assert used[0]["budgets"][0]["spend_usd"] == pytest.approx(sum(each["usage"] for each in used), abs=1e-12)
+    assert rails(well, manager, "DELETE", f"/{id_}").status == 200
 
 
 def test_another_tenant(well: World, manager: Secret) -> None:

@@ -138,7 +138,7 @@ def test_a_restart_and_a_budget_beside_requests(tmp_path: Path) -> None:
                 await database.write(set_budget(Row(interval.value, "home", interval, limit, 0, 0)))
             await books.change_budgets("home")
             second = await books.open(keys[1])
-            assert second.budgets is first.budgets
+            assert second.budgets == first.budgets
             lifetime, daily = first.budgets
             assert (lifetime.spent, lifetime.held, daily.spent, daily.held) == (137, 50, 107, 50)
             assert second.available == 200 - 107 - 50

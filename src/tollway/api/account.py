@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from tollway.api.answers import iso_or_none
 from tollway.api.house import House
-from tollway.billing.ledger import DAY_MS, window_start
+from tollway.billing.ledger import DAY_MS, Budget, window_start
+from tollway.domain.budgets import Scope, SpendingLimit
 from tollway.domain.identity import Caller, Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars, usd
+from tollway.gateway.books import Book
 from tollway.gateway.entrance import free_per_day, shown_rate
 from tollway.storage.keys import DaySpent, counted_since, spent_by_day
 from tollway.storage.ledger import balance, purchased
@@ -34,7 +36,9 @@ async def get_key(house: House, request: Request) -> Response:
     days = await spent_by_day(house.database, caller.key.id)
     free = not await purchased(house.database, caller.workspace_id)
     now_ms = house.gateway.now_ms()
-    data = key_json(caller.key, days, now_ms, is_free_tier=free) | await _limits_json(house, caller, now_ms)
+    data = key_json(caller.key, days, now_ms, is_free_tier=free)
+    data |= await _limits_json(house, caller, now_ms)
+    data |= _budgets_json(await house.gateway.books.open(caller.key), now_ms, data["budgets"])
     return Response(msgspec.json.encode({"data": data}), media_type="application/json")
 
 
@@ -43,7 +47,7 @@ async def _limits_json(house: House, caller: Caller, now_ms: int) -> dict[str, A
     gateway = house.gateway
     limiter = gateway.limiter
     book = await gateway.books.open(caller.key)
-    book.meter.roll(now_ms)
+    book.roll(now_ms)
     rate = shown_rate(limiter.limits, caller.key, book.available)
     requests, interval = rate or (-1, "10s")
     note = "Requests that this key may send in the interval." if rate else "No limit is set."
@@ -55,12 +59,39 @@ async def _limits_json(house: House, caller: Caller, now_ms: int) -> dict[str, A
     }
 
 
+def _budgets_json(book: Book, now_ms: int, of_key: list[dict[str, Any]]) -> dict[str, Any]:
+    """Every limit in the order in which they are listed, the key's own last; and the one that leaves the least."""
+    today, order = now_ms // DAY_MS, list(Scope)
+    rows = [(budget, row) for budget in book.budgets if (row := budget.row) is not None]
+    rows.sort(key=lambda each: order.index(each[1].scope))
+    listed = [(budget.available or 0, _budget_json(budget, row, today)) for budget, row in rows]
+    listed += [(book.meter.available or 0, each) for each in of_key]
+    tightest = min(listed, key=lambda each: each[0])[1] if listed else None
+    return {"budgets": [each for _, each in listed], "effective_budget": tightest}
+
+
+def _budget_json(budget: Budget, row: SpendingLimit, today: int) -> dict[str, Any]:
+    """What is held for requests under way is not spent, but neither does it remain."""
+    of_workspace = row.scope is Scope.WORKSPACE
+    return {
+        "scope": row.scope.value,
+        "limit_usd": usd(row.limit),
+        "spend_usd": usd(budget.spent),
+        "remaining_usd": usd(budget.available or 0),
+        "reset_interval": row.reset.value if row.reset else None,
+        "resets_at": iso_or_none(_window_end_ms(row.reset, today)),
+        "include_byok": row.byok,
+        "guardrail_id": None if of_workspace else row.id,
+        "budget_id": row.id if of_workspace else None,
+    }
+
+
 def key_json(key: Key, days: list[DaySpent], now_ms: int, *, is_free_tier: bool) -> dict[str, Any]:
     """All fields of `GET /key` that the official SDK 1.3.84 requires, but for those of rate limits."""
     today = now_ms // DAY_MS
     budget = None
     if key.limit is not None:
-        in_window = counted_since(key, days, window_start(key.limit_reset, today))
+        in_window = counted_since(days, window_start(key.limit_reset, today), byok=key.include_byok)
         budget = {
             "scope": "key_limit",
             "limit_usd": usd(key.limit),
@@ -90,7 +121,7 @@ def key_json(key: Key, days: list[DaySpent], now_ms: int, *, is_free_tier: bool)
 def spending_json(key: Key, days: list[DaySpent], now_ms: int) -> dict[str, Any]:
     """A key's limit, and what it spent: in all, and in the present day, week and month (UTC)."""
     today = now_ms // DAY_MS
-    in_window = counted_since(key, days, window_start(key.limit_reset, today))
+    in_window = counted_since(days, window_start(key.limit_reset, today), byok=key.include_byok)
     return {
         "label": key.label,
         "limit": None if key.limit is None else usd(key.limit),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
 from tollway.domain.guardrails import ZDR_OF, Assignment, Guardrail
+from tollway.domain.money import usd
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
 from tollway.storage.keys import find_key
 
@@ -104,9 +105,9 @@ def _guardrail_json(guardrail: Guardrail) -> dict[str, Any]:
         "workspace_id": guardrail.workspace_id,
         "created_at": iso(guardrail.created_ms),
         "updated_at": iso_or_none(guardrail.updated_ms),
-        "limit_usd": None,
-        "reset_interval": None,
-        "include_byok_in_budgets": False,
+        "limit_usd": None if guards.limit is None else usd(guards.limit),
+        "reset_interval": guards.reset.value if guards.reset else None,
+        "include_byok_in_budgets": guards.byok,
         "allowed_models": guards.allowed_models,
         "ignored_models": guards.ignored_models or None,
         "allowed_providers": guards.allowed_providers,

@@ -69,7 +69,7 @@ class House:
         self.oauth = oauth
         self.workspaces = WorkspaceDesk(database, gateway.books, audit, authenticator.forget_workspace)
         self.budgets = BudgetDesk(database, gateway.books, audit, self.workspaces)
-        self.guardrails = GuardrailDesk(database, audit, authenticator.forget_workspace)
+        self.guardrails = GuardrailDesk(database, gateway.books, audit, authenticator.forget_workspace)
         self.members = MemberDesk(database, gateway.books, audit, self.workspaces)
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)

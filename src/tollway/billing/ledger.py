@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from tollway.domain.budgets import SpendingLimit
 from tollway.domain.identity import LimitReset
 from tollway.domain.money import Nanodollars
 
@@ -35,14 +36,19 @@ class Lease:
 class Meter:
     """A key's spending in its present window. A hold counts in the window in which it was admitted."""
 
-    __slots__ = ("carried", "held", "limit", "next", "reset", "spent", "window")
+    __slots__ = ("byok", "carried", "ever", "ever_own", "held", "limit", "next", "reset", "spent", "window")
 
-    def __init__(self, limit: Nanodollars | None, reset: LimitReset | None) -> None:
+    def __init__(self, limit: Nanodollars | None, reset: LimitReset | None, *, byok: bool = False) -> None:
         self.limit = limit
         self.reset = reset
+        self.byok = byok
+        """Whether it counts what callers' own providers bill, too."""
         self.window = 0
         self.spent: Nanodollars = 0
         self.held: Nanodollars = 0
+        self.ever: Nanodollars = 0
+        """What was captured in all windows together; and what callers' own providers billed."""
+        self.ever_own: Nanodollars = 0
         self.next: Meter | None = None
         """The meter that took this one's place when the key's reset was changed, with what was held."""
         self.carried = 0
@@ -50,9 +56,10 @@ class Meter:
 
     def followed_by(self, reset: LimitReset | None, window: int, spent: Nanodollars) -> "Meter":
         """The meter of the same key with another reset: what is held now goes on counting, in the new window."""
-        following = Meter(self.limit, reset)
+        following = Meter(self.limit, reset, byok=self.byok)
         following.window = self.carried = window
         following.spent, following.held = spent, self.held
+        following.ever, following.ever_own = self.ever, self.ever_own
         self.next = following
         return following
 
@@ -70,25 +77,43 @@ class Meter:
         """What the limit leaves in this window; None: no limit."""
         return None if self.limit is None else max(0, self.limit - self.spent - self.held)
 
+    def own_part(self, amount: Nanodollars, own: Nanodollars) -> Nanodollars:
+        """How much of what the caller's own provider may bill counts here, beside a hold of `amount`."""
+        if not own or not self.byok:
+            return 0
+        left = self.available
+        return own if left is None else max(0, min(own, left - amount))
+
 
 class Budget(Meter):
-    """What many keys may spend together in a window: a hold of any of them counts."""
+    """What keys may spend together in a window: a hold of any of them counts."""
 
-    __slots__ = ("whose",)
+    __slots__ = ("row", "whose")
 
-    def __init__(self, whose: str, limit: Nanodollars, reset: LimitReset | None) -> None:
-        super().__init__(limit, reset)
+    def __init__(
+        self,
+        whose: str,
+        limit: Nanodollars,
+        reset: LimitReset | None,
+        *,
+        byok: bool = False,
+        row: SpendingLimit | None = None,
+    ) -> None:
+        super().__init__(limit, reset, byok=byok)
         self.whose = whose
         """As an error says it: "the workspace's daily budget"."""
+        self.row = row
+        """What set it, for those who ask what a key may spend."""
 
 
 class Hold:
     """A promise of at most `amount`, which resolves once: `resolve(cost)` captures it, `resolve(0)` voids it.
 
-    `own`: what the caller's own provider may bill besides, which only the meter counts, as far as its limit goes.
+    `own`: what the caller's own provider may bill besides. Meters and budgets with `byok` count it, each as far as its
+    limit goes.
     """
 
-    __slots__ = ("amount", "budgets", "lease", "meter", "open", "own", "window")
+    __slots__ = ("amount", "budgets", "lease", "listed", "meter", "open", "own", "window")
 
     def __init__(
         self, lease: Lease, meter: Meter, amount: Nanodollars, budgets: Sequence[Budget] = (), own: Nanodollars = 0
@@ -100,24 +125,25 @@ class Hold:
         self.lease = lease
         self.meter = meter
         self.amount = amount
-        left = meter.available if own else None
-        self.own = own if left is None else min(own, left - amount)
+        self.own = meter.own_part(amount, own)
         self.window = meter.window
         self.open = True
         lease.held += amount
         meter.held += amount + self.own
-        self.budgets: tuple[tuple[Budget, int], ...] = ()
-        """Each with the window in which this hold counts."""
+        self.listed = own
+        self.budgets: tuple[tuple[Budget, int, Nanodollars], ...] = ()
+        """Each with the window in which this hold counts, and how much of `own` it counts."""
         if budgets:
-            self.budgets = tuple((each, each.window) for each in budgets)
-            for each in budgets:
-                each.held += amount
+            self.budgets = tuple([(each, each.window, each.own_part(amount, own)) for each in budgets])
+            for budget, _, part in self.budgets:
+                budget.held += amount + part
 
     def count_in(self, budget: Budget, day: int) -> None:
         """A budget that was made while this hold, admitted on `day`, was open already."""
         if self.open and window_start(budget.reset, day) >= budget.window:
-            self.budgets += ((budget, budget.window),)
-            budget.held += self.amount
+            part = budget.own_part(self.amount, self.listed)
+            self.budgets += ((budget, budget.window, part),)
+            budget.held += self.amount + part
 
     def resolve(self, cost: Nanodollars, own: Nanodollars = 0) -> None:
         """Takes `cost` of the hold and releases the rest. A cost above the hold is the caller's bug: it was capped."""
@@ -129,23 +155,32 @@ class Hold:
         self.lease.held -= self.amount
         self.lease.amount -= cost
         self._follow()
+        self._remember(cost, own)
         if self.meter.window == self.window:
             self.meter.held -= self.amount + self.own
             self.meter.spent += cost + min(own, self.own)
-        for budget, window in self.budgets:
+        for budget, window, part in self.budgets:
             if budget.window == window:
-                budget.held -= self.amount
-                budget.spent += cost
+                budget.held -= self.amount + part
+                budget.spent += cost + min(own, part)
 
     def give_back(self, cost: Nanodollars, own: Nanodollars = 0) -> None:
         """What was captured was never charged, or its charge was reversed: the money is the workspace's again."""
         self.lease.amount += cost
         self._follow()
+        self._remember(-cost, -own)
         if self.meter.window == self.window:
             self.meter.spent -= cost + min(own, self.own)
-        for budget, window in self.budgets:
+        for budget, window, part in self.budgets:
             if budget.window == window:
-                budget.spent -= cost
+                budget.spent -= cost + min(own, part)
+
+    def _remember(self, cost: Nanodollars, own: Nanodollars) -> None:
+        last = self.meter
+        while last.next is not None:
+            last = last.next
+        last.ever += cost
+        last.ever_own += own
 
     def _follow(self) -> None:
         """To the meter that counts now; a hold of a window that is over stays where it is, and counts nowhere."""

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from tollway.domain.budgets import Scope, SpendingLimit
 from tollway.domain.chat import Preferences
+from tollway.domain.identity import LimitReset
+from tollway.domain.money import Nanodollars
 from tollway.domain.standing import Ruling
 
 AUTHORS = {"anthropic": "anthropic", "google": "google", "openai": "openai", "x-ai": "xai"}
@@ -23,6 +26,12 @@ class Guards(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     """Whose models may be asked of providers alone that keep nothing: names of `ZDR_OF`."""
     training: bool = True
     """Whether providers may train on prompts."""
+    limit: Nanodollars | None = None
+    """What each key and each member that has it may spend."""
+    reset: LimitReset | None = None
+    """When that starts again; None: never."""
+    byok: bool = False
+    """Whether what callers' own providers bill counts, too."""
 
 
 class Guardrail(Struct, frozen=True):
@@ -49,11 +58,46 @@ class Assignment(Struct, frozen=True):
     created_ms: int
 
 
-def rulings_of(named: Iterable[tuple[str, Guards]]) -> tuple[Ruling, ...]:
-    """Each guardrail's name and what it says -> rulings, asked one by one: allow-lists intersect, the rest adds up."""
-    found = []
-    for name, guards in named:
-        whose = f'the guardrail "{name}"\'s'
+class InForce(Struct, frozen=True):
+    """A guardrail that counts for a key, and why."""
+
+    id: str
+    name: str
+    guards: Guards
+    default: bool = False
+    of_key: bool = False
+    """It was assigned to the key."""
+    of_member: bool = False
+    """It was assigned to the member who made the key."""
+
+
+def limits_of(found: Iterable[InForce], key_id: str, user_id: str | None) -> tuple[SpendingLimit, ...]:
+    """What guardrails let a key and its maker spend: each of the two on its own (OPENROUTER.md 8.7)."""
+    limits = []
+    for each in found:
+        if each.guards.limit is None:
+            continue
+        scopes = [(Scope.DEFAULT_MEMBER, user_id), (Scope.DEFAULT_KEY, key_id)] if each.default else []
+        scopes += [(Scope.MEMBER, user_id)] if each.of_member else []
+        scopes += [(Scope.KEY, key_id)] if each.of_key else []
+        limits += [_limit(each, scope, subject) for scope, subject in scopes if subject is not None]
+    order = list(Scope)
+    return tuple(sorted(limits, key=lambda limit: order.index(limit.scope)))
+
+
+def _limit(found: InForce, scope: Scope, subject: str) -> SpendingLimit:
+    guards = found.guards
+    every = f"{guards.reset.value} " if guards.reset else ""
+    who = "this key's" if scope.of_key else "this key's maker's"
+    whose = f'{who} {every}budget (guardrail "{found.name}")'
+    return SpendingLimit(scope, found.id, subject, whose, guards.limit or 0, guards.reset, guards.byok)
+
+
+def rulings_of(found: Iterable[InForce]) -> tuple[Ruling, ...]:
+    """What guardrails rule, asked one by one: allow-lists intersect, the rest adds up."""
+    rulings = []
+    for each in found:
+        guards, whose = each.guards, f'the guardrail "{each.name}"\'s'
         wishes = Preferences(
             only=guards.allowed_providers,
             ignore=guards.ignored_providers or None,
@@ -61,11 +105,11 @@ def rulings_of(named: Iterable[tuple[str, Guards]]) -> tuple[Ruling, ...]:
             zdr=True if set(guards.zdr_of) == set(ZDR_OF) else None,
         )
         if wishes != Preferences() or guards.allowed_models is not None or guards.ignored_models:
-            found.append(Ruling(whose, wishes, guards.allowed_models, guards.ignored_models))
+            rulings.append(Ruling(whose, wishes, guards.allowed_models, guards.ignored_models))
         if guards.zdr_of and not wishes.zdr:
             authors = frozenset(guards.zdr_of)
-            found.append(Ruling(whose, Preferences(zdr=True), authors=authors))
-    return tuple(found)
+            rulings.append(Ruling(whose, Preferences(zdr=True), authors=authors))
+    return tuple(rulings)
 
 
 def group_of(model_id: str) -> str:

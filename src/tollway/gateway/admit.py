@@ -1,10 +1,13 @@
 """Admission: is there money, and does the plan fit it; the prompt is bounded cheaply, and counted only if need be."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 
+from tollway.billing.ledger import Budget
 from tollway.billing.tokens import count_inputs, count_prompt, media_tokens, search_units_bound, text_bytes
+from tollway.domain.budgets import Scope
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import Forbidden, PaymentRequired, TollwayError, Unavailable
 from tollway.domain.identity import Key
@@ -56,7 +59,8 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
         )
     for budget in book.budgets:
         if budget.available == 0:
-            raise Forbidden(f"{budget.whose.capitalize()} is spent. {RAISE}")
+            whose = budget.whose[0].upper() + budget.whose[1:]
+            raise Forbidden(f"{whose} is spent. {RAISE}", metadata=_of_budget(budget))
     return book
 
 
@@ -138,8 +142,17 @@ def _refusal(plan: Plan, prompt_bound: int, choices: int, book: Book) -> Tollway
         return error
     usd = nanodollars_to_text(book.available)
     return Forbidden(
-        f"This request could cost more than the ${usd} that is left of {budget.whose}. {RAISE}", metadata=error.metadata
+        f"This request could cost more than the ${usd} that is left of {budget.whose}. {RAISE}",
+        metadata={**(error.metadata or {}), **_of_budget(budget)},
     )
+
+
+def _of_budget(budget: Budget) -> dict[str, Any]:
+    """Which limit it is, as `GET /key` lists it."""
+    row = budget.row
+    if row is None or row.scope is Scope.WORKSPACE:
+        return {"budget_scope": Scope.WORKSPACE.value}
+    return {"budget_scope": row.scope.value, "guardrail_id": row.id}
 
 
 def _plan(
@@ -155,7 +168,8 @@ def _plan(
 ) -> Plan:
     own = None
     if key.standing is not None and key.standing.own and market is gateway.market_of(key.workspace_id):
-        own = gateway.own.of(key, gateway.market, book.meter)  # the fee is of the list price, whatever the group's is
+        # The fee is of the list price, whatever the group's is.
+        own = gateway.own.of(key, gateway.market, book.listed_available)
     return plan_with(
         own,
         request,

@@ -4,16 +4,15 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from msgspec import Struct
 
-from tollway.billing.ledger import Budget, Hold, Lease, Meter, available, window_start
+from tollway.billing.ledger import Budget, Lease, Meter, available, window_start
 from tollway.billing.lots import Lot, lots_of
 from tollway.domain.identity import Key
 from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind, debt_of
 from tollway.domain.money import Nanodollars
-from tollway.storage.budgets import budgets_of, spent_in_workspace
+from tollway.gateway.budget_meters import BudgetMeters, UnderWay, today_of, waiting
 from tollway.storage.database import ConflictError, Database, NewRows, Statement, StorageError
 from tollway.storage.keys import counted_since, create_workspace, spent_by_day
 from tollway.storage.ledger import (
@@ -25,7 +24,6 @@ from tollway.storage.ledger import (
     purchased,
 )
 from tollway.storage.marks import list_marks
-from tollway.storage.usage_days import DAY_MS
 
 PURCHASED_S = 10.0
 """How long the database is not asked again for what a workspace has bought."""
@@ -38,32 +36,19 @@ def nothing(_: Sequence[Transfer]) -> Sequence[Statement | NewRows]:
     return ()
 
 
-class UnderWay(Protocol):
-    """A request of a key, from its hold to the end of its answer."""
-
-    hold: Hold
-
-    @property
-    def day(self) -> int:
-        """Since 1970, on which it was admitted."""
-        ...
-
-    def revoke(self) -> None:
-        """Its key does not work any more: the answer ends now."""
-        ...
-
-
 class Book:
     """A key's purse: the lease of its workspace, its own meter, the budgets that it shares; and what is under way."""
 
-    __slots__ = ("budgets", "lease", "meter", "revoked", "running", "workspace_id")
+    __slots__ = ("budgets", "key_id", "lease", "maker", "meter", "revoked", "running", "workspace_id")
 
-    def __init__(self, workspace_id: str, lease: Lease, meter: Meter, budgets: tuple[Budget, ...] = ()) -> None:
-        self.workspace_id = workspace_id
+    def __init__(self, key: Key, lease: Lease, meter: Meter) -> None:
+        self.key_id = key.id
+        self.maker = key.creator_user_id
+        self.workspace_id = key.workspace_id
         self.lease = lease
         self.meter = meter
-        self.budgets = budgets
-        """The broadest first."""
+        self.budgets: tuple[Budget, ...] = ()
+        """The workspace's, the broadest first; then those of guardrails."""
         self.running: set[UnderWay] = set()
         self.revoked = False
         """Whether who was let in before may not begin any more."""
@@ -72,6 +57,15 @@ class Book:
     def available(self) -> Nanodollars:
         """What one more request may cost."""
         return available(self.lease, self.meter, self.budgets)
+
+    @property
+    def listed_available(self) -> Nanodollars | None:
+        """What fee and list price of one more request over callers' own keys may come to; None: nothing counts both."""
+        found = self.meter.available if self.meter.byok else None
+        for budget in self.budgets:
+            if budget.byok and (left := budget.available) is not None and (found is None or left < found):
+                found = left
+        return found
 
     def roll(self, now_ms: int) -> None:
         """Starts the windows that begin now."""
@@ -102,7 +96,7 @@ class Books:
         self._database = database
         self._leases: dict[str, Lease] = {}
         self._books: dict[str, Book] = {}
-        self._budgets: dict[str, tuple[Budget, ...]] = {}
+        self._budgets: dict[str, BudgetMeters] = {}
         """By workspace; none where none of its keys was used."""
         self._purchased: dict[str, tuple[float, Nanodollars]] = {}
         """Workspace -> until when this is believed, and what it has bought."""
@@ -120,15 +114,20 @@ class Books:
             if (book := self._books.get(key.id)) is not None:
                 return book
             lease = await self._lease(key.workspace_id)
-            if key.workspace_id not in self._budgets:
-                self._budgets[key.workspace_id] = await self._read_budgets(key.workspace_id, lease)
-            meter = Meter(key.limit, key.limit_reset)
-            today = int(time.time() * 1000) // DAY_MS
+            today = today_of(int(time.time() * 1000))
+            budgets = self._budgets.get(key.workspace_id)
+            if budgets is None:
+                budgets = BudgetMeters(self._database, key.workspace_id, lease)
+                await budgets.begin()
+                self._budgets[key.workspace_id] = budgets
+            meter = Meter(key.limit, key.limit_reset, byok=key.include_byok)
             meter.window = window_start(key.limit_reset, today)
             days = await spent_by_day(self._database, key.id)
-            meter.spent = counted_since(key, days, meter.window)
-            budgets = self._budgets[key.workspace_id]
-            book = self._books[key.id] = Book(key.workspace_id, lease, meter, budgets)
+            meter.spent = counted_since(days, meter.window, byok=key.include_byok)
+            meter.ever, meter.ever_own = sum(each.spent for each in days), sum(each.byok for each in days)
+            book = Book(key, lease, meter)
+            await budgets.enter(book, today)
+            self._books[key.id] = book
             return book
 
     async def change(self, before: Key, key: Key) -> None:
@@ -141,50 +140,18 @@ class Books:
             meter = book.meter
             if key.limit_reset is not meter.reset or key.include_byok is not before.include_byok:
                 days = await spent_by_day(self._database, key.id)
-                window = window_start(key.limit_reset, int(time.time() * 1000) // DAY_MS)
-                waiting = meter.spent - counted_since(before, days, meter.window)
-                spent = counted_since(key, days, window) + max(0, waiting)
+                window = window_start(key.limit_reset, today_of(int(time.time() * 1000)))
+                spent = counted_since(days, window, byok=key.include_byok)
+                spent += waiting(meter, days, byok=key.include_byok)
                 book.meter = meter = meter.followed_by(key.limit_reset, window, spent)
+                meter.byok = key.include_byok
             meter.limit = key.limit
 
     async def change_budgets(self, workspace_id: str) -> None:
-        """A workspace's budgets were changed: those that stay go on counting, a new one counts what is held, too."""
+        """Budgets of a workspace, or of its guardrails, were changed: those that stay go on counting."""
         async with self._locks[workspace_id]:
-            lease = self._leases.get(workspace_id)
-            if lease is None or workspace_id not in self._budgets:
-                return
-            known = set(self._budgets[workspace_id])
-            budgets = self._budgets[workspace_id] = await self._read_budgets(workspace_id, lease)
-            for book in self._books.values():
-                if book.workspace_id == workspace_id:
-                    book.budgets = budgets
-                    for each in book.running:
-                        for budget in budgets:
-                            if budget not in known:
-                                each.hold.count_in(budget, each.day)
-
-    async def _read_budgets(self, workspace_id: str, lease: Lease) -> tuple[Budget, ...]:
-        """As the database has them, with the meters that are there already.
-
-        What the lease has less than the balance was captured and waits for its commit: it counts as spent today.
-        """
-        found = await budgets_of(self._database, workspace_id)
-        if not found:
-            return ()
-        posted, days = await spent_in_workspace(self._database, workspace_id)
-        waiting = max(0, posted - lease.amount)
-        known = {budget.whose: budget for budget in self._budgets.get(workspace_id, ())}
-        today = int(time.time() * 1000) // DAY_MS
-        budgets = []
-        for interval, row in found.items():
-            whose = f"the workspace's {interval.value} budget"
-            if (budget := known.get(whose)) is None:
-                budget = Budget(whose, row.limit, interval.reset)
-                budget.window = window_start(interval.reset, today)
-                budget.spent = waiting + sum(spent for day, spent in days.items() if day >= budget.window)
-            budget.limit = row.limit
-            budgets.append(budget)
-        return tuple(budgets)
+            if (budgets := self._budgets.get(workspace_id)) is not None:
+                await budgets.refresh(today_of(int(time.time() * 1000)))
 
     def revoke(self, key_id: str) -> None:
         """A key does not work any more: its answers under way end (FAULTS.md S-T13)."""

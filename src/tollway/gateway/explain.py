@@ -99,11 +99,11 @@ def _keys(gateway: Gateway, endpoint: Endpoint) -> Sequence[tuple[str, str | Non
 
 
 def _own(gateway: Gateway, workspace: Workspace, caller: Caller | None) -> Own | None:
-    """The caller's own keys, with the limit of the key that asks."""
+    """The caller's own keys, with the limits of the key that asks."""
     if workspace.standing is None or not workspace.standing.own:
         return None
-    book = gateway.books.get(caller.key) if caller and caller.key.include_byok else None
-    return gateway.own.opened(workspace.standing.own, gateway.market, book.meter if book else None)
+    book = gateway.books.get(caller.key) if caller else None
+    return gateway.own.opened(workspace.standing.own, gateway.market, book.listed_available if book else None)
 
 
 async def prompt_of(request: ChatRequest, body_bytes: int, count: Count) -> Prompt:

@@ -2,13 +2,17 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.guardrails import ZDR_OF, Assignment, Guardrail, Guards
+from tollway.domain.identity import LimitReset
 from tollway.domain.people import Actor, Right
+from tollway.gateway.books import Books
+from tollway.gateway.key_desk import checked_limit
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
 from tollway.storage import guardrails as rows
@@ -23,9 +27,6 @@ _DEFAULTS = uuid.UUID("6f1f2f5e-64f2-4d3c-9b9f-7d0f3c1f2a10")
 """Made up once: what ids of default guardrails are derived in."""
 NO_SUCH = "There is no such guardrail."
 UNBUILT: dict[str, tuple[Any, ...]] = {
-    "limit_usd": (None,),
-    "reset_interval": (None,),
-    "include_byok_in_budgets": (False,),
     "content_filters": (None, []),
     "content_filter_builtins": (None, []),
     "allowed_data_regions": (None, []),
@@ -57,8 +58,8 @@ class ChangedGuardrail(Struct):
     allow_safety_retention_google: bool | UnsetType | None = UNSET
     allow_safety_retention_other: bool | UnsetType | None = UNSET
     allowed_data_regions: list[str] | UnsetType | None = UNSET
-    limit_usd: float | UnsetType | None = UNSET
-    reset_interval: str | UnsetType | None = UNSET
+    limit_usd: Decimal | UnsetType | None = UNSET
+    reset_interval: LimitReset | UnsetType | None = UNSET
     include_byok_in_budgets: bool | UnsetType = UNSET
     content_filters: list[Any] | UnsetType | None = UNSET
     content_filter_builtins: list[Any] | UnsetType | None = UNSET
@@ -86,8 +87,11 @@ Assigned = list[Assignment]
 class GuardrailDesk:
     """All is for those who manage the workspace. The next request sees each change."""
 
-    def __init__(self, database: Database, audit: AuditLog, forget_workspace: Callable[[str], None]) -> None:
+    def __init__(
+        self, database: Database, books: Books, audit: AuditLog, forget_workspace: Callable[[str], None]
+    ) -> None:
         self._database = database
+        self._books = books
         self._audit = audit
         self._forget_workspace = forget_workspace
 
@@ -131,7 +135,7 @@ class GuardrailDesk:
             actor, "guardrail.deleted", found.id, *rows.delete_guardrail(found.id),
             now_ms=now_ms, workspace_id=found.workspace_id,
         )  # fmt: skip
-        self._forget_workspace(found.workspace_id)
+        await self._obey(found.workspace_id)
 
     async def assigned(self, actor: Actor, kind: rows.Kind, guardrail_id: str | None, wanted: str | None) -> Assigned:
         """Assignments of one guardrail, or of all of a workspace: `wanted`, or the actor's own."""
@@ -157,7 +161,7 @@ class GuardrailDesk:
                 actor, f"guardrail.{kind}_assigned", found.id, *changes,
                 now_ms=now_ms, workspace_id=found.workspace_id, to=[each.to for each in new],
             )  # fmt: skip
-            self._forget_workspace(found.workspace_id)
+            await self._obey(found.workspace_id)
         return len(new)
 
     async def unassign(self, actor: Actor, kind: rows.Kind, guardrail_id: str, to: Sequence[str], now_ms: int) -> int:
@@ -170,7 +174,7 @@ class GuardrailDesk:
                 actor, f"guardrail.{kind}_unassigned", found.id, rows.unassign(kind, found.id, leaving),
                 now_ms=now_ms, workspace_id=found.workspace_id, to=leaving,
             )  # fmt: skip
-            self._forget_workspace(found.workspace_id)
+            await self._obey(found.workspace_id)
         return len(leaving)
 
     async def _write(
@@ -179,7 +183,12 @@ class GuardrailDesk:
         await self._audit.write(
             actor, action, new.id, rows.set_guardrail(new), now_ms=now_ms, workspace_id=new.workspace_id
         )
-        self._forget_workspace(new.workspace_id)
+        await self._obey(new.workspace_id)
+
+    async def _obey(self, workspace_id: str) -> None:
+        """The next request does."""
+        self._forget_workspace(workspace_id)
+        await self._books.change_budgets(workspace_id)
 
     async def _check_own(self, kind: rows.Kind, workspace_id: str, wanted: Sequence[str]) -> None:
         if kind == "members":
@@ -211,6 +220,7 @@ def _guards(guards: Guards, ask: ChangedGuardrail) -> Guards:
     for name in ("ignored_models", "ignored_providers"):
         if (value := getattr(ask, name)) is not UNSET:
             changes[name] = value or ()
+    changes |= _budget(guards, ask)
     zdr = set(guards.zdr_of)
     if ask.enforce_zdr is not UNSET:
         zdr = set(ZDR_OF) if ask.enforce_zdr else set()
@@ -226,3 +236,17 @@ def _guards(guards: Guards, ask: ChangedGuardrail) -> Guards:
         )
     changes["training"] = paid
     return structs.replace(guards, **changes, zdr_of=tuple(each for each in ZDR_OF if each in zdr))
+
+
+def _budget(guards: Guards, ask: ChangedGuardrail) -> dict[str, Any]:
+    """What a guardrail lets be spent, after a change. InvalidRequest: no amount, or an interval without one."""
+    limit = guards.limit
+    if ask.limit_usd is not UNSET:
+        limit = None if ask.limit_usd is None else checked_limit(ask.limit_usd, "limit_usd")
+    reset = guards.reset if ask.reset_interval is UNSET else ask.reset_interval
+    if limit is None:
+        if isinstance(ask.reset_interval, LimitReset):
+            raise InvalidRequest("reset_interval: there is no limit_usd that could start again", param="reset_interval")
+        reset = None
+    byok = guards.byok if ask.include_byok_in_budgets is UNSET else ask.include_byok_in_budgets
+    return {"limit": limit, "reset": reset, "byok": byok}

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from tollway.billing.ledger import Meter
 from tollway.catalog.address import fill, placeholders
 from tollway.domain.byok import Credential
 from tollway.domain.catalog import Catalog, Endpoint
 from tollway.domain.identity import Key
+from tollway.domain.money import Nanodollars
 from tollway.domain.routing import Candidate
 from tollway.identity.credentials import KeyRing, Unreadable, place_of
 from tollway.providers import Provider
@@ -33,20 +33,20 @@ class OwnKeys:
         self._simulator_url = simulator_url
         self._markets: dict[tuple[tuple[str, int], ...], tuple[Market, Sequence[Credential], OwnMarket]] = {}
 
-    def of(self, key: Key, market: Market, meter: Meter | None = None) -> Own | None:
+    def of(self, key: Key, market: Market, left: Nanodollars | None = None) -> Own | None:
         """What a key's own credentials open in the market; None: it has none."""
         credentials = key.standing.own if key.standing else ()
-        return self.opened(credentials, market, meter if key.include_byok else None) if credentials else None
+        return self.opened(credentials, market, left) if credentials else None
 
-    def opened(self, credentials: Sequence[Credential], market: Market, meter: Meter | None = None) -> Own:
-        """`meter`: of a key whose limit counts what its own providers bill."""
+    def opened(self, credentials: Sequence[Credential], market: Market, left: Nanodollars | None = None) -> Own:
+        """`left`: of the limits that count what callers' own providers bill; None: no limit does."""
         name = tuple((each.id, each.version) for each in credentials)
         kept = self._markets.get(name)
         if kept is None or kept[0] is not market or kept[1] != credentials:
             if len(self._markets) >= MARKETS_MAX:
                 del self._markets[next(iter(self._markets))]
             kept = self._markets[name] = market, credentials, open_market(market, credentials, self._fee_ppm)
-        return Own(kept[2], None if meter is None else meter.available)
+        return Own(kept[2], left)
 
     def open(self, candidate: Candidate, credential: Credential, market: Market) -> tuple[Provider, str]:
         """The provider as this credential opens it, and the secret. Unreadable: it can't be had."""

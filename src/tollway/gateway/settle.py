@@ -46,9 +46,7 @@ class Settlement:
             raise Unauthenticated(REVOKED)
         book.roll(self._run.created_ms)
         plan = self._run.plan
-        # Where a key's limit counts own keys, it counts what their provider bills, too.
-        own = plan.listed_hold if self._run.caller.key.include_byok else 0
-        self.hold = Hold(book.lease, book.meter, plan.hold, book.budgets, own)
+        self.hold = Hold(book.lease, book.meter, plan.hold, book.budgets, plan.listed_hold)
         book.running.add(self)
         return self
 

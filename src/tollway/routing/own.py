@@ -35,7 +35,7 @@ class Own(Struct, frozen=True):
 
     market: OwnMarket
     listed_available: Nanodollars | None = None
-    """What fee and list price may come to, where the key's limit counts both; None: it does not."""
+    """What fee and list price may come to, where a limit counts both; None: none does."""
 
 
 def open_market(market: Market, credentials: Sequence[Credential], fee_ppm: int) -> OwnMarket:
@@ -134,11 +134,11 @@ def _owned(candidate: Candidate, market: OwnMarket, request: ChatRequest | Plain
 
 
 def _affordable(mine: Sequence[Candidate], own: Own) -> tuple[list[Candidate], list[Rejection]]:
-    """Where the key's limit counts what its own provider bills, that must fit, too."""
+    """Where a limit counts what callers' own providers bill, that must fit, too."""
     limit = own.listed_available
     if limit is None:
         return list(mine), []
-    why = "could cost more than is left of the key's limit, which counts own keys"
+    why = "could cost more than is left of a limit that counts own keys"
     poor = [each for each in mine if each.bound + each.listed_bound > limit]
     return (
         [each for each in mine if each.bound + each.listed_bound <= limit],

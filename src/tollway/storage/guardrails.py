@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from tollway.domain.guardrails import Assignment, Guardrail, Guards
+from tollway.domain.guardrails import Assignment, Guardrail, Guards, InForce
 from tollway.storage.database import Database, Row, Statement
 
 COLUMNS = "id, workspace_id, name, description, is_default, created_ms, updated_ms, record"
@@ -57,20 +57,27 @@ async def guardrails_of(database: Database, workspace_id: str) -> list[Guardrail
     return [_guardrail(row) for row in await database.read(sql, id=workspace_id)]
 
 
-async def guards_for(
-    database: Database, workspace_id: str, key_id: str, user_id: str | None
-) -> list[tuple[str, Guards]]:
-    """The names and rules that count for a key: the default ones, its own, and those of the member who made it."""
+async def guards_for(database: Database, workspace_id: str, key_id: str, user_id: str | None) -> list[InForce]:
+    """What counts for a key: the default ones, its own, and those of the member who made it."""
     sql = """
-    SELECT name, record FROM guardrails WHERE workspace_id = :workspace_id AND (is_default = 1
-    OR id IN (SELECT guardrail_id FROM guardrail_keys WHERE assignee = :key_id)
-    OR id IN (
-        SELECT guardrail_id FROM guardrail_members WHERE assignee = :user_id AND workspace_id = :workspace_id
-    ))
-    ORDER BY created_ms, id
+    SELECT id, name, record, is_default, has_key, has_member FROM (
+        SELECT id, name, record, is_default, created_ms,
+        id IN (SELECT guardrail_id FROM guardrail_keys WHERE assignee = :key_id) AS has_key,
+        id IN (SELECT guardrail_id FROM guardrail_members WHERE assignee = :user_id AND workspace_id = :workspace_id)
+        AS has_member
+        FROM guardrails WHERE workspace_id = :workspace_id
+    ) AS rails WHERE is_default = 1 OR has_key OR has_member ORDER BY created_ms, id
     """
     rows = await database.read(sql, workspace_id=workspace_id, key_id=key_id, user_id=user_id or "")
-    return [(name, _decoder.decode(record)) for name, record in rows]
+    return [
+        InForce(id_, name, _decoder.decode(record), bool(default), bool(of_key), bool(of_member))
+        for id_, name, record, default, of_key, of_member in rows
+    ]
+
+
+async def has_guardrails(database: Database, workspace_id: str) -> bool:
+    """Whether the workspace has any."""
+    return bool(await database.read("SELECT 1 FROM guardrails WHERE workspace_id = :id LIMIT 1", id=workspace_id))
 
 
 def assign(kind: Kind, assignments: Sequence[Assignment]) -> Statement:

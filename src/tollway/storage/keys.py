@@ -86,17 +86,22 @@ async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
             SELECT created_by FROM workspaces WHERE workspaces.id = keys.workspace_id AND personal = 1))
     ) OR EXISTS (
         SELECT 1 FROM workspaces WHERE workspaces.id = keys.workspace_id AND disabled_ms IS NOT NULL
-    ) FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE digest = :digest AND deleted_ms IS NULL
+    ),
+    EXISTS (SELECT 1 FROM guardrails WHERE workspace_id = keys.workspace_id),
+    EXISTS (SELECT 1 FROM byok_credentials WHERE workspace_id = keys.workspace_id AND deleted_ms IS NULL)
+    FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE digest = :digest AND keys.deleted_ms IS NULL
     """  # noqa: S608 (constants)
     rows = await database.read(sql, digest=digest.hex())
     if not rows:
         return None
-    key, (record, locked) = _key(rows[0][:-2]), rows[0][-2:]
+    *row, record, locked, guarded, owns = rows[0]
+    key = _key(tuple(row))
     if locked:
         key = structs.replace(key, disabled=True)
-    guards = await guards_for(database, key.workspace_id, key.id, key.creator_user_id)
+    # Most workspaces have neither: for their keys one read is all.
+    guards = await guards_for(database, key.workspace_id, key.id, key.creator_user_id) if guarded else []
     standing = standing_of(settings_of(record), key.default_model, rulings_of(guards))
-    own = await credentials_of(database, key.workspace_id)
+    own = await credentials_of(database, key.workspace_id) if owns else []
     if usable := tuple(each for each in own if each.opens_to(key.id, key.creator_user_id)):
         standing = structs.replace(standing or Standing(), own=usable)
     return structs.replace(key, standing=standing)
@@ -204,9 +209,21 @@ async def spent_by_day(database: Database, key_id: str) -> list[DaySpent]:
     return [DaySpent(*row) for row in rows]
 
 
-def counted_since(key: Key, days: Iterable[DaySpent], day: int) -> Nanodollars:
-    """What counts against the key's limit, from that day on."""
-    return sum(each.spent + (each.byok if key.include_byok else 0) for each in days if each.day >= day)
+async def spent_by_member(database: Database, workspace_id: str, user_id: str) -> dict[str, list[DaySpent]]:
+    """The same of each key that a member made in the workspace, by the key's id; deleted ones too."""
+    sql = """
+    SELECT key_id, day, spent, last_ms, byok FROM key_usage JOIN keys ON keys.id = key_id
+    WHERE workspace_id = :workspace_id AND creator_user_id = :user_id ORDER BY day
+    """
+    found: dict[str, list[DaySpent]] = {}
+    for key_id, *row in await database.read(sql, workspace_id=workspace_id, user_id=user_id):
+        found.setdefault(key_id, []).append(DaySpent(*row))
+    return found
+
+
+def counted_since(days: Iterable[DaySpent], day: int, *, byok: bool) -> Nanodollars:
+    """What was spent from that day on. `byok`: with what callers' own providers bill."""
+    return sum(each.spent + (each.byok if byok else 0) for each in days if each.day >= day)
 
 
 def _row(key: Key) -> dict[str, object]:
