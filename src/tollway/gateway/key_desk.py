@@ -21,7 +21,8 @@ from tollway.storage.members import find_workspace
 PAGE = 100
 """Keys in an answer; `offset` asks for more."""
 RPM_MAX = 10**9
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
+NAME_MAX = 200
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 
 
 class NewKey(Struct):

@@ -1,8 +1,6 @@
 """`/auth`: an app asks for a key; its user sees who asks, chooses what it may spend and for how long, or says no."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from msgspec import Struct
@@ -10,10 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from tollway.domain.errors import Forbidden, InvalidRequest, TollwayError
-from tollway.domain.identity import LimitReset
+from tollway.domain.errors import Forbidden, TollwayError
 from tollway.domain.people import Actor, Right
-from tollway.gateway.key_desk import NewKey
 from tollway.gateway.oauth_desk import CARRIED_MS, REDIRECTED_MS, OAuthDesk
 from tollway.identity.oauth import App
 from tollway.storage.database import Database
@@ -21,15 +17,11 @@ from tollway.storage.members import find_workspace
 from tollway.web.account import PRIVATE, away, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
 from tollway.web.forms import as_struct, read_form
+from tollway.web.key_form import EXPIRES, EXPIRIES, LIMIT_USD, RESETS, expires_of, key_of
 from tollway.web.render import CONTENT_SECURITY_POLICY, Renderer
 
-LIMIT_USD = "10"
-EXPIRES = "90"
-"""What is chosen where neither the app nor the user says otherwise."""
-DAYS = {"1": "in a day", "7": "in a week", "30": "in 30 days", "90": "in 90 days", "365": "in a year"}
-NEVER = "never"
-RESETS = {"": "in all", "daily": "each day", "weekly": "each week", "monthly": "each month"}
 NAME_MAX = 100
+"""Of what an app calls itself."""
 
 
 class Wishes(Struct, kw_only=True):
@@ -111,7 +103,7 @@ class ConsentPages:
         actor = await self._door.signed_in(request)
         if actor is None:
             return go_to(request, sign_in_path(here))
-        _expires(wishes.expires_at, self._now_ms())  # a proposal that nobody could accept
+        expires_of(wishes.expires_at, self._now_ms())  # a proposal that nobody could accept
         return await self._page(request, actor, app, wishes, here)
 
     async def decide(self, request: Request) -> Response:
@@ -127,7 +119,9 @@ class ConsentPages:
         now_ms = self._now_ms()
         life_ms = REDIRECTED_MS if app.callback else CARRIED_MS
         try:
-            code = await self._desk.consent(actor, app, _key(form, app, now_ms), now_ms, life_ms=life_ms)
+            code = await self._desk.consent(
+                actor, app, key_of(form, form.label or _default_name(app), now_ms), now_ms, life_ms=life_ms
+            )
         except TollwayError as error:
             return await self._page(request, actor, app, form, "/", error)
         return away(app.callback.answered(code=code)) if app.callback else self._code(request, code)
@@ -144,7 +138,7 @@ class ConsentPages:
         places = await self._places(actor, wishes.workspace_id)
         if not places:
             raise Forbidden("You may make keys in no workspace: ask an admin of yours.")
-        expiries = [*DAYS.items(), (NEVER, "never")]
+        expiries = list(EXPIRIES.items())
         if wishes.expires_at not in dict(expiries):
             expiries.insert(0, (wishes.expires_at, f"{wishes.expires_at}, as asked"))
         view = ConsentView(
@@ -183,30 +177,5 @@ def policy_for(app: App) -> str:
     return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self' {source}")
 
 
-def _key(form: Wishes, app: App, now_ms: int) -> NewKey:
-    """The key that the user chose. InvalidRequest: which choice is none."""
-    default = app.callback.origin.partition("://")[2] if app.callback else "an app without a page"
-    try:
-        limit = Decimal(form.limit.strip()) if form.limit.strip() else None
-    except InvalidOperation:
-        raise InvalidRequest("limit: an amount in USD, please", param="limit") from None
-    if form.usage_limit_type not in RESETS:
-        raise InvalidRequest("usage_limit_type: daily, weekly or monthly", param="usage_limit_type")
-    return NewKey(
-        name=form.label or default,
-        limit=limit,
-        limit_reset=LimitReset(form.usage_limit_type) if limit is not None and form.usage_limit_type else None,
-        expires_at=_expires(form.expires_at, now_ms),
-        workspace_id=form.workspace_id or None,
-    )
-
-
-def _expires(choice: str, now_ms: int) -> datetime | None:
-    if choice == NEVER:
-        return None
-    if choice in DAYS:
-        return datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(days=int(choice))
-    try:
-        return datetime.fromisoformat(choice)
-    except ValueError:
-        raise InvalidRequest("expires_at: a time such as 2027-01-31T00:00:00Z", param="expires_at") from None
+def _default_name(app: App) -> str:
+    return app.callback.origin.partition("://")[2][:NAME_MAX] if app.callback else "an app without a page"
