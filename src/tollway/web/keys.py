@@ -205,7 +205,7 @@ class KeyPages:
         days = await spent_by_day(self._database, key.id)
         limit, left = "", ""
         if key.limit is not None:
-            counted = counted_since(key, days, window_start(key.limit_reset, now_ms // DAY_MS))
+            counted = counted_since(days, window_start(key.limit_reset, now_ms // DAY_MS), byok=key.include_byok)
             limit, left = _usd(key.limit), _usd(max(0, key.limit - counted))
         expired = key.expires_ms is not None and key.expires_ms <= now_ms
         return KeyLine(
