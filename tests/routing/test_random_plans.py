@@ -57,9 +57,10 @@ def test_the_oracle_knows_every_rule() -> None:
 
 
 def put_in_force(monkeypatch: pytest.MonkeyPatch, changed: tuple[rules.Rule, ...]) -> None:
-    of_request = {rule.name for rule in rules.OF_REQUEST}
     monkeypatch.setattr(rules, "RULES", changed)
-    monkeypatch.setattr(rules, "OF_REQUEST", tuple(rule for rule in changed if rule.name in of_request))
+    for part in ("OF_WORDS", "OF_REQUEST"):
+        names = {rule.name for rule in getattr(rules, part)}
+        monkeypatch.setattr(rules, part, tuple(rule for rule in changed if rule.name in names))
 
 
 @pytest.mark.parametrize("name", BREACHES)

@@ -125,6 +125,7 @@ class Protocol(HttpToolsProtocol):
         self.header_bytes = 0
         self.header_complete = False
         self.messages_begun = 0
+        self.read_bytes = 0
         self.upgrading = False
         self.discarded_bytes = 0
         self.unsent_bytes = 0
@@ -224,7 +225,7 @@ class Protocol(HttpToolsProtocol):
             return
         fresh = self.phase is IDLE or self.phase is OPENED
         self.messages_begun = 0
-        size = len(data)
+        size = self.read_bytes = len(data)
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError:
@@ -293,7 +294,9 @@ class Protocol(HttpToolsProtocol):
         self.header_complete = True
         parser = self.parser
         method, version = parser.get_method(), parser.get_http_version()
-        fault = fault_of(method, version, self.url, self.headers, self.watched, self.shared.limits)
+        limits = self.shared.limits
+        short = self.messages_begun > 0 and self.read_bytes <= limits.header_bytes
+        fault = fault_of(method, version, self.url, self.headers, self.watched, limits, short=short)
         if fault is not None:
             self._refuse(*fault)
             return

@@ -15,13 +15,18 @@ def fault_of(
     headers: Sequence[tuple[bytes, bytes]],
     watched: Sequence[tuple[bytes, bytes]],
     limits: ServerLimits,
+    *,
+    short: bool = False,
 ) -> tuple[int, str] | None:
-    """Status and message of a refusal, or None. `watched` are those of the `headers` that are in WATCHED."""
+    """Status and message of a refusal, or None. `watched` are those of the `headers` that are in WATCHED.
+
+    `short`: the whole header came in fewer bytes than it may have, so that nobody need count them.
+    """
     if version not in ("1.1", "1.0"):
         return 505, "This server speaks HTTP/1.1."
     if method == b"CONNECT" or method == b"TRACE":
         return 405, f"{method.decode()} is not served here."
-    if len(url) + sum([len(name) + len(value) + 4 for name, value in headers]) > limits.header_bytes:
+    if not short and len(url) + sum([len(name) + len(value) + 4 for name, value in headers]) > limits.header_bytes:
         return 431, header_too_large(limits)
     names = dict(watched)
     if len(names) != len(watched):

@@ -1,6 +1,7 @@
 """The rules that leave an endpoint out: each a sentence, each applied only to requests that it concerns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 from msgspec import Struct, structs
 
@@ -247,17 +248,23 @@ def _is_told_not_to_reason(ask: Ask) -> bool:
     return request.reasoning_effort == "none" or (request.reasoning is not None and request.reasoning.effort == "none")
 
 
-def rules_for(ask: Ask) -> list[Rule]:
+def rules_for(ask: Ask) -> Sequence[Rule]:
     """Those that concern a request."""
     wishes = ask.preferences is not _NO_PREFERENCES or ask.budget is not None
+    if not wishes and not (ask.modalities or ask.token_ids or any(_needs(ask.request))):
+        return OF_WORDS
     return [rule for rule in (RULES if wishes else OF_REQUEST) if rule.concerns(ask)]
 
 
 MUST_REASON = "must_reason"
 PRICE_FLOOR, PRICE_CAP = "price_floor", "price_cap"
-OF_REQUEST: tuple[Rule, ...] = (
+OF_WORDS: tuple[Rule, ...] = (
     Rule("context_too_short", lambda ask: True, does_not_fit),
     Rule("output_too_short", lambda ask: ask.request.output_limit is not None, gives_too_little),
+)
+"""All that concerns a request of words alone, as most are."""
+OF_REQUEST: tuple[Rule, ...] = (
+    *OF_WORDS,
     Rule("no_tools", lambda ask: bool(ask.request.tools), lacks_tools),
     Rule("no_modality", lambda ask: bool(ask.modalities), lacks_modality),
     Rule("no_token_ids", lambda ask: ask.token_ids, reads_no_token_ids),
@@ -286,6 +293,7 @@ OF_WISHES: tuple[Rule, ...] = (
     # The last: who is left out by it fits in every other way, and may be what an escalation turns to.
     Rule(PRICE_CAP, lambda ask: ask.budget is not None, over_cap),
 )
+_needs = attrgetter("tools", "response_format", "structured_outputs", "reasoning", "reasoning_effort")
 RULES = (*OF_REQUEST, *OF_WISHES)
 """In this order: what a request needs by itself; what its `provider` and `routing` wish besides."""
 

@@ -39,7 +39,7 @@ def custom_names(request: ChatRequest) -> frozenset[str]:
 
 def as_functions(request: ChatRequest) -> ChatRequest:
     """The request with functions of one text in the place of custom tools, their calls and the choice among them."""
-    if not custom_names(request) and not any(_is_custom(message) for message in request.messages):
+    if not custom_names(request) and not any(map(_is_custom, request.messages)):
         return request
     return replace(
         request,
@@ -82,7 +82,7 @@ def _allowed(tool: Any) -> Any:
 
 
 def _is_custom(message: Message) -> bool:
-    return isinstance(message, AssistantMessage) and any(call.custom is not None for call in message.tool_calls or ())
+    return type(message) is AssistantMessage and any(call.custom is not None for call in message.tool_calls or ())
 
 
 def _plain(message: Message) -> Message:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from tollway.domain.catalog import WireFormat
 from tollway.domain.events import Answer, Choice
@@ -12,7 +12,6 @@ from tollway.wire.openai_chat.unknown import put_back
 
 _ENCODER = msgspec.json.Encoder()
 FORMAT = WireFormat.OPENAI_CHAT.value
-_TAIL = b"}"
 
 
 def encode_answer(
@@ -30,23 +29,55 @@ def encode_answer(
     `provider` None leaves the field out (OpenAI's own manner); `extra_fields` are added at the top level.
     """
     encode = _ENCODER.encode
-    parts = [
-        b'{"id":',
-        encode(id),
-        b',"object":"chat.completion","created":%d,"model":' % created,
-        encode(model),
-    ]
-    if provider is not None:
-        parts += (b',"provider":', encode(provider))
-    parts += (b',"system_fingerprint":', encode(answer.system_fingerprint))
-    if answer.service_tier is not None:
-        parts += (b',"service_tier":', encode(answer.service_tier))
-    parts += (b',"choices":[', b",".join([_choice(choice) for choice in answer.choices]), b'],"usage":', usage_json)
+    body = encode(
+        _Body(
+            id,
+            "chat.completion",
+            created,
+            model,
+            UNSET if provider is None else provider,
+            answer.system_fingerprint,
+            UNSET if answer.service_tier is None else answer.service_tier,
+            [_choice(choice) for choice in answer.choices],
+            Raw(usage_json),
+        )
+    )
     if extra_fields:
-        parts += (b",", encode(extra_fields)[1:])
-    else:
-        parts.append(_TAIL)
-    return written(b"".join(parts), fields_of(FORMAT, answer.native))
+        body = body[:-1] + b"," + encode(extra_fields)[1:]
+    return body if answer.native is None else written(body, fields_of(FORMAT, answer.native))
+
+
+class _Message(Struct, tag_field="role", tag="assistant"):
+    """Fields without a default are always there, whatever they say."""
+
+    content: str | None
+    refusal: str | None
+    reasoning: str | None
+    reasoning_details: Any = UNSET
+    tool_calls: list[dict[str, Any]] | UnsetType = UNSET
+    images: Raw | UnsetType = UNSET
+    audio: Raw | UnsetType = UNSET
+    annotations: Raw | UnsetType = UNSET
+
+
+class _Choice(Struct):
+    index: int
+    logprobs: Raw | None
+    finish_reason: str | None
+    native_finish_reason: str | None
+    message: _Message
+
+
+class _Body(Struct):
+    id: str
+    object: str
+    created: int
+    model: str
+    provider: str | UnsetType
+    system_fingerprint: str | None
+    service_tier: str | UnsetType
+    choices: list[_Choice | Raw]
+    usage: Raw
 
 
 def details_of(text: str | None) -> tuple[dict[str, Any], ...]:
@@ -54,34 +85,25 @@ def details_of(text: str | None) -> tuple[dict[str, Any], ...]:
     return ({"type": "reasoning.text", "text": text, "format": "unknown", "index": 0},) if text else ()
 
 
-def _choice(choice: Choice) -> bytes:
-    encode = _ENCODER.encode
+def _choice(choice: Choice) -> _Choice | Raw:
     # null beside tool calls, as OpenAI has it; a string otherwise, which is what clients print.
     text = choice.text if choice.text is not None or choice.tool_calls else ""
-    parts = [
-        b'{"index":%d,"logprobs":' % choice.index,
-        b"null" if choice.logprobs is None else bytes(choice.logprobs),
-        b',"finish_reason":',
-        encode(choice.finish_reason),
-        b',"native_finish_reason":',
-        encode(choice.native_finish_reason),
-        b',"message":{"role":"assistant","content":',
-        encode(text),
-        b',"refusal":',
-        encode(choice.refusal),
-        b',"reasoning":',
-        encode(choice.reasoning),
-    ]
+    message = _Message(text, choice.refusal, choice.reasoning)
     if choice.reasoning_details or choice.reasoning:
-        parts += (b',"reasoning_details":', encode(choice.reasoning_details or details_of(choice.reasoning)))
+        message.reasoning_details = choice.reasoning_details or details_of(choice.reasoning)
     if choice.tool_calls:
-        parts += (b',"tool_calls":', encode([_call(index, call) for index, call in enumerate(choice.tool_calls)]))
-    for name, value in ((b"images", choice.images), (b"audio", choice.audio), (b"annotations", choice.annotations)):
-        if value is not None:
-            parts += (b',"', name, b'":', bytes(value))
-    parts.append(b"}}")
+        message.tool_calls = [_call(index, call) for index, call in enumerate(choice.tool_calls)]
+    if choice.images is not None:
+        message.images = choice.images
+    if choice.audio is not None:
+        message.audio = choice.audio
+    if choice.annotations is not None:
+        message.annotations = choice.annotations
+    whole = _Choice(choice.index, choice.logprobs, choice.finish_reason, choice.native_finish_reason, message)
+    if not choice.natives:
+        return whole
     natives = [piece.value for piece in choice.natives if piece.format == FORMAT and piece.value is not None]
-    return _with_natives(b"".join(parts), natives) if natives else b"".join(parts)
+    return Raw(_with_natives(_ENCODER.encode(whole), natives)) if natives else whole
 
 
 def _with_natives(body: bytes, natives: list[Raw]) -> bytes:

@@ -1,6 +1,7 @@
 """OpenAI's chat format where we ask: requests out, answers, streams and errors in."""
 
 from collections.abc import Callable
+from operator import attrgetter
 
 import msgspec
 
@@ -80,15 +81,8 @@ def _plain_text(body: Body) -> Answer | None:
         or not said.content
         or choice.logprobs is not None
         or choice.error is not None
-        or said.tool_calls
-        or said.reasoning
-        or said.reasoning_content
-        or said.reasoning_details
-        or said.refusal
+        or any(_besides_text(said))
         or said.function_call is not None
-        or said.images
-        or said.audio
-        or said.annotations
         or body.rest
         or choice.rest
         or usage_rest(body.usage)
@@ -107,6 +101,16 @@ def _plain_text(body: Body) -> Answer | None:
 
 
 PLAIN_REASONS = frozenset({"stop", "length"})
+_besides_text = attrgetter(
+    "tool_calls",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "refusal",
+    "images",
+    "audio",
+    "annotations",
+)
 
 
 def decode_error(status: int, headers: Callable[[str], str | None], body: bytes, *, now_s: float) -> Failed:

@@ -43,8 +43,7 @@ def encode_request(
     """
     request = request if quirks.custom_tools else as_functions(request)
     changes = _without(request, *_dropped(parameters, quirks.drop, quirks.reasoning_style))
-    changes["extra"] = _EMPTY
-    changes["model"] = upstream_model
+    changes |= {"extra": _EMPTY, "model": upstream_model, "max_tokens": None, "max_completion_tokens": None}
     added: dict[str, Any] = {}
     if stream:
         changes["stream"] = True
@@ -94,6 +93,7 @@ def encode_request(
 
 
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
+_WRITTEN_ANEW = {"messages", "model", "extra", "max_tokens", "max_completion_tokens"}
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _EMPTY: dict[str, Raw] = {}
 _TOOL_EXTRAS = ("cache_control", "eager_input_streaming")
@@ -112,7 +112,7 @@ def _dropped(
         names |= LISTED - parameters
         if "structured_outputs" in parameters and "response_format" not in drop:
             names -= {"response_format"}
-    fields = tuple(sorted(names - {"messages", "model", "extra"}))
+    fields = tuple(sorted(names - _WRITTEN_ANEW))
     return fields, attrgetter(*fields)
 
 
