@@ -34,12 +34,13 @@ from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
 from tollway.gateway.commit import Committer
+from tollway.gateway.contents import Contents
 from tollway.gateway.figures import keep_figures, restore_figures, store_figures
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.oauth_desk import OAuthDesk
 from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
-from tollway.gateway.retention import keep_records
+from tollway.gateway.retention import keep_contents, keep_records
 from tollway.gateway.supply import Supply
 from tollway.gateway.tokenizer import SharedTokenizer
 from tollway.identity.audit_log import AuditLog
@@ -97,6 +98,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     committer = Committer(database, jobs.spawn)
     client = UpstreamClient(connections_per_origin=upstream.connections_per_origin, proxies=upstream.proxies)
     tokens = AccessTokens(client, jobs.spawn, time.time)
+    ring = await open_ring(config, database)
     gateway = Gateway(
         loop=asyncio.get_running_loop(),
         market=build_market(EMPTY, {}, {}),
@@ -107,7 +109,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         committer=committer,
         books=Books(database),
         presets=Presets(database),
-        own=OwnKeys(await open_ring(config, database), config.byok.fee_ppm, simulator_url),
+        own=OwnKeys(ring, config.byok.fee_ppm, simulator_url),
         tokenizer=tokenizer,
         metrics=Metrics(),
         attempts_max=upstream.attempts_max,
@@ -116,6 +118,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         auto=config.routing.auto,
         limits=config.limits,
         groups=config.billing.groups,
+        contents=Contents(database, ring, jobs.spawn, config.records) if config.records.content_keep_days else None,
         hedge_extra=config.routing.hedge_extra,
         hedge_extra_max=config.routing.hedge_extra_max,
         recount_share=upstream.recount_share,
@@ -153,22 +156,34 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     await supply.declare()
     await reload()
     await restore_figures(gateway, database)
-    jobs.spawn(keep_figures(gateway, database), "keep figures")
     jobs.spawn(supply.list_servers(reload), "list models of own servers")
     jobs.spawn(supply.watch_prices(reload), "watch prices")
-    jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
-    if house.till.providers:
-        jobs.spawn(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
+    _start_keepers(house)
     return house
 
 
+def _start_keepers(house: House) -> None:
+    """The jobs that look after what is kept: figures, records, contents, purchases."""
+    jobs, gateway, database, records = house.jobs, house.gateway, house.database, house.config.records
+    jobs.spawn(keep_figures(gateway, database), "keep figures")
+    jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
+    if house.till.providers:
+        jobs.spawn(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
+    jobs.spawn(keep_contents(database, records, gateway.now_ms), "drop old contents")
+    if records.keep_days:
+        jobs.spawn(keep_records(database, records.keep_days, gateway.now_ms), "keep records")
+
+
 def _add_gauges(gateway: Gateway, jobs: Jobs) -> None:
+    contents = gateway.contents
     gateway.metrics.gauges |= {
         "upstream_connections": ("Open connections to providers", lambda: gateway.client.open_connections),
         "commit_queue": ("Finished requests that wait for their commit", lambda: gateway.committer.waiting),
         "jobs": ("Running jobs", lambda: len(jobs)),
         "switched_off": ("Credentials and models that providers refuse", lambda: len(gateway.alarms)),
         "drifting": ("Endpoints whose token counts drift from ours", lambda: len(gateway.drift.alarms)),
+        "contents_kept": ("Prompts and answers that were kept", lambda: contents.kept if contents else 0),
+        "contents_lost": ("Prompts and answers that could not be kept", lambda: contents.lost if contents else 0),
         "held_usd": ("Held for requests under way, in USD", lambda: gateway.books.held / 10**9),
     }
 
@@ -290,8 +305,6 @@ async def running(
     database = await open_database(config)
     try:
         house = await build(config, database, simulator_url=simulator_url, tokenizer=tokenizer or SharedTokenizer())
-        if config.records.keep_days:
-            house.jobs.spawn(keep_records(database, config.records.keep_days, house.gateway.now_ms), "keep records")
         asyncio.get_running_loop().run_in_executor(None, house.gateway.tokenizer)
         started = asyncio.Event()
         task = asyncio.create_task(_serve(house, config, limits, started.set))
@@ -334,6 +347,8 @@ async def close(house: House) -> None:
     """Stops in the order in which nothing is lost: no new work, what is queued is committed, then the rest."""
     house.ready = house.gateway.accepting = False
     await house.committer.drain()
+    if house.gateway.contents is not None:
+        await house.gateway.contents.drain()
     await store_figures(house.gateway, house.database)
     remove_control(house.config.data_dir)
     await house.gateway.client.close()

@@ -86,6 +86,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/v1/billing/status"): Row("/v1/billing/status"),
     ("GET", "/api/v1/providers"): Row("/api/v1/providers"),
     ("GET", "/api/v1/generation"): Row("/api/v1/generation?id={own}"),
+    ("GET", "/api/v1/generation/content"): Row("/api/v1/generation/content?id={own}", None, 404),  # nothing is kept
+    ("GET", "/account/v1/generation"): Row("/account/v1/generation?id={own}"),
+    ("GET", "/account/v1/generation/content"): Row("/account/v1/generation/content?id={own}", None, 404),
     ("GET", "/v1/generation"): Row("/v1/generation?id={own}"),
     ("GET", "/api/v1/presets"): Row("/api/v1/presets"),
     ("GET", "/api/v1/presets/{slug}"): Row("/api/v1/presets/kept"),

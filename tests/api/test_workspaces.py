@@ -78,7 +78,7 @@ def test_a_workspace_from_birth_to_death(well: World, manager: Secret, owner: Us
         ({"name": "n", "slug": "x", "provider": {"zdr": "maybe"}}, "zdr"),
         ({"name": "n", "slug": "x", "provider": {"max_price": {"prompt": "much"}}}, "max_price"),
         ({"name": "n", "slug": "x", "default_image_model": "a/b"}, "default_image_model"),
-        ({"name": "n", "slug": "x", "is_observability_io_logging_enabled": True}, "io_logging"),
+        ({"name": "n", "slug": "x", "is_observability_broadcast_enabled": True}, "broadcast"),
     ],
 )
 def test_bad_workspaces(well: World, manager: Secret, body: Any, said: str) -> None:

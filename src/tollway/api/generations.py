@@ -3,29 +3,93 @@
 from typing import Any
 
 import msgspec
+from msgspec import structs
 from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tollway.api.answers import iso
+from tollway.api.answers import actor, iso
 from tollway.api.house import House
 from tollway.domain.apps import app_of
-from tollway.domain.errors import InvalidRequest, NotFound
+from tollway.domain.content import Content, Failure
+from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
 from tollway.domain.generation import Attempt, Generation, Placed, Trace
-from tollway.domain.identity import Caller
+from tollway.domain.identity import Caller, KeyKind
 from tollway.domain.money import usd
+from tollway.domain.people import Actor
 from tollway.domain.routing import route_id
+from tollway.identity.actors import actor_of_key
 from tollway.routing.keyring import label
 from tollway.storage.generations import find_generation
+
+_contents = msgspec.json.Decoder(Content)
 
 
 async def get_generation(house: House, request: Request) -> Response:
     """Another workspace's generation is a 404 like an absent one."""
-    caller = house.caller(request)
-    wanted = request.query_params.get("id")
-    if not wanted:
-        raise InvalidRequest("id: the query parameter is missing", param="id")
-    return _json(generation_json(await _find(house, caller, wanted), house))
+    return _json(generation_json(await _find(house, house.caller(request), _wanted(request)), house))
+
+
+async def get_content(house: House, request: Request) -> Response:
+    """The prompt and the answer, where they were kept: to the key that asked for them, or to who manages it.
+
+    404: there is no such generation, or nothing was kept of it. Forbidden: another key of the workspace made it.
+    """
+    wanted, caller = _wanted(request), house.caller(request)
+    if caller.key.kind is KeyKind.PROVISIONING:
+        return await _content(house, await actor_of_key(house.database, caller.key), wanted)
+    generation = await _find(house, caller, wanted)
+    found = await _content_of(house, generation)
+    if generation.key_id != caller.key.id:
+        raise Forbidden("Another key made this request: ask with that one, or with a provisioning key.")
+    return found
+
+
+async def get_own_generation(house: House, request: Request) -> Response:
+    """The same as `GET /api/v1/generation`, for who is signed in."""
+    return _json(generation_json(await _seen(house, actor(request), _wanted(request)), house))
+
+
+async def get_own_content(house: House, request: Request) -> Response:
+    """The same as `GET /api/v1/generation/content`, for who is signed in."""
+    return await _content(house, actor(request), _wanted(request))
+
+
+async def _content(house: House, who: Actor, wanted: str) -> Response:
+    return await _content_of(house, await _seen(house, who, wanted))
+
+
+async def _seen(house: House, who: Actor, wanted: str) -> Generation:
+    generation = await house.records.generation(who, _id(wanted))
+    if generation is None:
+        raise NotFound(f"Generation {wanted[:80]} not found")
+    return generation
+
+
+async def _content_of(house: House, generation: Generation) -> Response:
+    contents = house.gateway.contents
+    found = await contents.find(generation.workspace_id, generation.id) if contents is not None else None
+    if found is None:
+        raise NotFound(
+            f"Nothing is kept of generation {generation.id}: its workspace had not switched that on, the request "
+            "forbade it, or its time is over."
+        )
+    content = _contents.decode(found)
+    if content.error is not None:
+        content = structs.replace(content, error=_with_names(content.error, house))
+    return Response(msgspec.json.encode({"data": content}), media_type="application/json")
+
+
+def _with_names(error: Failure, house: House) -> Failure:
+    """Providers by the names that they are shown by."""
+    return structs.replace(
+        error,
+        provider_name=error.provider_name and house.provider_name(error.provider_name),
+        previous_errors=tuple(
+            structs.replace(each, provider_name=each.provider_name and house.provider_name(each.provider_name))
+            for each in error.previous_errors
+        ),
+    )
 
 
 async def get_trace(house: House, request: Request) -> Response:
@@ -35,12 +99,22 @@ async def get_trace(house: House, request: Request) -> Response:
 
 
 async def _find(house: House, caller: Caller, wanted: str) -> Generation:
-    # `/v1` writes ids as chatcmpl_..., and both find the generation (STOREFRONTS.md).
-    generation_id = f"gen-{wanted.removeprefix('chatcmpl_')}" if wanted.startswith("chatcmpl_") else wanted
-    generation = await find_generation(house.database, caller.workspace_id, generation_id)
+    generation = await find_generation(house.database, caller.workspace_id, _id(wanted))
     if generation is None:
         raise NotFound(f"Generation {wanted[:80]} not found")
     return generation
+
+
+def _wanted(request: Request) -> str:
+    wanted = request.query_params.get("id")
+    if not wanted:
+        raise InvalidRequest("id: the query parameter is missing", param="id")
+    return wanted
+
+
+def _id(wanted: str) -> str:
+    """`/v1` writes ids as chatcmpl_..., and both find the generation (STOREFRONTS.md)."""
+    return f"gen-{wanted.removeprefix('chatcmpl_')}" if wanted.startswith("chatcmpl_") else wanted
 
 
 def _json(data: dict[str, Any]) -> Response:

@@ -67,7 +67,7 @@ class House:
         self.audit = audit
         self.keys = keys
         self.oauth = oauth
-        self.workspaces = WorkspaceDesk(database, gateway.books, audit, authenticator.forget_workspace)
+        self.workspaces = WorkspaceDesk(database, gateway.books, audit, authenticator.forget_workspace, config.records)
         self.budgets = BudgetDesk(database, gateway.books, audit, self.workspaces)
         self.guardrails = GuardrailDesk(database, gateway.books, audit, authenticator.forget_workspace)
         self.members = MemberDesk(database, gateway.books, audit, self.workspaces)

@@ -11,6 +11,7 @@ from tollway.api import (
     byok,
     codes,
     generation_list,
+    generations,
     guardrails,
     keys,
     oauth,
@@ -43,6 +44,8 @@ BROWSERS: tuple[Line, ...] = (
 """How one comes in."""
 
 OWN: tuple[Line, ...] = (
+    ("GET", "/generation", generations.get_own_generation),
+    ("GET", "/generation/content", generations.get_own_content),
     ("POST", "/sign-out", people.sign_out),
     ("GET", "/me", people.get_me),
     ("GET", "/sessions", people.list_sessions),

@@ -72,6 +72,21 @@ def _document(described: Sequence[Route]) -> dict[str, Any]:
     }
 
 
+def _records() -> dict[str, Any]:
+    """What is known of a finished request, for the key that made it."""
+    metadata = {"get": _read("What a finished request was, took and cost", ("id", "string"))}
+    return {
+        "/api/v1/generation": metadata,
+        "/v1/generation": metadata,
+        "/api/v1/generation/content": {
+            "get": _read("A request's prompt and answer, where they were kept", ("id", "string"))
+        },
+        "/api/v1/generations/{id}/trace": {
+            "get": _read("The plan that a finished request was served by, and its attempts", path="id")
+        },
+    }
+
+
 def _paths() -> dict[str, Any]:
     """Every public URL."""
     paths: dict[str, Any] = {}
@@ -92,7 +107,6 @@ def _paths() -> dict[str, Any]:
                 "get": _read(text, ("offset", "integer"), ("limit", "integer"), ("q", "string"), key=False)
             }
         paths[f"{prefix}/models/{{model}}"] = {"get": _read("One model", path="model", key=False)}
-        paths[f"{prefix}/generation"] = {"get": _read("What a finished request was, took and cost", ("id", "string"))}
     paths["/api/v1/model/{model}"] = {
         "get": _read("One model (the path of the official package)", path="model", key=False)
     }
@@ -111,9 +125,7 @@ def _paths() -> dict[str, Any]:
         ("batchEmbedContents", "The same for several contents"),
     ):
         paths[f"/v1beta/models/{{model}}:{method}"] = {"post": _foreign(text, path="model")}
-    paths["/api/v1/generations/{id}/trace"] = {
-        "get": _read("The plan that a finished request was served by, and its attempts", path="id")
-    }
+    paths |= _records()
     paths["/api/v1/route"] = {"post": _dry_run()}
     paths["/v1/extractions"] = {"post": _plain("JSON that follows a schema, from a text")}
     paths["/v1/status/routes"] = {"get": _read("Aliases for levels of models, and their routes", key=True)}

@@ -154,6 +154,7 @@ def routes(house: House) -> list[Route]:
         Route("GET", "/api/v1/datasets/app-rankings", Auth.KEY, rankings.get_apps),
         Route("GET", "/api/v1/generation", Auth.KEY, generations.get_generation),
         Route("GET", "/v1/generation", Auth.KEY, generations.get_generation),
+        Route("GET", "/api/v1/generation/content", Auth.KEY, generations.get_content),
         Route("GET", "/api/v1/generations/{id}/trace", Auth.KEY, generations.get_trace),
         Route("POST", "/api/v1/route", Auth.KEY, post_route),
         Route("GET", "/api/v1/presets", Auth.KEY, presets.list_all),

@@ -10,7 +10,9 @@ from starlette.responses import Response
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
 from tollway.domain.chat import SortBy
+from tollway.domain.identity import key_number
 from tollway.domain.people import Member, Role, Workspace
+from tollway.domain.standing import Logging
 from tollway.gateway.guardrail_desk import default_guardrail_id
 from tollway.gateway.member_desk import AddMembers, RemoveMembers
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace
@@ -77,9 +79,10 @@ async def remove_members(house: House, request: Request) -> Response:
 
 
 async def workspace_json(house: House, workspace: Workspace) -> dict[str, Any]:
-    """A workspace as the official SDK 1.3.84 requires it; `provider` and `personal` are ours."""
+    """A workspace as the official SDK 1.3.84 requires it; `provider`, `personal` and the keys' hashes are ours."""
     settings = await house.workspaces.settings(workspace)
     sort = settings.provider.sort if settings.provider else None
+    logging = settings.logging or Logging()
     return {
         "id": workspace.id,
         "name": workspace.name,
@@ -94,11 +97,12 @@ async def workspace_json(house: House, workspace: Workspace) -> dict[str, Any]:
         "default_image_model": None,
         "default_provider_sort": sort.by if isinstance(sort, SortBy) else sort,
         "provider": msgspec.to_builtins(settings.provider) if settings.provider else None,
-        "is_data_discount_logging_enabled": False,
+        "is_data_discount_logging_enabled": logging.shared,
         "is_observability_broadcast_enabled": False,
-        "is_observability_io_logging_enabled": False,
-        "io_logging_sampling_rate": 1,
-        "io_logging_api_key_ids": None,
+        "is_observability_io_logging_enabled": logging.private,
+        "io_logging_sampling_rate": logging.sampling,
+        "io_logging_api_key_ids": None if logging.key_ids is None else [key_number(each) for each in logging.key_ids],
+        "io_logging_api_key_hashes": logging.key_ids,
         "include_byok_in_budgets": False,
     }
 

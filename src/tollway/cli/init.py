@@ -113,6 +113,15 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "users.sign_up": ('who may become a user: "open" to everybody, by "invite", or "off"', '"open"'),
     "users.challenges": ("how apps that ask users for a key may protect its code", '["S256"]'),
     "users.launch_credit_usd": ("credits of a new user's own workspace, in USD", '"1"'),
+    "records.content_keep_days": (
+        "days for which prompts and answers stay, of workspaces that have them kept; 0: none are kept",
+        "7",
+    ),
+    "records.content_discount_percent": (
+        "what a workspace pays less that lets you use its prompts and answers; 0: no workspace can",
+        "2.5",
+    ),
+    "records.content_max_bytes": ("of prompt and answer of one request; what is longer is cut", "65536"),
     "records.keep_days": ("days for which the records of finished requests stay; 0: for ever", "90"),
     "routing.default_model": ("the model of chat requests that name none", '"openai/gpt-4o-mini"'),
     "upstream.recount_share": (

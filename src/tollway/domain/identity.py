@@ -51,6 +51,11 @@ class Key(Struct, frozen=True):
     """Whether what went over keys of the workspace's own counts against the limit."""
 
 
+def key_number(key_id: str) -> int:
+    """The number by which OpenRouter's settings name a key: the first 48 bits of its hash."""
+    return int(key_id[:12], 16)
+
+
 class Caller(Struct, frozen=True):
     """An authenticated request's identity, as far as the gateway needs it."""
 

@@ -65,9 +65,18 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
 
 
 async def admit(
-    gateway: Gateway, market: Market, request: ChatRequest, body_bytes: int, book: Book, key: Key
+    gateway: Gateway,
+    market: Market,
+    request: ChatRequest,
+    body_bytes: int,
+    book: Book,
+    key: Key,
+    *,
+    own_keys: bool = True,
 ) -> tuple[Plan, int]:
     """The plan, and the prompt's estimated tokens. TollwayError: nothing fits, with the reasons.
+
+    `own_keys`: whether the workspace's own credentials may answer.
 
     The bound of the prompt is its bytes (a token is at least one); media by their caps. Only where that does not fit
     the money it is counted, off the event loop.
@@ -75,12 +84,12 @@ async def admit(
     estimate, extra = by_bytes(request, body_bytes)
     bound = body_bytes + extra
     kept = kept_for(gateway, request, key.workspace_id)
-    plan = _plan(gateway, market, request, estimate, bound, book, key, kept)
+    plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
     poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
     if poor and book.available > 0:  # who has nothing may not make us count 20 MB, either
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = by_count(estimate, extra)
-        plan = _plan(gateway, market, request, estimate, bound, book, key, kept)
+        plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
     if not plan.candidates:
         raise _refusal(plan, bound, max(request.n or 1, request.best_of or 1), book)
     return plan, estimate
@@ -165,9 +174,11 @@ def _plan(
     key: Key,
     kept: Mapping[str, str],
     requests_bound: int = 1,
+    *,
+    own_keys: bool = True,
 ) -> Plan:
     own = None
-    if key.standing is not None and key.standing.own and market is gateway.market_of(key.workspace_id):
+    if own_keys and key.standing is not None and key.standing.own:
         # The fee is of the list price, whatever the group's is.
         own = gateway.own.of(key, gateway.market, book.listed_available)
     return plan_with(

@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 
 from tollway.billing.tokens import Tokenizer
 from tollway.domain.auto import AutoSettings
+from tollway.domain.chat import Preferences
 from tollway.domain.health import Alarm
+from tollway.domain.identity import Key
+from tollway.domain.standing import Keeping, keeping_of
 from tollway.domain.storefronts import Group
 from tollway.gateway.access_tokens import AccessTokens
 from tollway.gateway.books import Books
 from tollway.gateway.commit import Committer
+from tollway.gateway.contents import Contents
 from tollway.gateway.drift import DriftWatch
 from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
@@ -59,6 +63,7 @@ class Gateway:
         default_model: str | None = None,
         auto: AutoSettings = AUTO_DEFAULTS,
         groups: tuple[Group, ...] = (),
+        contents: Contents | None = None,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self.loop = loop
@@ -94,7 +99,9 @@ class Gateway:
         self.hedges = HedgeBudget(hedge_extra, hedge_extra_max) if hedge_extra or hedge_extra_max else None
         self.attempts_max = attempts_max
         self.first_content_s = first_content_s
-        self.groups = GroupMarkets(groups) if groups else None
+        self.contents = contents
+        """None: no prompt and no answer is kept."""
+        self.groups = GroupMarkets(groups, contents.discount_ppm if contents else 0)
         self.policy = policy
         self.default_model = default_model
         self.limiter = Limiter(limits)
@@ -102,9 +109,16 @@ class Gateway:
         self.accepting = True
         """False while shutting down: no new paid work."""
 
-    def market_of(self, workspace_id: str) -> Market:
-        """The market with the prices of a workspace's group."""
-        return self.market if self.groups is None else self.groups.market(self.market, workspace_id)
+    def market_of(self, workspace_id: str, *, shared: bool = False) -> Market:
+        """The market with the prices of a workspace's group; `shared`: of requests whose content is shared."""
+        return self.groups.market(self.market, workspace_id, shared=shared)
+
+    def keeping(self, key: Key, wishes: Preferences | None, *, sold_apart: bool = False) -> Keeping | None:
+        """For whom a request of a key is kept. `sold_apart`: at a fixed price, which sharing does not lower."""
+        if self.contents is None or key.standing is None or key.standing.logging is None:
+            return None
+        discounts = bool(self.contents.discount_ppm) and not sold_apart
+        return keeping_of(key.standing, key.id, wishes, self.dice, discounts=discounts)
 
     @staticmethod
     def now_ms() -> int:

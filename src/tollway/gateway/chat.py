@@ -46,8 +46,11 @@ async def complete(
     request, choice = routed(gateway, request, body_bytes, key.workspace_id, key.standing)
     rpm_cap = None if request.routing is None else request.routing.rpm_cap
     with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
-        market = market or gateway.market_of(key.workspace_id)
-        plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key)
+        keeping = gateway.keeping(key, request.provider, sold_apart=market is not None)
+        own_keys = market is None
+        shared = keeping is not None and keeping.shared
+        market = market or gateway.market_of(key.workspace_id, shared=shared)
+        plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key, own_keys=own_keys)
         if choice is not None:
             plan = structs.replace(plan, routed=choice)
         run = ChatRun(
@@ -60,5 +63,6 @@ async def complete(
             started_s=started_s,
             prompt_tokens=prompt_tokens,
         )
+        run.keeping = keeping
         entry.admitted(run)
         await serve(gateway, run, book, sink, attempt_chat, entry.headers)

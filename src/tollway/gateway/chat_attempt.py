@@ -151,6 +151,8 @@ async def _read_stream(
             events = tags.take(events)
             tags = None if tags.is_done else tags
         content = _take(run, events)
+        if run.keeping is not None:
+            run.hear(events)
         if isinstance(content, Failed):
             if run.committed and not run.left and (shown := _shown(run, events[:-1])):
                 await sink.send(candidate, shown)

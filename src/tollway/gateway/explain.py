@@ -76,8 +76,12 @@ async def dry_run(
         money = book.available
         of_key = book.meter.available is not None and book.meter.available < book.lease.available
         kept = dict(kept_for(gateway, request, key.workspace_id))
+    market = gateway.market
+    if caller is not None:
+        keeping = gateway.keeping(caller.key, request.provider)
+        market = gateway.market_of(caller.workspace_id, shared=keeping is not None and keeping.shared)
     bench = Bench(
-        market=gateway.market if caller is None else gateway.market_of(caller.workspace_id),
+        market=market,
         sight=Glance(gateway.health, gateway.loop.time()),
         policy=gateway.policy,
         available=money,

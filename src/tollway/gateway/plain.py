@@ -37,7 +37,8 @@ async def answer(
     book = await open_book(gateway, caller.key)
     rpm_cap = None if request.routing is None else request.routing.rpm_cap
     with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
-        market = gateway.market_of(caller.workspace_id)
+        keeping = gateway.keeping(caller.key, request.provider)
+        market = gateway.market_of(caller.workspace_id, shared=keeping is not None and keeping.shared)
         plan, prompt_tokens = await admit_plain(gateway, market, request, body_bytes, book, caller.key)
         run = PlainRun(
             caller=caller,
@@ -49,6 +50,7 @@ async def answer(
             started_s=started_s,
             prompt_tokens=prompt_tokens,
         )
+        run.keeping = keeping
         entry.admitted(run)
         await serve(gateway, run, book, sink, _attempt, entry.headers)
 

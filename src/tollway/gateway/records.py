@@ -8,7 +8,7 @@ from tollway.domain.errors import Forbidden, NotFound
 from tollway.domain.generation import Generation
 from tollway.domain.people import Actor, Right
 from tollway.storage.database import Database
-from tollway.storage.generations import Place, Wanted, list_generations
+from tollway.storage.generations import Place, Wanted, find_generation, list_generations
 from tollway.storage.keys import key_is_of
 from tollway.storage.usage_days import UsageDay, usage_by_day
 
@@ -52,6 +52,16 @@ class Records:
             if actor.may(Right.USE, workspace_id):
                 found += await self.activity(await self.scope(actor, workspace_id, user_id=user_id), days)
         return sorted(found, key=lambda each: (-each.day, each.workspace_id, -each.cost))
+
+    async def generation(self, actor: Actor, generation_id: str) -> Generation | None:
+        """One of a workspace that the actor is in; a member's are those of their own keys. None: there is none."""
+        for workspace_id in actor.roles:
+            found = await find_generation(self._database, workspace_id, generation_id)
+            if found is not None and actor.may(Right.USE, workspace_id):
+                own = None if actor.may(Right.MANAGE, workspace_id) else actor.user.id if actor.user else ""
+                if own is None or await key_is_of(self._database, found.key_id, workspace_id, creator=own):
+                    return found
+        return None
 
     async def generations(
         self, wanted: Wanted, after: Place | None, limit: int

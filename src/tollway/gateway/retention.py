@@ -1,10 +1,12 @@
-"""Retention: records of finished requests are dropped after `records.keep_days`; what the ledger needs stays."""
+"""Retention: records of finished requests, and what is kept of their content, go after a time; the ledger stays."""
 
 import asyncio
 from collections.abc import Callable
 
 import structlog
 
+from tollway.config import Records
+from tollway.storage.contents import drop_contents
 from tollway.storage.database import Database, StorageError
 from tollway.storage.generations import drop_records
 from tollway.storage.usage_days import DAY_MS
@@ -27,6 +29,25 @@ async def keep_records(database: Database, days: int, now_ms: Callable[[], int])
         except StorageError as error:
             log.warning("could not drop old records", error=str(error))
         await asyncio.sleep(EVERY_S)
+
+
+async def keep_contents(database: Database, records: Records, now_ms: Callable[[], int]) -> None:
+    """Each hour, for ever: prompts and answers that are too old are deleted, and all of them where none may be kept."""
+    days = min(records.content_keep_days, records.keep_days or records.content_keep_days)
+    while True:
+        try:
+            await drop_old_contents(database, now_ms() - days * DAY_MS)
+        except StorageError as error:
+            log.warning("could not drop old contents", error=str(error))
+        await asyncio.sleep(EVERY_S)
+
+
+async def drop_old_contents(database: Database, before_ms: int) -> None:
+    """Deletes what was made before, some at once."""
+    dropped = AT_ONCE
+    while dropped == AT_ONCE:
+        dropped = await drop_contents(database, before_ms, AT_ONCE)
+        await asyncio.sleep(PAUSE_S)
 
 
 async def drop_old(database: Database, before_ms: int, done: dict[str, int]) -> None:

@@ -20,6 +20,7 @@ from tollway.domain.generation import Attempt, Usage
 from tollway.domain.identity import Caller
 from tollway.domain.plain import PlainAnswer, PlainRequest
 from tollway.domain.routing import Candidate, Plan
+from tollway.domain.standing import Keeping
 from tollway.routing.market import Market
 from tollway.routing.scrub import without_credential
 from tollway.routing.stats import PLAIN, Sample
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 SEALED = frozenset({WireFormat.ANTHROPIC_MESSAGES, WireFormat.GEMINI})
 """Formats whose callers say themselves that thoughts are not to be shown, and get their signatures all the same."""
 BYTES_PER_TOKEN_LIKELY = 3
+HEARD_MAX = 1_000_000
+"""Characters of a streamed answer, after which no more of it is remembered for its record."""
 PACE_TOKENS_MIN, PACE_S_MIN = 16, 0.05
 """Shorter answers say nothing about an endpoint's tokens per second."""
 _LETTERS = bytes.maketrans(b"+/", b"xq")
@@ -107,6 +110,7 @@ class Run:
         "first_event_s",
         "generation_ms",
         "id",
+        "keeping",
         "key",
         "leave",
         "left",
@@ -167,6 +171,8 @@ class Run:
         """Who lost a race although he had taken the request, and what he had reported by then."""
         self.fetched: dict[str, str | FetchFailed] | None = None
         """What URLs of the request name, as data URLs, where a provider that takes only bytes was tried."""
+        self.keeping: Keeping | None = None
+        """For whom prompt and answer are kept."""
         self.left = False
         """The caller disconnected."""
         self.leave: Callable[[], Run] | None = None
@@ -193,7 +199,7 @@ class Run:
             started_s=self.started_s,
             prompt_tokens=self.prompt_tokens,
         )
-        twin.id, twin.attempts = self.id, self.attempts
+        twin.id, twin.attempts, twin.keeping = self.id, self.attempts, self.keeping
         return twin
 
     def adopt(self, twin: Self) -> None:
@@ -249,6 +255,7 @@ class ChatRun(Run):
         "choices_left",
         "echoes",
         "has_parts",
+        "heard",
         "hides_reasoning",
         "keeps_seals",
         "text",
@@ -277,12 +284,21 @@ class ChatRun(Run):
         """Arguments of the tool calls, in pieces, by choice and index."""
         self.text: list[str] = []
         self.text_size = 0
+        self.heard: list[Event] | None = None
+        """The events of a streamed answer, where it is kept."""
         self.about: list[Event] = []
         """Events about the answer as a whole, which may come when nothing else does: they go out before its end."""
 
     def keep(self, events: Sequence[Event]) -> None:
         """What events without content say of the whole answer goes out with the next that have some, or at the end."""
         self.about += [event for event in events if isinstance(event, Started | NativeFields | UpstreamBody)]
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Remembers a streamed answer that is kept, as far as its record may be long."""
+        if self.heard is None:
+            self.heard = []
+        if self.text_size <= HEARD_MAX:
+            self.heard += events
 
     def echo(self, body: bytes, credential: str) -> None:
         """Shows what is sent to a provider, behind what was sent to those before; never the credential."""

@@ -20,6 +20,8 @@ async def serve(
         await execute(gateway, run, sink, attempt)
     durable = await bill.entry.done
     record(gateway, run, bill.generation, durable=durable)
+    if durable and run.keeping is not None and gateway.contents is not None:
+        gateway.contents.keep(run)
     if not durable:
         told = "The answer could not be recorded, so you are not charged for it; try again."
         await sink.fail(Unavailable(told, generation_id=run.id))

@@ -70,7 +70,7 @@ def changed(settings: WorkspaceSettings, changes: dict[str, str]) -> WorkspaceSe
         else:
             _change(wishes, name, text)
     found = converted(wishes, strict=False)
-    return WorkspaceSettings(model, None if found == Preferences() else found)
+    return structs.replace(settings, default_model=model, provider=None if found == Preferences() else found)
 
 
 def converted(wishes: dict[str, Any], *, strict: bool = True) -> Preferences:

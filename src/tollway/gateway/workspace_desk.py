@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from tollway.config import Records
 from tollway.domain.chat import Preferences, Slug
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
 from tollway.domain.ledger import PLATFORM_ACCOUNTS
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, Member, Right, Role, Workspace
-from tollway.domain.standing import WorkspaceSettings
+from tollway.domain.standing import Logging, WorkspaceSettings
 from tollway.gateway.books import Books
+from tollway.gateway.logging_wishes import check_logging, logging_after
 from tollway.gateway.wishes import a_model, converted
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.guest import WORKSPACE as GUESTS
@@ -24,15 +26,13 @@ from tollway.storage.workspaces import NOTHING, find_settings, new_settings
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 WorkspaceSlug = Annotated[str, Meta(max_length=50, pattern="^[a-z0-9]+(?:-[a-z0-9]+)*$")]
 Description = Annotated[str, Meta(max_length=500)]
+LoggedKeys = Annotated[list[int | str], Meta(min_length=1, max_length=100)]
+Sampling = Annotated[float, Meta(ge=0.0001, le=1)]
 Sort = Literal["price", "throughput", "latency", "exacto"]
 UNBUILT: dict[str, tuple[Any, ...]] = {
     "default_image_model": (None,),
     "disabled_server_tools": (None, []),
-    "io_logging_api_key_ids": (None,),
-    "io_logging_sampling_rate": (1,),
-    "is_data_discount_logging_enabled": (False,),
     "is_observability_broadcast_enabled": (False,),
-    "is_observability_io_logging_enabled": (False,),
 }
 """OpenRouter's settings of what is not built here, and the values that change nothing: all others are refused."""
 
@@ -50,8 +50,9 @@ class ChangedWorkspace(Struct):
     `max_price` rules that no request widens."""
     default_image_model: str | UnsetType | None = UNSET
     disabled_server_tools: list[str] | UnsetType | None = UNSET
-    io_logging_api_key_ids: list[int] | UnsetType | None = UNSET
-    io_logging_sampling_rate: float | UnsetType = UNSET
+    io_logging_api_key_ids: LoggedKeys | UnsetType | None = UNSET
+    """Numbers of keys, as OpenRouter has them, or their hashes."""
+    io_logging_sampling_rate: Sampling | UnsetType = UNSET
     is_data_discount_logging_enabled: bool | UnsetType = UNSET
     is_observability_broadcast_enabled: bool | UnsetType = UNSET
     is_observability_io_logging_enabled: bool | UnsetType = UNSET
@@ -68,13 +69,19 @@ class WorkspaceDesk:
     """What may be done to workspaces, and by whom."""
 
     def __init__(
-        self, database: Database, books: Books, audit: AuditLog, forget_workspace: Callable[[str], None]
+        self,
+        database: Database,
+        books: Books,
+        audit: AuditLog,
+        forget_workspace: Callable[[str], None],
+        records: Records,
     ) -> None:
         self._database = database
         self._books = books
         self._audit = audit
         self._forget_workspace = forget_workspace
         """Settings changed: whoever has one of its keys in memory must read it again."""
+        self._records = records
 
     async def list(self, actor: Actor, *, offset: int, limit: int) -> tuple[list[Workspace], int]:
         """The actor's own, oldest first, and how many there are."""
@@ -98,10 +105,9 @@ class WorkspaceDesk:
         """A workspace that belongs to the actor. Forbidden: a key that no user made has nobody to own it."""
         if actor.user is None:
             raise Forbidden("No user made this key, so that nobody would own the workspace: use a user's key.")
-        settings = _settled(NOTHING, ask)
-        workspace = Workspace(
-            new_id(now_ms), ask.slug, ask.name, now_ms, ask.description or None, created_by=actor.user.id
-        )
+        id_ = new_id(now_ms)
+        settings = await self._settled(id_, NOTHING, ask)
+        workspace = Workspace(id_, ask.slug, ask.name, now_ms, ask.description or None, created_by=actor.user.id)
         await self._check_slug(workspace)
         changes = [
             *members.new_workspace(workspace),
@@ -124,7 +130,7 @@ class WorkspaceDesk:
         if workspace.id == GUESTS:
             raise InvalidRequest("Guests have no settings: their models are `guest.models`.")
         before = await find_settings(self._database, workspace.id)
-        settings = _settled(before, ask)
+        settings = await self._settled(workspace.id, before, ask)
         said = {name: value for name, value in structs.asdict(ask).items() if value is not UNSET}
         shown = {name: said[name] for name in ("name", "slug", "description") if name in said}
         new = structs.replace(workspace, **shown, updated_ms=now_ms)
@@ -162,6 +168,14 @@ class WorkspaceDesk:
         )  # fmt: skip
         self._forget_workspace(workspace.id)
 
+    async def _settled(self, workspace_id: str, before: WorkspaceSettings, ask: ChangedWorkspace) -> WorkspaceSettings:
+        """The settings after a change. InvalidRequest names what can't be set."""
+        settings = _settled(before, ask)
+        logging = await logging_after(self._database, workspace_id, before.logging or Logging(), ask)
+        settings = structs.replace(settings, logging=None if logging == Logging() else logging)
+        check_logging(settings, self._records)
+        return settings
+
     async def _owns(self, actor: Actor, workspace_id: str) -> bool:
         """Whether a key's own maker owns the workspace: such a key may delete it, as OpenRouter's may."""
         if actor.key_id is None or actor.user is None:
@@ -193,4 +207,4 @@ def _settled(settings: WorkspaceSettings, ask: ChangedWorkspace) -> WorkspaceSet
         provider = converted({name: value for name, value in (ask.provider or {}).items() if value is not None})
     if ask.default_provider_sort is not UNSET:
         provider = structs.replace(provider, sort=ask.default_provider_sort)
-    return WorkspaceSettings(model, None if provider == Preferences() else provider)
+    return structs.replace(settings, default_model=model, provider=None if provider == Preferences() else provider)

@@ -13,11 +13,14 @@ from msgspec import Struct, structs
 
 from tollway.config import Config
 from tollway.domain.byok import Credential, Sealed
+from tollway.domain.content import KeptContent
 from tollway.storage.byok import all_credentials, ring_keys_used, set_wrapped
+from tollway.storage.contents import content_ring_keys, set_contents_wrapped, stale_contents
 from tollway.storage.database import Database, StorageError
 from tollway.storage.files import RING_FILE, load_ring, store_ring
 
 KEY_BYTES, NONCE_BYTES = 32, 12
+CONTENTS_AT_ONCE = 200
 Place = tuple[str, str, str, int]
 """Workspace, provider, credential id and version: where a secret belongs. Anywhere else it can't be opened."""
 
@@ -51,18 +54,28 @@ class KeyRing:
 
     def seal(self, secret: str, place: Place) -> Sealed:
         """The secret as it may lie in a database."""
+        return self.seal_bytes(secret.encode(), place)
+
+    def seal_bytes(self, data: bytes, place: Place) -> Sealed:
+        """The same for bytes."""
         data_key = os.urandom(KEY_BYTES)
-        return Sealed(self.current, self._wrap(data_key, place), _encrypt(data_key, secret.encode(), _said(place)))
+        return Sealed(self.current, self._wrap(data_key, place), _encrypt(data_key, data, _said(place)))
 
     def open(self, sealed: Sealed, place: Place) -> str:
         """The secret. Unreadable: it is not the one of this place, or the ring lacks its key."""
-        return _decrypt(self._unwrap(sealed, place), sealed.data, _said(place)).decode()
+        return self.open_bytes(sealed, place).decode()
+
+    def open_bytes(self, sealed: Sealed, place: Place) -> bytes:
+        """The same for bytes."""
+        return _decrypt(self._unwrap(sealed, place), sealed.data, _said(place))
 
     def rewrapped(self, credential: Credential) -> Credential:
         """The same secret under the present key of the ring; the secret itself is not opened."""
-        sealed, place = credential.sealed, place_of(credential)
-        wrapped = Sealed(self.current, self._wrap(self._unwrap(sealed, place), place), sealed.data)
-        return structs.replace(credential, sealed=wrapped)
+        return structs.replace(credential, sealed=self.rewrap(credential.sealed, place_of(credential)))
+
+    def rewrap(self, sealed: Sealed, place: Place) -> Sealed:
+        """The same data under the present key of the ring."""
+        return Sealed(self.current, self._wrap(self._unwrap(sealed, place), place), sealed.data)
 
     def _wrap(self, data_key: bytes, place: Place) -> bytes:
         return _encrypt(self._keys[self.current], data_key, _said(place, self.current))
@@ -80,7 +93,7 @@ async def open_ring(config: Config, database: Database) -> KeyRing:
     StorageError: secrets are there that none of its keys opens.
     """
     configured = "\n".join(config.byok.ring)
-    used = await ring_keys_used(database)
+    used = await _used(database)
     if configured:
         source, keys = "byok.ring", read_keys(configured, "byok.ring")
     else:
@@ -122,10 +135,39 @@ async def rotate(config: Config, database: Database, ring: KeyRing, *, drop: boo
                 wrapped.append(ring.rewrapped(each))
         if wrapped:
             await database.write(set_wrapped(wrapped))
+        contents, lost = await _rewrap_contents(database, ring)
         if drop and keys:
-            needed = {ring.current, *await ring_keys_used(database)}
+            needed = {ring.current, *await _used(database)}
             store_ring(config.data_dir, write_keys(tuple(key for key in keys if key_id(key) in needed)))
-    return Rotation(len(wrapped), len(stale) - len(wrapped))
+    return Rotation(len(wrapped) + contents, len(stale) - len(wrapped) + lost)
+
+
+async def _rewrap_contents(database: Database, ring: KeyRing) -> tuple[int, int]:
+    """Kept prompts and answers, some at once: how many lie under the present key now, and how many open with none."""
+    done = lost = 0
+    after: tuple[str, str] = ("", "")
+    while found := await stale_contents(database, ring.current, after, CONTENTS_AT_ONCE):
+        wrapped = []
+        for each in found:
+            try:
+                wrapped.append(structs.replace(each, sealed=ring.rewrap(each.sealed, content_place(each))))
+            except Unreadable:
+                lost += 1
+        if wrapped:
+            await database.write(set_contents_wrapped(wrapped))
+        done += len(wrapped)
+        after = found[-1].workspace_id, found[-1].generation_id
+    return done, lost
+
+
+async def _used(database: Database) -> set[str]:
+    """The ids of the ring's keys without which something could not be opened."""
+    return await ring_keys_used(database) | await content_ring_keys(database)
+
+
+def content_place(content: KeptContent) -> Place:
+    """Where a kept prompt and answer belong: to their workspace and their generation. No provider has such a name."""
+    return content.workspace_id, "generation content", content.generation_id, 1
 
 
 def _renewed(data_dir: Path, ring: KeyRing) -> tuple[bytes, ...]:

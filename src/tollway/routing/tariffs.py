@@ -7,7 +7,7 @@ from msgspec import structs
 from tollway.billing.estimate import dearest
 from tollway.domain.aliases import Alias
 from tollway.domain.catalog import Price, Rates, Tariff, Tier
-from tollway.domain.money import ATTO_PER_NANO, Attodollars, Nanodollars, price_from_text
+from tollway.domain.money import ATTO_PER_NANO, Attodollars, Nanodollars, price_from_text, price_to_text
 from tollway.domain.storefronts import Group
 from tollway.routing.market import Level, Market, Offer, Stall, stall_of
 
@@ -15,22 +15,37 @@ ONE: Attodollars = 10**18
 """A multiplier is kept as a price is: whole, with 18 digits."""
 
 
+NOBODYS = Group("", "1")
+"""Of workspaces without a group."""
+
+
 class GroupMarkets:
-    """One market for each group, made when it is first asked for after everybody's has changed."""
+    """One market for each group, made when it is first asked for after everybody's has changed; and another for those
+    requests of it whose content is shared."""
 
-    def __init__(self, groups: Sequence[Group]) -> None:
+    def __init__(self, groups: Sequence[Group], discount_ppm: int = 0) -> None:
         self._of = {workspace: group for group in groups for workspace in group.workspaces}
-        self._made: dict[str, tuple[Market, Market]] = {}
+        self._made: dict[tuple[str, bool], tuple[Market, Market]] = {}
+        self._discount_ppm = discount_ppm
+        """In millionths of the price."""
 
-    def market(self, everybodys: Market, workspace_id: str) -> Market:
-        """The market for a workspace: everybody's, unless it is in a group."""
+    def market(self, everybodys: Market, workspace_id: str, *, shared: bool = False) -> Market:
+        """The market for a workspace: everybody's, unless it is in a group, or shares what the request is about."""
         group = self._of.get(workspace_id)
-        if group is None:
+        if group is None and not shared:
             return everybodys
-        made = self._made.get(group.name)
+        group = group or NOBODYS
+        made = self._made.get((group.name, shared))
         if made is None or made[0] is not everybodys:
-            made = self._made[group.name] = (everybodys, multiplied(everybodys, group))
+            by = discounted(group, self._discount_ppm) if shared else group
+            made = self._made[group.name, shared] = (everybodys, multiplied(everybodys, by))
         return made[1]
+
+
+def discounted(group: Group, ppm: int) -> Group:
+    """The group with prices that are lower by so many millionths, exactly: 6 digits of each make 12."""
+    multiplier = price_from_text(group.multiplier) * (10**6 - ppm) // 10**6
+    return structs.replace(group, multiplier=price_to_text(multiplier))
 
 
 def multiplied(market: Market, group: Group) -> Market:
@@ -60,7 +75,7 @@ def multiplied_price(price: Price, group: Group) -> Price:
         price,
         rates=_times(price.rates, by),
         tiers=tuple(Tier(tier.prompt_tokens_over, _times(tier.rates, by)) for tier in price.tiers),
-        tariff=Tariff(price, group=group.name, multiplier=group.multiplier),
+        tariff=Tariff(price, group=group.name or None, multiplier=group.multiplier),
     )
 
 

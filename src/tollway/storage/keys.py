@@ -172,6 +172,12 @@ async def keys_by_time(
     return [_key(row) for row in await database.read(sql, **named)]
 
 
+async def ids_of_keys(database: Database, workspace_id: str) -> list[str]:
+    """Ids of all its keys that were not deleted."""
+    sql = "SELECT id FROM keys WHERE workspace_id = :id AND deleted_ms IS NULL"
+    return [row[0] for row in await database.read(sql, id=workspace_id)]
+
+
 async def active_keys(database: Database, workspace_id: str, creator: str | None = None) -> int:
     """How many keys of a workspace work, but for when they expire. `creator`: only those of this user."""
     sql = "SELECT COUNT(*) FROM keys WHERE workspace_id = :workspace_id AND disabled = 0 AND deleted_ms IS NULL"

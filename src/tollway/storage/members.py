@@ -1,6 +1,7 @@
 """Workspaces and their members."""
 
 from tollway.domain.people import Member, Role, Workspace
+from tollway.storage.contents import drop_contents_of
 from tollway.storage.database import Database, Row, Statement, containing
 
 COLUMNS = "id, slug, name, created_ms, description, personal, created_by, updated_ms"
@@ -75,7 +76,7 @@ def set_workspace(workspace: Workspace) -> Statement:
 
 
 def delete_workspace(workspace_id: str, now_ms: int) -> tuple[Statement, ...]:
-    """It is not found any more, nobody is a member, and none of its keys works; what it did stays.
+    """It is not found any more, nobody is a member, and none of its keys works. What it did stays, but for content.
 
     Its slug becomes its id, so that another may have the slug.
     """
@@ -88,6 +89,7 @@ def delete_workspace(workspace_id: str, now_ms: int) -> tuple[Statement, ...]:
         Statement("DELETE FROM guardrails WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_budgets WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_settings WHERE workspace_id = :id", ({"id": workspace_id},)),
+        drop_contents_of(workspace_id),
         Statement(
             "UPDATE keys SET deleted_ms = :now_ms, disabled = 1 WHERE workspace_id = :id AND deleted_ms IS NULL",
             (row,),
