@@ -72,6 +72,7 @@ from tollway.upstream.fetch import Fetcher
 from tollway.web.account import AccountPages
 from tollway.web.assets import Assets
 from tollway.web.consent import ConsentPages
+from tollway.web.credits import CreditsPages
 from tollway.web.keys import KeyPages
 from tollway.web.page import Site
 from tollway.web.render import Renderer
@@ -253,6 +254,17 @@ def site_routes(house: House) -> list[BaseRoute]:
         *AccountPages(renderer, door, house.people, house.config.users.sign_up, now_ms).routes(),
         *ConsentPages(renderer, door, house.oauth, house.database, now_ms).routes(),
         *KeyPages(renderer, door, house.keys, house.database, f"{house.config.public_url}/api/v1", now_ms).routes(),
+        *CreditsPages(
+            renderer,
+            door,
+            house.database,
+            house.gateway.books,
+            house.till,
+            house.codes,
+            house.auto_topups,
+            house.receipts,
+            now_ms,
+        ).routes(),
         *web_routes(site_of(house), renderer, assets),
     ]
 

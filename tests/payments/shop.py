@@ -100,7 +100,7 @@ class Shop:
         self.till = Till(
             database, self.books, self.audit, {"stripe": self.provider}, self.settings, packs, "https://x/credits"
         )
-        self.events = Events(database, self.books)
+        self.events = Events(database, self.books, self.settings)
         self.auto = AutoTopUps(database, self.audit, self.till, self.events)
         self.now_ms = int(time.time() * 1000)
 

@@ -51,22 +51,22 @@ async def explain_route(house: House, request: Request) -> Response:
 
 async def set_workspace(house: House, request: Request) -> Response:
     """What a workspace wants of its requests; the next request sees it."""
-    return json_answer(await _office(house).set_workspace(await read_json(request, SetWorkspace)))
+    return json_answer(await office_of(house).set_workspace(await read_json(request, SetWorkspace)))
 
 
 async def set_preset(house: House, request: Request) -> Response:
     """A preset's status, or the version of it that counts; the next request sees it."""
-    return json_answer(await _office(house).set_preset(await read_json(request, SetPreset)))
+    return json_answer(await office_of(house).set_preset(await read_json(request, SetPreset)))
 
 
 async def create_key(house: House, request: Request) -> Response:
     """Makes a key; its secret is in this answer and nowhere else."""
-    return json_answer(await _office(house).create_key(await read_json(request, CreateKey)))
+    return json_answer(await office_of(house).create_key(await read_json(request, CreateKey)))
 
 
 async def grant(house: House, request: Request) -> Response:
     """Credits to a workspace, spendable at once."""
-    return json_answer(await _office(house).grant(await read_json(request, Grant)))
+    return json_answer(await office_of(house).grant(await read_json(request, Grant)))
 
 
 async def make_codes(house: House, request: Request) -> Response:
@@ -87,35 +87,35 @@ async def refund(house: House, request: Request) -> Response:
 async def disable_key(house: House, request: Request) -> Response:
     """Disables or enables a key; the next request sees it."""
     ask = await read_json(request, Disable)
-    await _office(house).disable_key(ask)
+    await office_of(house).disable_key(ask)
     return json_answer(ask)
 
 
 async def rotate_byok(house: House, request: Request) -> Response:
     """Workspaces' provider keys are put under another key of the ring, while requests go on."""
-    return json_answer(await _office(house).rotate_byok(await read_json(request, RotateByok)))
+    return json_answer(await office_of(house).rotate_byok(await read_json(request, RotateByok)))
 
 
 async def change_catalog(house: House, request: Request) -> Response:
     """Writes changes that the command line has compared and shown, and swaps the market."""
-    return json_answer(await _office(house).change_catalog(await read_json(request, ChangeCatalog)))
+    return json_answer(await office_of(house).change_catalog(await read_json(request, ChangeCatalog)))
 
 
 async def set_endpoint(house: House, request: Request) -> Response:
     """An endpoint's price, free, on or off."""
-    return json_answer(await _office(house).set_endpoint(await read_json(request, SetEndpoint)))
+    return json_answer(await office_of(house).set_endpoint(await read_json(request, SetEndpoint)))
 
 
 async def reload_catalog(house: House, request: Request) -> Response:
     """Reads the catalog anew and swaps the market: prices of requests under way stay what they were."""
-    return json_answer(await _office(house).reload())
+    return json_answer(await office_of(house).reload())
 
 
 def _cashier(house: House) -> Cashier:
     return Cashier(house.till, house.codes)
 
 
-def _office(house: House) -> Office:
+def office_of(house: House) -> Office:
     async def reload() -> int:
         market = await house.reload()
         return sum(len(offer.live) for offer in market.offers.values())
@@ -124,6 +124,7 @@ def _office(house: House) -> Office:
         house.database,
         house.gateway.books,
         house.pepper,
+        audit=house.audit,
         forget=house.authenticator.forget,
         forget_workspace=house.authenticator.forget_workspace,
         forget_preset=house.gateway.presets.forget,

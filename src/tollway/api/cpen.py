@@ -140,7 +140,7 @@ def _route(stall: Stall, *, live: bool) -> dict[str, Any]:
 
 
 async def get_billing(house: House, request: Request) -> Response:
-    """The credit packs that the operator offers. Nothing sells them here yet, which is said."""
+    """The credit packs that the operator offers, and where they are bought, if anywhere."""
     packs = [
         {
             "id": pack.id,
@@ -150,10 +150,27 @@ async def get_billing(house: House, request: Request) -> Response:
         }
         for pack in house.config.billing.packs
     ]
-    checkout = {
-        "provider": None,
-        "status": "not_configured",
-        "message": "There is no checkout on this server; its operator grants credits.",
-    }
+    checkout = checkout_json(house)
     body = {"currency": "USD", "credit_packs": packs, "checkout": checkout}
     return Response(msgspec.json.encode(body), media_type="application/json")
+
+
+def checkout_json(house: House) -> dict[str, Any]:
+    """Who takes payments here, and on which page; codes are redeemed there in any case."""
+    providers, url = list(house.till.providers), f"{house.config.public_url}/credits"
+    if "stripe" in providers:
+        said, status = "Credits are bought on this page, and paid at Stripe's checkout.", "available"
+    elif providers:
+        said, status = "Credits are bought for crypto: POST /api/v1/credits/coinbase.", "available"
+    else:
+        said, status = (
+            "There is no checkout on this server; its operator grants credits, or gives codes.",
+            "not_configured",
+        )
+    return {
+        "provider": providers[0] if providers else None,
+        "status": status,
+        "message": said,
+        "methods": providers,
+        "url": url,
+    }

@@ -33,6 +33,7 @@ from tollway.identity.people import People
 from tollway.payments.auto_topups import AutoTopUps
 from tollway.payments.codes import Codes
 from tollway.payments.events import Events
+from tollway.payments.receipts import Receipts
 from tollway.payments.topup import Till
 from tollway.routing.market import Market
 from tollway.storage.database import Database
@@ -74,8 +75,9 @@ class House:
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
         self.till = till
-        self.payment_events = Events(database, gateway.books)
+        self.payment_events = Events(database, gateway.books, config.payments)
         self.auto_topups = AutoTopUps(database, audit, till, self.payment_events)
+        self.receipts = Receipts(database, audit, till, config.payments)
         self.codes = Codes(database, gateway.books, audit, pepper)
         self.byok = ByokDesk(database, audit, gateway.own, lambda: gateway.market, authenticator.forget_workspace)
         self.gateway = gateway

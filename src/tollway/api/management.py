@@ -5,6 +5,7 @@ from msgspec import Struct
 from tollway.api import (
     activity,
     admin,
+    admin_money,
     admin_places,
     auto_topups,
     budgets,
@@ -30,6 +31,7 @@ from tollway.gateway.member_desk import AddMembers, RemoveMembers
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace
 from tollway.payments.auto_topups import SetAutoTopUp
 from tollway.payments.codes import NewCodes, RedeemCode
+from tollway.payments.receipts import Buyer
 from tollway.payments.topup import NewPurchase
 
 Line = tuple[str, str, Handle] | tuple[str, str, Handle, type[Struct]]
@@ -58,6 +60,8 @@ OWN: tuple[Line, ...] = (
     ("GET", "/purchases/{id}", purchases.get_purchase),
     ("POST", "/purchases/{id}/refund", purchases.refund_purchase),
     ("POST", "/codes/redeem", codes.redeem_code, RedeemCode),
+    ("GET", "/buyer", purchases.get_buyer),
+    ("PUT", "/buyer", purchases.set_buyer, Buyer),
     ("GET", "/auto-top-up", auto_topups.get_status),
     ("PUT", "/auto-top-up", auto_topups.set_auto, SetAutoTopUp),
     ("DELETE", "/auto-top-up", auto_topups.forget_method),
@@ -122,6 +126,9 @@ ADMIN: tuple[Line, ...] = (
     ("GET", "/codes", codes.list_codes),
     ("POST", "/codes", codes.make_codes, NewCodes),
     ("DELETE", "/codes/{id}", codes.revoke_code),
+    ("POST", "/credits", admin_money.grant_credits, admin_money.NewGrant),
+    ("GET", "/purchases", admin_money.list_all_purchases),
+    ("POST", "/purchases/{id}/refund", admin_money.refund_any_purchase),
     ("GET", "/audit-log/verify", admin.verify_audit_log),
     ("GET", "/statistics", admin.get_statistics),
     ("GET", "/settings", admin.get_settings),

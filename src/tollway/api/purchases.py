@@ -12,6 +12,7 @@ from tollway.api.table import Handle
 from tollway.domain.errors import InvalidRequest, PayloadTooLarge
 from tollway.domain.money import usd
 from tollway.domain.payments import CENT, Order, Refund
+from tollway.payments.receipts import Buyer
 from tollway.payments.topup import NewPurchase
 
 log = structlog.get_logger(__name__)
@@ -62,9 +63,26 @@ async def start_purchase(house: House, request: Request) -> Response:
 
 
 async def get_purchase(house: House, request: Request) -> Response:
+    """With its refunds, and its receipt: a number, and a page to be printed."""
     order = await house.till.find(actor(request), request.path_params["id"])
     refunds = [refund_json(each) for each in await house.till.refunds(order)]
-    return json_answer({"data": {**order_json(order), "refunds": refunds}})
+    number = await house.receipts.number(order)
+    url = f"{house.config.public_url}/credits/receipts/{order.id}"
+    receipt = None if number is None else {"number": number, "url": url}
+    return json_answer({"data": {**order_json(order), "refunds": refunds, "receipt": receipt}})
+
+
+async def get_buyer(house: House, request: Request) -> Response:
+    """Who buys, as receipts say it."""
+    found = await house.receipts.buyer(actor(request), request.query_params.get("workspace_id"))
+    return json_answer({"data": dict(zip(("workspace_id", "details"), found, strict=True))})
+
+
+async def set_buyer(house: House, request: Request) -> Response:
+    """For receipts to come, and for those on which nobody stands yet."""
+    ask = await read_json(request, Buyer)
+    found = await house.receipts.set_buyer(actor(request), ask, house.gateway.now_ms())
+    return json_answer({"data": dict(zip(("workspace_id", "details"), found, strict=True))})
 
 
 async def refund_purchase(house: House, request: Request) -> Response:

@@ -55,6 +55,9 @@ class Payments(Struct, frozen=True, forbid_unknown_fields=True):
     expire_given_days: Annotated[int, Meta(ge=0, le=36_500)] = 365
     seller: str = ""
     """Who sells, as receipts say it: name, address, tax number; lines with \\n in between."""
+    tax_name: str = "VAT"
+    tax_percent: Annotated[str, Meta(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?\Z")] = "0"
+    """What of each price is tax, as receipts say it: prices include it."""
 
     def __repr__(self) -> str:
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in PAYMENT_SECRETS}

@@ -242,6 +242,7 @@ async def office(config: Config) -> AsyncIterator[Operator]:
                 database,
                 Books(database),
                 pepper,
+                audit=AuditLog(database),
                 forget=_nobody_knows,
                 forget_workspace=_nobody_knows,
                 forget_preset=_nobody_knows,

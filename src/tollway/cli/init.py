@@ -95,6 +95,8 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "payments.refund_h": ("hours in which buyers may have back what is unused", ""),
     "payments.expire_days": ("when what is left of a purchase expires; 0: never", ""),
     "payments.expire_given_days": ("when what is left of a grant expires; 0: never", ""),
+    "payments.tax_name": ("what a tax is called on receipts", ""),
+    "payments.tax_percent": ("what of each price is tax: prices include it", '"20"'),
     "payments.seller": ("who sells, as receipts say it", '"Example Ltd\\n1 High Street"'),
     "billing.groups": (
         "workspaces whose prices are the catalog's, multiplied",

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from tollway.domain.ledger import TransferKind
 from tollway.domain.money import NANO, Nanodollars
 
 CENT: Nanodollars = NANO // 100
@@ -53,6 +54,26 @@ class Refund(Struct, frozen=True):
     cents: int
     created_ms: int
     provider_ref: str | None = None
+
+
+class Receipt(Struct, frozen=True):
+    """What a receipt says besides its order. `seller`, `buyer` "": what is said of them now."""
+
+    order_id: str
+    number: int
+    seller: str
+    buyer: str
+    tax_name: str
+    tax_percent: str
+    created_ms: int
+
+
+class LotMove(Struct, frozen=True):
+    """What became of a purchase's credits, apart from use; negative: they left."""
+
+    kind: TransferKind
+    amount: Nanodollars
+    created_ms: int
 
 
 class Code(Struct, frozen=True):

@@ -174,13 +174,16 @@ class Books:
         """The ids of those of its keys that were used since the start."""
         return [key_id for key_id, book in self._books.items() if book.workspace_id == workspace_id]
 
-    async def grant(self, workspace_id: str, amount: Nanodollars, ref: str, reason: str, now_ms: int) -> Balance:
+    async def grant(
+        self, workspace_id: str, amount: Nanodollars, ref: str, reason: str, now_ms: int, *beside: Statement
+    ) -> Balance:
         """Credits from the platform's promotions, spendable at once; the balance after it.
 
         The workspace is made if it is not there. With the same `ref` again, nothing more is granted.
         """
         await create_workspace(self._database, workspace_id, workspace_id, now_ms)
-        await self.credit(Transfer(TransferKind.GRANT, ref, PROMOTIONS, workspace_id, amount, now_ms, reason))
+        grant = Transfer(TransferKind.GRANT, ref, PROMOTIONS, workspace_id, amount, now_ms, reason)
+        await self.credit(grant, *beside)
         return await balance(self._database, workspace_id) or Balance(0, 0)
 
     async def credit(self, transfer: Transfer, *beside: Statement | NewRows) -> bool:

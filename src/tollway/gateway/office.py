@@ -1,5 +1,6 @@
 """What an operator changes: keys, credits, the catalog. The same for the running server and for the command line."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -7,17 +8,21 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from tollway.catalog.diff import Bounds, check_price
+from tollway.domain import catalog_rows
 from tollway.domain.catalog_changes import Change
-from tollway.domain.catalog_rows import OPERATOR, PriceRow
+from tollway.domain.catalog_rows import PriceRow
 from tollway.domain.chat import Slug
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.identity import LimitReset
 from tollway.domain.ledger import PLATFORM_ACCOUNTS, TransferKind
 from tollway.domain.money import nanodollars_from_text, nanodollars_to_text
+from tollway.domain.people import Actor
 from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
 from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace, a_model, changed, set_preset
+from tollway.identity.actors import OPERATOR
+from tollway.identity.audit_log import AuditLog
 from tollway.identity.credentials import Rotation
 from tollway.identity.guest import WORKSPACE as GUESTS
 from tollway.identity.issue import create_key
@@ -123,6 +128,7 @@ class Office:
         books: Books,
         pepper: bytes,
         *,
+        audit: AuditLog,
         forget: Callable[[bytes], None],
         forget_workspace: Callable[[str], None],
         forget_preset: Callable[[str, str], None],
@@ -132,6 +138,7 @@ class Office:
         self._database = database
         self._books = books
         self._pepper = pepper
+        self._audit = audit
         self._forget = forget
         """A key's digest changed: whoever has the key in memory must read it again."""
         self._forget_preset = forget_preset
@@ -202,8 +209,12 @@ class Office:
         self._forget_preset(ask.workspace, ask.slug)
         return done
 
-    async def grant(self, ask: Grant) -> Granted:
+    async def grant(self, ask: Grant, actor: Actor = OPERATOR) -> Granted:
         """Spendable at once. InvalidRequest: no amount, or a `ref` that was used for another grant."""
+        # Shielded: whoever hangs up in the middle must not leave the audit log's chain to another entry.
+        return await asyncio.shield(asyncio.ensure_future(self._grant(ask, actor)))
+
+    async def _grant(self, ask: Grant, actor: Actor) -> Granted:
         amount, workspace = _amount(ask.amount, "amount"), _workspace(ask.workspace)
         if amount <= 0:
             raise InvalidRequest("amount: must be more than 0", param="amount")
@@ -216,7 +227,12 @@ class Office:
                 "choose another",
                 param="ref",
             )
-        found = await self._books.grant(workspace, amount, ask.ref, ask.reason, Gateway.now_ms())
+        now_ms = Gateway.now_ms()
+        async with self._audit.entry(
+            actor, "credits.granted", workspace, now_ms=now_ms, workspace_id=workspace
+        ) as entry:
+            said = entry(credits=nanodollars_to_text(amount), ref=ask.ref, reason=ask.reason)
+            found = await self._books.grant(workspace, amount, ask.ref, ask.reason, now_ms, said)
         granted = nanodollars_to_text(amount) if before is None else "0"
         return Granted(workspace, granted, nanodollars_to_text(found.posted), ask.ref)
 
@@ -244,7 +260,7 @@ class Office:
                     raise InvalidRequest(f"{doubts[0].reason}; a price is USD per token, e.g. 0.0000025")
                 await rows.set_price(self._database, ask.id, ask.price, now_ms)
             if ask.free:
-                await rows.declare_free(self._database, ask.id, now_ms, source=OPERATOR)
+                await rows.declare_free(self._database, ask.id, now_ms, source=catalog_rows.OPERATOR)
             if ask.enabled is not None:
                 await rows.set_enabled(self._database, ask.id, ask.enabled, now_ms)
         except LookupError as error:

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from tollway.billing.lots import Lot
 from tollway.domain.ledger import Transfer
+from tollway.domain.money import Nanodollars
 from tollway.domain.payments import AutoTopUp, Event, Order, Paid, ProviderName
 from tollway.payments.signatures import Header
 from tollway.storage.database import NewRows, Statement
@@ -68,6 +69,8 @@ class PaymentProvider(Protocol):
 
 class Purse(Protocol):
     """Who moves a workspace's money: `gateway/books.py`."""
+
+    async def balance(self, workspace_id: str) -> Nanodollars: ...
 
     async def credit(self, transfer: Transfer, *beside: Statement | NewRows) -> bool: ...
 

@@ -2,6 +2,7 @@
 
 import structlog
 
+from tollway.billing.settings import Payments
 from tollway.domain.errors import Unavailable
 from tollway.domain.ledger import PURCHASES, REFUNDS, Transfer, TransferKind
 from tollway.domain.payments import (
@@ -32,6 +33,7 @@ from tollway.storage.orders import (
     set_paid,
     set_refund,
 )
+from tollway.storage.receipts import new_receipt
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +44,10 @@ FAILURES_MAX = 3
 class Events:
     """Books events. Told again, an event changes nothing: its id is in the database with all that it changed."""
 
-    def __init__(self, database: Database, purse: Purse) -> None:
+    def __init__(self, database: Database, purse: Purse, settings: Payments) -> None:
         self._database = database
         self._purse = purse
+        self._settings = settings
 
     async def take(self, provider: PaymentProvider, event: Event, now_ms: int) -> str:
         """What became of it, in a word. Unavailable: it can't be confirmed now; the provider will tell it again."""
@@ -100,10 +103,15 @@ class Events:
         done = await self._purse.credit(
             topup,
             set_paid(order.id, event.payment_id, now_ms),
+            self._receipt(order, now_ms),
             _event_row(provider, event, order.id, "done", now_ms),
             *_method(order, confirmed),
         )
         return "done" if done else "paid before"
+
+    def _receipt(self, order: Order, now_ms: int) -> Statement:
+        said = self._settings
+        return new_receipt(order, said.seller, said.tax_name, said.tax_percent, now_ms)
 
     async def _not_paid(self, provider: PaymentProvider, event: NotPaid, now_ms: int) -> str:
         order = await find_order(self._database, event.order_id)

@@ -64,6 +64,7 @@ class Till:
         self._audit = audit
         self.providers = providers
         self.settings = settings
+        self.packs = packs
         self._packs = {pack.id: pack for pack in packs}
         self._back_url = back_url
 

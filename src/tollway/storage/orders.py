@@ -60,6 +60,16 @@ async def list_orders(
     return [order_of(row) for row in await database.read(sql, **named)]
 
 
+async def list_all_orders(
+    database: Database, *, workspace_id: str | None = None, offset: int = 0, limit: int = 100
+) -> list[Order]:
+    """Everybody's, or one workspace's, the newest first."""
+    where = "" if workspace_id is None else "WHERE workspace_id = :workspace_id"
+    sql = f"SELECT {COLUMNS} FROM orders {where} ORDER BY created_ms DESC, id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 (constants)
+    named = {} if workspace_id is None else {"workspace_id": workspace_id}
+    return [order_of(row) for row in await database.read(sql, limit=limit, offset=offset, **named)]
+
+
 def new_event(provider: str, event_id: str, kind: str, order_id: str | None, outcome: str, now_ms: int) -> Statement:
     """ConflictError, of the whole transaction: this event has been dealt with."""
     sql = """
