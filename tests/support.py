@@ -389,6 +389,8 @@ class Answer(Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
+    """Every Set-Cookie."""
 
     @property
     def json(self) -> Any:
@@ -462,10 +464,12 @@ def parse_answer(answer: bytes) -> Answer:
     """The bytes of an answer -> its parts, out of its chunks as far as they go."""
     head, _, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    fields = [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)]
+    headers = dict(fields)
     if headers.get("transfer-encoding") == "chunked":
         body = _unchunked(body)
-    return Answer(int(status.split(" ")[1]), headers, body)
+    cookies = tuple(value for name, value in fields if name == "set-cookie")
+    return Answer(int(status.split(" ")[1]), headers, body, cookies)
 
 
 def _unchunked(body: bytes) -> bytes:

@@ -47,7 +47,9 @@ from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.credentials import open_ring
 from tollway.identity.guest import open_door
+from tollway.identity.issuers import Issuers
 from tollway.identity.people import People
+from tollway.identity.sign_ins import SignIns
 from tollway.payments.auto_topups import keep_topped_up
 from tollway.payments.jobs import keep_purchases
 from tollway.payments.providers import open_providers
@@ -73,7 +75,9 @@ from tollway.web.account import AccountPages
 from tollway.web.assets import Assets
 from tollway.web.consent import ConsentPages
 from tollway.web.credits import CreditsPages
+from tollway.web.issuers import IssuerPages
 from tollway.web.keys import KeyPages
+from tollway.web.me import MyPages
 from tollway.web.page import Site
 from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
@@ -140,6 +144,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         database=database,
         authenticator=authenticator,
         people=_people(config, database, pepper, audit, gateway),
+        issuers=_issuers(config),
         audit=audit,
         keys=keys,
         oauth=OAuthDesk(database, keys, audit, pepper, config.users.challenges),
@@ -187,6 +192,12 @@ def _add_gauges(gateway: Gateway, jobs: Jobs) -> None:
         "contents_lost": ("Prompts and answers that could not be kept", lambda: contents.lost if contents else 0),
         "held_usd": ("Held for requests under way, in USD", lambda: gateway.books.held / 10**9),
     }
+
+
+def _issuers(config: Config) -> Issuers:
+    issuers = config.users.issuers
+    secrets_ = {each.slug: config.issuer_secret(each) for each in issuers}
+    return Issuers(issuers, secrets_, time.time, allow=config.upstream.fetch_allow)
 
 
 def _people(config: Config, database: Database, pepper: bytes, audit: AuditLog, gateway: Gateway) -> People:
@@ -250,8 +261,13 @@ def site_routes(house: House) -> list[BaseRoute]:
     notice, now_ms = DEMO_NOTICE if house.simulated else "", house.gateway.now_ms
     assets, door = Assets.of_package(), BrowserDoor(house)
     renderer = Renderer(assets, notice)
+    sign_up, buttons, public_url = house.config.users.sign_up, house.issuers.buttons, house.config.public_url
+    sign_ins = SignIns(house.pepper)
     return [
-        *AccountPages(renderer, door, house.people, house.config.users.sign_up, now_ms).routes(),
+        *AccountPages(renderer, door, house.people, sign_up, now_ms, buttons).routes(),
+        *IssuerPages(
+            renderer, door, house.people, house.issuers, sign_ins, sign_up=sign_up, public_url=public_url, now_ms=now_ms
+        ).routes(),
         *ConsentPages(renderer, door, house.oauth, house.database, now_ms).routes(),
         *KeyPages(renderer, door, house.keys, house.database, f"{house.config.public_url}/api/v1", now_ms).routes(),
         *CreditsPages(
@@ -265,6 +281,7 @@ def site_routes(house: House) -> list[BaseRoute]:
             house.receipts,
             now_ms,
         ).routes(),
+        *MyPages(renderer, door, house.people, house.issuers, now_ms).routes(),
         *web_routes(site_of(house), renderer, assets),
     ]
 
@@ -365,5 +382,6 @@ async def close(house: House) -> None:
     remove_control(house.config.data_dir)
     await house.gateway.client.close()
     await house.gateway.fetcher.close()
+    await house.issuers.close()
     await house.schemas.close()
     await house.jobs.close()

@@ -17,6 +17,7 @@ from tollway.domain.aliases import Alias
 from tollway.domain.auto import AutoSettings
 from tollway.domain.byok import ByokSettings
 from tollway.domain.catalog import Operation, WireFormat
+from tollway.domain.issuers import Issuer, odd_issuers
 from tollway.domain.money import price_from_text
 from tollway.domain.people import ChallengeMethod, SignUp
 from tollway.domain.storefronts import Mount, Platform
@@ -186,6 +187,8 @@ class Users(Struct, frozen=True, forbid_unknown_fields=True):
     """Credits of a new user's own workspace."""
     challenges: tuple[ChallengeMethod, ...] = ("S256", "plain", "none")
     """How apps that ask users for a key may protect the code they get for it."""
+    issuers: tuple[Issuer, ...] = ()
+    """Where users may sign in instead of with a password."""
 
 
 class Records(Struct, frozen=True, forbid_unknown_fields=True):
@@ -256,6 +259,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
             return (Secret(found),)
         text = "" if ACCESS_KEY_ENV in names else next((value for name in names if (value := self._variable(name))), "")
         return tuple(map(Secret, keys_in(text)))
+
+    def issuer_secret(self, issuer: Issuer) -> str | None:
+        """Its `client_secret`, or TOLLWAY_{SLUG}_CLIENT_SECRET or what is in TOLLWAY_{SLUG}_CLIENT_SECRET_FILE."""
+        named = f"{ENV_PREFIX}{issuer.slug.replace('-', '_').upper()}_CLIENT_SECRET"
+        return issuer.client_secret or self._variable(named) or None
 
     def _variable(self, name: str) -> str:
         """A variable's value, or what is in the file that `NAME_FILE` names; "" where neither is set.
@@ -440,6 +448,7 @@ def _odd(config: Config) -> Iterator[str]:
         if secret is not None and secret.strip().lower() in EXAMPLE_SECRETS | {""}:
             yield f"security.{name} is empty or a known example; make one: openssl rand -hex 32"
     yield from odd_payments(config.payments, config.billing)
+    yield from odd_issuers(config.users.issuers)
     for number, network in enumerate(config.server.trusted_proxies):
         try:
             ipaddress.ip_network(network)

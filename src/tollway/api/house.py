@@ -29,6 +29,7 @@ from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.guest import GuestRules
+from tollway.identity.issuers import Issuers
 from tollway.identity.people import People
 from tollway.payments.auto_topups import AutoTopUps
 from tollway.payments.codes import Codes
@@ -49,6 +50,7 @@ class House:
         database: Database,
         authenticator: Authenticator,
         people: People,
+        issuers: Issuers,
         audit: AuditLog,
         keys: KeyDesk,
         oauth: OAuthDesk,
@@ -65,6 +67,7 @@ class House:
         self.database = database
         self.authenticator = authenticator
         self.people = people
+        self.issuers = issuers
         self.audit = audit
         self.keys = keys
         self.oauth = oauth

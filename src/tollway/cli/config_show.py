@@ -10,7 +10,7 @@ from tollway.cli.terminal import console, print_json
 from tollway.config import SECRETS, SECTIONS, leaves, load, origins
 
 MASKED = "***"
-_SECRET_NAMES = frozenset({"key", "keys", "ring", *(place.rpartition(".")[2] for place in SECRETS)})
+_SECRET_NAMES = frozenset({"key", "keys", "ring", "client_secret", *(place.rpartition(".")[2] for place in SECRETS)})
 
 
 def show(config_file: Path | None, *, as_json: bool) -> None:

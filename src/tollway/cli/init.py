@@ -114,6 +114,10 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     ),
     "users.sign_up": ('who may become a user: "open" to everybody, by "invite", or "off"', '"open"'),
     "users.challenges": ("how apps that ask users for a key may protect its code", '["S256"]'),
+    "users.issuers": (
+        "where users may sign in: GitHub, Google, or any OIDC issuer by its `url`",
+        '[{ slug = "github", client_id = "...", client_secret = "${GITHUB_CLIENT_SECRET}" }]',
+    ),
     "users.launch_credit_usd": ("credits of a new user's own workspace, in USD", '"1"'),
     "records.content_keep_days": (
         "days for which prompts and answers stay, of workspaces that have them kept; 0: none are kept",

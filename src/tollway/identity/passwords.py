@@ -40,6 +40,12 @@ class Passwords:
         async with self._places:
             return await asyncio.to_thread(self._verify, known or self._nobodys or "", password) and known is not None
 
+    def count_arrival(self, address: str | None, now_ns: int) -> None:
+        """RateLimited: too many who come back from issuers to this address; `count` is for passwords."""
+        want = Want(("arrival", address), OF_AN_ADDRESS, "sign-ins from this address")
+        if (short := self._buckets.take([want], now_ns)) is not None:
+            raise RateLimited("Too many tries: wait some minutes.", retry_after_s=-(-(short.wait_ns or 0) // 10**9))
+
     def count(self, email: str, address: str | None, now_ns: int) -> None:
         """RateLimited: too many tries for this user or from this address. Counts whether they succeed or not."""
         wants = [Want(("user", hashlib.sha256(email.encode()).digest()), OF_A_USER, "sign-ins of this user")]

@@ -5,9 +5,10 @@ import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from tollway.domain.issuers import Identity
 from tollway.domain.money import Nanodollars
 from tollway.domain.people import Actor, Member, Role, SignUp, User, Workspace
 from tollway.identity.audit_log import AuditLog
@@ -19,11 +20,16 @@ from tollway.storage.database import ConflictError, Database, Statement
 from tollway.storage.members import new_workspace, set_member
 from tollway.storage.one_time_links import Purpose, drop_links, new_link, take_link
 from tollway.storage.users import (
+    drop_identity,
     find_user,
+    find_user_by_identity,
     find_user_with_password,
     has_admin,
+    identities_of,
+    new_identity,
     new_user,
     set_password,
+    set_profile,
 )
 
 HOUR_MS = 3_600_000
@@ -108,6 +114,58 @@ class People:
         await self._add(user, None, now_ms, actor=actor)
         return user
 
+    async def come_in(self, identity: Identity, now_ms: int, invitation: str | None = None) -> User:
+        """Whoever the issuer says it is: the user whom this identity signs in, or a new one, as `sign_up`.
+
+        Forbidden: disabled; no verified e-mail address; or somebody has it already, which proves nothing here.
+        """
+        user = await find_user_by_identity(self._database, identity.issuer, identity.subject)
+        if user is not None:
+            if user.disabled:
+                raise Forbidden("This account is disabled: ask the operator.")
+            return user
+        if identity.email is None:
+            raise Forbidden("No e-mail address of yours is verified there: verify one, then come back.")
+        address = checked_email(identity.email)
+        if await find_user_with_password(self._database, address) is not None:
+            raise Forbidden(
+                "There is an account with your e-mail address. Sign in to it as you did before; then you can add this "
+                "way of signing in on the account page."
+            )
+        welcome = await self._welcome(invitation, address, now_ms)
+        user = User(new_id(now_ms), address, named(identity.name, address), now_ms, email_verified=True)
+        await self._add(user, None, now_ms, welcome, identity=identity)
+        return user
+
+    async def link(self, user: User, identity: Identity, now_ms: int) -> None:
+        """The identity signs this user in from now on. Forbidden: it signs somebody else in."""
+        other = await find_user_by_identity(self._database, identity.issuer, identity.subject)
+        if other is not None and other.id == user.id:
+            return
+        try:
+            if other is not None:
+                raise ConflictError("taken")
+            await self._audit.write(
+                Actor(user.email, {}), "identity.linked", user.id,
+                new_identity(user.id, identity.issuer, identity.subject, now_ms),
+                now_ms=now_ms, issuer=identity.issuer,
+            )  # fmt: skip
+        except ConflictError:
+            raise Forbidden("That account signs somebody else in here already.") from None
+
+    async def unlink(self, user: User, issuer: str, now_ms: int) -> None:
+        """NotFound: there is no such link. InvalidRequest: nothing would be left to sign in with."""
+        linked = {each for each, _ in await identities_of(self._database, user.id)}
+        if issuer not in linked:
+            raise NotFound("This is no way of yours to sign in.")
+        found = await find_user_with_password(self._database, user.email)
+        if linked == {issuer} and (found is None or found[1] is None):
+            raise InvalidRequest("You could not sign in any more: add a password or another way first.")
+        dropped = drop_identity(user.id, issuer)
+        await self._audit.write(
+            Actor(user.email, {}), "identity.unlinked", user.id, dropped, now_ms=now_ms, issuer=issuer
+        )
+
     async def join(self, user: User, invitation: str, now_ms: int) -> str:
         """A user who is there already takes an invitation: the workspace's id. NotFound: it does not work any more."""
         record = await self._take(invitation, Purpose.INVITATION, now_ms)
@@ -143,11 +201,38 @@ class People:
             raise Unauthenticated(WRONG)
         return user
 
-    async def change_password(self, user: User, old: str, new: str, now_ms: int, *, keep_session: str) -> None:
-        """Every other session of the user ends. Unauthenticated: the old one is wrong."""
-        await self.sign_in(user.email, old, address=None, now_ms=now_ms)
+    async def change_password(
+        self, user: User, old: str, new: str, now_ms: int, *, keep_session: str, fresh: bool = False
+    ) -> None:
+        """Every other session of the user ends. Unauthenticated: the old one is wrong.
+
+        Who has none, because they come by an issuer, gets one without an old one, if they came lately: `fresh`.
+        """
+        found = await find_user_with_password(self._database, user.email)
+        if not (fresh and found is not None and found[1] is None):
+            await self.sign_in(user.email, old, address=None, now_ms=now_ms)
         await self._set_password(user, new, now_ms)
         await self.sessions.end_all(user.id, but=keep_session)
+
+    async def change_profile(self, user: User, name: str, email: str, now_ms: int) -> User:
+        """Another name or e-mail address; nobody has proven a new address. InvalidRequest: none, or somebody's."""
+        address = checked_email(email)
+        new = structs.replace(
+            user, name=named(name, address), email=address, email_verified=user.email_verified and address == user.email
+        )
+        try:
+            await self._audit.write(
+                Actor(user.email, {}), "user.changed", user.id, set_profile(new),
+                now_ms=now_ms, fields=[each for each in ("name", "email") if getattr(new, each) != getattr(user, each)],
+            )  # fmt: skip
+        except ConflictError:
+            raise InvalidRequest("email: another user has this address", param="email") from None
+        return new
+
+    async def ways_in(self, user: User) -> tuple[bool, list[tuple[str, int]]]:
+        """Whether the user has a password, and the issuers that sign them in, since when."""
+        found = await find_user_with_password(self._database, user.email)
+        return found is not None and found[1] is not None, await identities_of(self._database, user.id)
 
     async def password_link(self, user: User, now_ms: int, actor: Actor | None = None) -> str:
         """The secret of a link to choose a new password, once: for an hour, or for a day where an admin hands it over.
@@ -201,6 +286,7 @@ class People:
         now_ms: int,
         welcome: Welcome | None = None,
         actor: Actor | None = None,
+        identity: Identity | None = None,
     ) -> None:
         welcome = welcome or Welcome()
         workspace = personal_workspace(user, now_ms)
@@ -211,6 +297,8 @@ class People:
         ]
         if welcome.workspace_id is not None:
             changes.append(set_member(Member(welcome.workspace_id, user.id, welcome.role, now_ms)))
+        if identity is not None:
+            changes.append(new_identity(user.id, identity.issuer, identity.subject, now_ms))
         try:
             await self._audit.write(
                 actor or Actor(user.email, {}), "user.created", user.id, *changes, now_ms=now_ms, admin=user.admin

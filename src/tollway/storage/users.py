@@ -115,10 +115,28 @@ def set_user(user: User) -> Statement:
     return Statement(sql, (row,))
 
 
+def set_profile(user: User) -> Statement:
+    """Name and e-mail address. ConflictError: the address has another user."""
+    sql = "UPDATE users SET email = :email, name = :name, email_verified = :email_verified WHERE id = :id"
+    row = {"id": user.id, "email": user.email, "name": user.name, "email_verified": int(user.email_verified)}
+    return Statement(sql, (row,))
+
+
 def new_identity(user_id: str, issuer: str, subject: str, now_ms: int) -> Statement:
     """ConflictError when written: the issuer's user is somebody already."""
     row = {"issuer": issuer, "subject": subject, "user_id": user_id, "created_ms": now_ms}
     return Statement("INSERT INTO user_identities VALUES (:issuer, :subject, :user_id, :created_ms)", (row,))
+
+
+async def identities_of(database: Database, user_id: str) -> list[tuple[str, int]]:
+    """The issuers that a user may sign in by, and since when, the oldest first."""
+    sql = "SELECT issuer, created_ms FROM user_identities WHERE user_id = :id ORDER BY created_ms, issuer"
+    return [(issuer, created_ms) for issuer, created_ms in await database.read(sql, id=user_id)]
+
+
+def drop_identity(user_id: str, issuer: str) -> Statement:
+    sql = "DELETE FROM user_identities WHERE user_id = :id AND issuer = :issuer"
+    return Statement(sql, ({"id": user_id, "issuer": issuer},))
 
 
 def new_session(session: Session, digest: bytes) -> Statement:

@@ -32,6 +32,8 @@ class AccountView(Struct, frozen=True):
     who: str = ""
     """The e-mail address of who is signed in."""
     csrf: str = ""
+    issuers: tuple[tuple[str, str], ...] = ()
+    """Slugs and names of other ways in."""
 
 
 class RefusedView(Struct, frozen=True):
@@ -64,13 +66,20 @@ class AccountPages:
     """`GET` shows a form, `POST` takes it and goes on with a 303, or shows it again with what is wrong."""
 
     def __init__(
-        self, renderer: Renderer, door: Door, people: People, sign_up: SignUp, now_ms: Callable[[], int]
+        self,
+        renderer: Renderer,
+        door: Door,
+        people: People,
+        sign_up: SignUp,
+        now_ms: Callable[[], int],
+        issuers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._renderer = renderer
         self._door = door
         self._people = people
         self._sign_up = sign_up
         self._now_ms = now_ms
+        self._issuers = issuers
 
     def routes(self) -> list[BaseRoute]:
         """The URLs."""
@@ -101,7 +110,7 @@ class AccountPages:
 
     async def sign_up_form(self, request: Request) -> Response:
         """For everybody, for who has an invitation, or a word on whom to ask."""
-        view = AccountView(self._sign_up, next_page(request.query_params.get("next", "/")))
+        view = AccountView(self._sign_up, next_page(request.query_params.get("next", "/")), issuers=self._issuers)
         return self._page(request, "sign_up.html", view)
 
     async def sign_up(self, request: Request) -> Response:
@@ -119,7 +128,7 @@ class AccountPages:
         wanted = next_page(request.query_params.get("next", "/"))
         if await self._door.signed_in(request) is not None:
             return go_to(request, wanted)
-        return self._page(request, "sign_in.html", AccountView(self._sign_up, wanted))
+        return self._page(request, "sign_in.html", AccountView(self._sign_up, wanted, issuers=self._issuers))
 
     async def sign_in(self, request: Request) -> Response:
         """By e-mail address and password."""
@@ -144,7 +153,7 @@ class AccountPages:
         """An invitation's link leads here, its secret in the fragment: to join, or to sign up first."""
         actor = await self._door.signed_in(request)
         if actor is None or actor.user is None:
-            return self._page(request, "sign_up.html", AccountView("invite", "/join"))
+            return self._page(request, "sign_up.html", AccountView("invite", "/join", issuers=self._issuers))
         view = AccountView("invite", who=actor.user.email, csrf=self._door.csrf_token(request))
         return self._page(request, "join.html", view)
 
@@ -169,7 +178,10 @@ class AccountPages:
         try:
             user = await enter(form)
         except TollwayError as error:
-            view = AccountView("invite" if form.token else self._sign_up, wanted, form.email, form.name, error.message)
+            view = AccountView(
+                "invite" if form.token else self._sign_up, wanted, form.email, form.name, error.message,
+                issuers=self._issuers,
+            )  # fmt: skip
             return self._page(request, template, view, error.status)
         # A new user who came by an invitation has taken it with that.
         response = go_to(request, "/" if template == "sign_up.html" and wanted == "/join" else wanted)

@@ -12,7 +12,7 @@ from tollway.domain.errors import InvalidRequest, PayloadTooLarge
 
 FORM_MAX_BYTES = 16_384
 FIELDS_MAX = 50
-NEXT = ("/auth", "/credits", "/join", "/keys")
+NEXT = ("/account", "/auth", "/credits", "/join", "/keys")
 """Pages that wait for somebody to sign in."""
 Form = TypeVar("Form", bound=Struct)
 
