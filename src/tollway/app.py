@@ -27,8 +27,9 @@ from tollway.api.routes import error_answer, hot_routes, no_such_route, starlett
 from tollway.api.server import ServerLimits, serve
 from tollway.config import Config
 from tollway.domain.catalog import EMPTY
+from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import TollwayError
-from tollway.domain.money import Nanodollars, nanodollars_from_text
+from tollway.domain.money import AMOUNT_MAX, Nanodollars, nanodollars_from_text
 from tollway.gateway.access_tokens import AccessTokens
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
@@ -54,6 +55,8 @@ from tollway.payments.auto_topups import keep_topped_up
 from tollway.payments.jobs import keep_purchases
 from tollway.payments.providers import open_providers
 from tollway.payments.topup import Till
+from tollway.routing.explain import Bench, Explanation, Prompt, explain
+from tollway.routing.health import Glance
 from tollway.routing.market import Market, build_market
 from tollway.storage.database import Database, StorageError
 from tollway.storage.files import (
@@ -289,6 +292,11 @@ def site_routes(house: House) -> list[BaseRoute]:
 def site_of(house: House) -> Site:
     """What the public pages are made from."""
     gateway = house.gateway
+
+    def plan(request: ChatRequest, prompt: Prompt) -> Explanation:
+        sight = Glance(gateway.health, house.now_s())
+        return explain(request, Bench(gateway.market, sight, gateway.policy, AMOUNT_MAX), prompt)
+
     return Site(
         market=lambda: gateway.market,
         listings=Listings(lambda: gateway.market, house.provider_name),
@@ -298,6 +306,7 @@ def site_of(house: House) -> Site:
         now_s=house.now_s,
         model_tokens=house.rankings.models,
         apps=house.rankings.apps,
+        explain=plan,
     )
 
 

@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, ProviderInfo, Rates, Tier, WireFormat
-from tollway.domain.money import price_from_text
+from tollway.domain.chat import ChatRequest
+from tollway.domain.money import AMOUNT_MAX, price_from_text
 from tollway.providers.base import Provider
-from tollway.routing.health import HealthBoard
+from tollway.routing.explain import Bench, Explanation, Prompt, explain
+from tollway.routing.health import Glance, HealthBoard
 from tollway.routing.market import Market, build_market
 from tollway.storage.usage_days import AppUse
 from tollway.web.assets import Assets
@@ -119,15 +121,21 @@ def site_of(
     async def most_used() -> Sequence[AppUse]:
         return apps
 
+    board = health or HealthBoard()
+
+    def plan(request: ChatRequest, prompt: Prompt) -> Explanation:
+        return explain(request, Bench(market(), Glance(board, NOW_S), "price", AMOUNT_MAX), prompt)
+
     return Site(
         market=market,
         listings=Listings(market, provider_name),
-        health=health or HealthBoard(),
+        health=board,
         provider_name=provider_name,
         public_url=PUBLIC_URL,
         now_s=lambda: NOW_S,
         model_tokens=model_tokens,
         apps=most_used,
+        explain=plan,
     )
 
 

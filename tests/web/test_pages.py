@@ -1,11 +1,15 @@
 """The pages beside the table: a model, a comparison, providers, rankings and the status, as a browser reads them."""
 
+import re
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
 from tests.web.site import NOW_S, Looked, app_of, full_market, get, look, site_of
+from tollway.domain.chat import ChatRequest, MaxPrice, Preferences
 from tollway.domain.health import Outcome
 from tollway.routing.health import HealthBoard
 from tollway.routing.stats import QUARTER_S, Sample
@@ -13,8 +17,10 @@ from tollway.storage.usage_days import AppUse
 from tollway.web.assets import Assets
 from tollway.web.bars import day_bars
 from tollway.web.figures import NONE, percent, seconds
+from tollway.web.pages.explore import request_of, wishes_of
 from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
+from tollway.wire.openai_chat.server import decode_request
 
 
 def cells(page: Looked) -> list[list[str]]:
@@ -148,3 +154,47 @@ def test_times() -> None:
         "1.00 s",
         "12.35 s",
     ]
+
+
+def test_where_a_request_would_go() -> None:
+    """The shares of those that would be tried, what it would cost, and the rule that leaves others out."""
+    page = look(app_of(full_market()), "/explore?model=acme/seer&tokens=1000&out=3")
+    tried, out = cells(page)[1], cells(page)[3]
+    assert tried[:5] == ["Far & Coacme/seer", "100% 100%", "$1.234567", "$2.50", "$0.002484567"]
+    assert out[:2] == ["NearGPTacme/seer", "max_price"]
+    assert page.by_id["tried-title"] == "1 endpoint would be tried, in this order"
+    asked = msgspec.json.decode(page.by_id["body"], type=ChatRequest)
+    assert asked.model == "acme/seer"
+    assert asked.provider == Preferences(max_price=MaxPrice(completion="3"))
+    both = look(app_of(full_market()), "/explore?model=acme/seer")
+    assert [row[1] for row in cells(both)[1:]] == ["84% 84%", "16% 16%"]  # 1 / 1.55², 1 / 3.50²
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("model=no/such", "no/such"),
+        ("model=acme/seer&out=0", "max_price"),
+        ("model=acme/seer&tools=1&json=1", "tools"),
+        ("model=", "model"),
+        ("model=" + "x" * 1000, "xxx"),
+        ("model=acme/seer&tokens=9000000", "context"),
+    ],
+)
+def test_where_nothing_would_go(query: str, said: str) -> None:
+    """The error that the request would get is on the page, which is still there to be mended."""
+    [response] = get(app_of(full_market()), f"/explore?{query}")
+    assert response.status_code == 200
+    wrong = re.search(r'<p class="wrong" role="alert">(.*?)</p>', response.text, re.DOTALL)
+    assert wrong is not None
+    assert said in wrong[1]
+    assert not [row for row in cells(Looked(response.text)) if "%" in "".join(row)]
+
+
+@given(st.dictionaries(st.sampled_from(["model", "tokens", "in", "out", "sort", "tools"]), st.text(max_size=30)))
+def test_any_wish_is_read(params: dict[str, str]) -> None:
+    """Whatever a URL says, there is a request, and its JSON is one that the API takes."""
+    wishes = wishes_of(params, "acme/seer")
+    assert 1 <= wishes.prompt_tokens < 10_000_000
+    if wishes.model:
+        assert decode_request(msgspec.json.encode(request_of(wishes))).model == wishes.model

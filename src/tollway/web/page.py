@@ -7,7 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import NotFound
+from tollway.routing.explain import Explanation, Prompt
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market
 from tollway.storage.usage_days import AppUse
@@ -32,6 +34,9 @@ class Site(Struct, frozen=True):
     """Tokens by model, of the last week."""
     apps: Callable[[], Awaitable[Sequence[AppUse]]]
     """The apps with the most tokens of the last month."""
+
+    explain: Callable[[ChatRequest, Prompt], Explanation]
+    """What a chat request's plan would be, for somebody who has money and no limits. TollwayError: as the request."""
 
     @property
     def base_url(self) -> str:

@@ -11,6 +11,7 @@ from tollway.web.assets import Assets
 from tollway.web.export import to_csv, to_json
 from tollway.web.page import Page, Site, nothing_here, page_route
 from tollway.web.pages.compare import compare
+from tollway.web.pages.explore import explore
 from tollway.web.pages.home import home
 from tollway.web.pages.model import model
 from tollway.web.pages.models import models
@@ -29,6 +30,7 @@ PAGES = (
     Page("/models", "models.html", models),
     Page("/models/{model:path}", "model.html", model),
     Page("/compare", "compare.html", compare),
+    Page("/explore", "explore.html", explore),
     Page("/providers", "providers.html", providers),
     Page("/rankings", "rankings.html", rankings),
     Page("/status", "status.html", status),
