@@ -10,10 +10,12 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.server import PATIENCE_S, WORKSPACE, ServerProcess
+from tests.chaos.server import LIMIT, PATIENCE_S, WORKSPACE, ServerProcess
+from tests.chaos.shoppers import Shoppers, settings
 from tests.gateway.clients import Seen, broken_promises, post, send, until
 from tests.gateway.oracle import USD, nano, price, prompt_tokens
-from tests.support import ask
+from tests.payments.fake_stripe import FakeStripe, fake_stripe
+from tests.support import Secret, ask
 from tollway.domain.generation import Generation
 from tollway.simulator import Simulator
 from tollway.storage.database import Database
@@ -21,6 +23,8 @@ from tollway.storage.generations import find_generation
 from tollway.storage.ledger import balance
 
 STREAMS = 40
+LIMITED = 3
+"""Clients with a key that may spend a cent."""
 CREDITS_USD = "1000"
 UPSTREAM = "m@tokens=500,latency_ms=10,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
 ASKED = "Say hello."
@@ -56,20 +60,23 @@ class Request:
 class Crash:
     """So many cycles of start, load, kill; `counts` is what became of the requests."""
 
-    def __init__(self, server: ServerProcess, seed: int) -> None:
+    def __init__(self, server: ServerProcess, fake: FakeStripe, seed: int) -> None:
         self.server = server
         self.dice = random.Random(seed)
+        self.shoppers = Shoppers(server, fake, self.dice)
         self.counts: Counter[str] = Counter()
         self.started_in_s: list[float] = []
         self._number = 0
         self._judged = 0
 
     async def cycle(self) -> None:
-        """Starts a server, lets 40 clients ask without a pause, kills it, and judges it by the next one's start."""
+        """Starts a server, lets 46 clients ask without a pause, kills it, and judges it by the next one's start."""
         await self.server.start()
         self.started_in_s.append(self.server.started_in_s)
         log: list[Request] = []
-        clients = [asyncio.create_task(self._ask_on(log)) for _ in range(STREAMS)]
+        clients = [asyncio.create_task(self._ask_on(log, self.server.key)) for _ in range(STREAMS)]
+        clients += [asyncio.create_task(self._ask_on(log, self.server.limited)) for _ in range(LIMITED)]
+        clients += self.shoppers.begin()
         await self._moment(log)
         await self.server.kill()
         for client in clients:
@@ -91,7 +98,7 @@ class Crash:
             await until(lambda: sum(request.ended for request in log) >= ends)
         await asyncio.sleep(self.dice.uniform(0, 0.02))
 
-    async def _ask_on(self, log: list[Request]) -> None:
+    async def _ask_on(self, log: list[Request], key: Secret) -> None:
         """One client: request after request, until nobody answers. A cut answer is read to the last byte that came."""
         reading: asyncio.Task[Seen] | None = None
         try:
@@ -100,9 +107,12 @@ class Crash:
                 request = Request(f"request-{self._number}", self.dice.randint(1, 30))
                 body = ask("test/model", ASKED, stream=True, max_tokens=request.tokens, session_id=request.name)
                 log.append(request)
-                reading = asyncio.create_task(send(self.server.port, post(self.server.key, body), seen=request.seen))
+                reading = asyncio.create_task(send(self.server.port, post(key, body), seen=request.seen))
                 await asyncio.shield(reading)
                 request.ended = True
+                if request.seen.status == 402:
+                    self.counts["beyond the key's limit"] += 1
+                    await asyncio.sleep(0.2)
         except (asyncio.CancelledError, OSError):
             if reading is not None:
                 await asyncio.gather(reading, return_exceptions=True)
@@ -119,6 +129,10 @@ class Crash:
                 self.counts[request.judge(record, captured)] += 1
             assert not by_name, "generations of requests that nobody made"
             assert not captures, "captures of generations that nobody asked for"
+            sql = "SELECT COALESCE(SUM(cost), 0) FROM generations WHERE key_id = :id"
+            [[spent]] = await reader.read(sql, id=self.server.limited.key.id)
+            assert spent <= LIMIT, "more than the key's limit"
+            await self.shoppers.judge(reader)
             found = await balance(reader, WORKSPACE)
             assert found is not None
             offered, _ = await self._offered()
@@ -186,17 +200,19 @@ class Crash:
 async def crash(folder: Path, cycles: int, seed: int) -> Crash:
     """Plays so many cycles in a folder."""
     simulator = await Simulator.start(seed=seed)
-    server = ServerProcess(folder, simulator, UPSTREAM)
-    try:
-        await server.endow(CREDITS_USD)
-        play = Crash(server, seed)
-        for _ in range(cycles):
-            await play.cycle()
-        await play.spend_all()
-        return play
-    finally:
-        await server.stop()
-        await simulator.close()
+    async with fake_stripe() as fake:
+        server = ServerProcess(folder, simulator, UPSTREAM, settings=settings(fake))
+        try:
+            await server.endow(CREDITS_USD)
+            play = Crash(server, fake, seed)
+            await play.shoppers.endow()
+            for _ in range(cycles):
+                await play.cycle()
+            await play.spend_all()
+            return play
+        finally:
+            await server.stop()
+            await simulator.close()
 
 
 def main() -> None:
@@ -204,7 +220,7 @@ def main() -> None:
     cycles, seed = (int(text) for text in (*sys.argv[1:], "50", "0")[:2])
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         play = runner.run(crash(Path(folder), cycles, seed))
-    print(f"{cycles} cycles, {sum(play.counts.values())} requests: {dict(play.counts)}")
+    print(f"{cycles} cycles, {dict(play.counts)}, {dict(play.shoppers.counts)}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from tollway.storage.sqlite import SqliteReader
 
 PATIENCE_S = 90.0
 WORKSPACE = "home"
+LIMIT = 10_000_000
+"""What the limited key may spend: a cent."""
 SRC = Path(__file__).resolve().parents[2] / "src"
 TOML = """
 [server]
@@ -58,6 +60,7 @@ class ServerProcess:
         self.port = 0
         self.started_in_s = 0.0
         self.key: Secret
+        self.limited: Secret
         self._config_file = folder / "tollway.toml"
         self._log_file = folder / "server.log"
         self._process: Process | None = None
@@ -66,16 +69,23 @@ class ServerProcess:
         )
         self._config_file.write_text(told + settings)
 
+    @property
+    def config(self) -> Config:
+        return load(self._config_file, {})
+
     async def endow(self, usd: str) -> None:
-        """A key, and credits, before the first start."""
-        config: Config = load(self._config_file, {})
-        database = await open_database(config)
+        """A key, another that may spend a cent, and credits, before the first start."""
+        database = await open_database(self.config)
         try:
             now_ms = int(time.time() * 1000)
             pepper = load_secret(self.data_dir, None, has_keys=False)
             key, secret = await create_key(database, pepper, workspace_id=WORKSPACE, name="chaos", now_ms=now_ms)
             await Books(database).grant(WORKSPACE, nanodollars_from_text(usd), "first", "", now_ms)
             self.key = Secret(key, secret)
+            key, secret = await create_key(
+                database, pepper, workspace_id=WORKSPACE, name="limited", limit=LIMIT, now_ms=now_ms
+            )
+            self.limited = Secret(key, secret)
         finally:
             await database.close()
 
