@@ -26,11 +26,12 @@ from tollway.api.browser import cookie_name, csrf_token
 from tollway.api.house import House
 from tollway.app import running
 from tollway.billing.settings import Payments
-from tollway.config import Config, Guest, ModelConfig, ProviderConfig, Routing, Server, Storage, Upstream
+from tollway.config import Config, ModelConfig, ProviderConfig, Routing, Server, Storage, Upstream
 from tollway.domain.catalog import Endpoint, WireFormat
 from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import nanodollars_from_text
 from tollway.domain.people import Member, Role, User
+from tollway.domain.storefronts import Guest
 from tollway.gateway.supply import SPEAKS
 from tollway.identity.ids import new_id
 from tollway.identity.keys import issue_key

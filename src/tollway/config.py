@@ -20,7 +20,7 @@ from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.issuers import Issuer, odd_issuers
 from tollway.domain.money import price_from_text
 from tollway.domain.people import ChallengeMethod, SignUp
-from tollway.domain.storefronts import Mount, Platform
+from tollway.domain.storefronts import Guest, Mount, Platform
 from tollway.limits import Limits
 from tollway.providers import PROVIDERS
 from tollway.providers.keys import Secret, keys_in, odd_keys
@@ -168,14 +168,6 @@ class Routing(Struct, frozen=True, forbid_unknown_fields=True):
     """More names like `cpen/middle`; one with the name of a shipped one replaces it."""
     auto: AutoSettings = AutoSettings()
     """What `openrouter/auto` chooses from, and how."""
-
-
-class Guest(Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be asked without a key. Nothing, while no model is named."""
-
-    models: tuple[str, ...] = ()
-    output_max: Annotated[int, Meta(ge=1, le=10**6)] = 1024
-    """Tokens of an answer."""
 
 
 class Users(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,8 @@ import pytest
 from tests.support import Answer, World, ask, offer, request, world
 from tollway.api.routes import hot_routes, routes
 from tollway.api.table import Auth
-from tollway.config import Guest, Server
+from tollway.config import Server
+from tollway.domain.storefronts import Guest
 from tollway.limits import Limiter, Limits
 
 URL = "/api/v1/guest/chat/completions"

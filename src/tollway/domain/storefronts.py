@@ -59,3 +59,11 @@ class Mount(Struct, frozen=True, forbid_unknown_fields=True):
     storefront: Literal["openrouter", "openai", "platform"]
     path: Annotated[str, Meta(pattern=r"^(/[A-Za-z0-9._-]+)*\Z")] = "/api/v1"
     """Where its URLs begin; "" is the root."""
+
+
+class Guest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be asked without a key. Nothing, while no model is named."""
+
+    models: tuple[str, ...] = ()
+    output_max: Annotated[int, Meta(ge=1, le=10**6)] = 1024
+    """Tokens of an answer."""
