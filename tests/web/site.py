@@ -98,7 +98,7 @@ def app_of(market: Market, health: HealthBoard | None = None, root: str = "", no
         Route("/openapi.json", from_api),
         Route("/health", from_api),
         Route("/sign-in", from_api),
-        Route("/keys", from_api),
+        Route("/account", from_api),
         Route("/api/v1/models/{model:path}", from_api),
         Route("/api/v1/chat/completions", from_api, methods=["POST"]),
         *web_routes(site_of(lambda: market, health), Renderer(assets, notice), assets),
