@@ -68,6 +68,29 @@ def test_a_key_from_birth_to_death(well: World, manager: Secret) -> None:
     assert not any(secret in entry.details for entry in told)
 
 
+def test_what_a_key_may_ask_for(well: World, manager: Secret) -> None:
+    """Its own lists of models and providers, below what its workspace allows; a 404 says that it was the key."""
+    lists = {"allowed_models": ["test/model"], "allowed_providers": ["a"]}
+    made = keys(well, manager, "POST", "", {"name": "n", **lists}).json
+    headers, path = {"authorization": f"Bearer {made['key']}"}, f"/{made['data']['hash']}"
+    assert made["data"].items() >= lists.items()
+    assert well.chat(headers=headers).status == 200
+    for change, said in (
+        ({"allowed_providers": ["other"]}, "not in the key's allowed providers"),
+        (
+            {"allowed_models": ["other/model"], "allowed_providers": None},
+            "test/model is not in the key's allowed models",
+        ),
+    ):
+        assert keys(well, manager, "PATCH", path, change).json["data"].items() >= change.items()
+        refused = well.chat(headers=headers, provider={"only": ["a"]})
+        assert (refused.status, said in refused.error["message"]) == (404, True), refused.text
+    listed = request(well.url, "GET", "/api/v1/models/user", headers=headers).json["data"]
+    assert listed == []
+    assert keys(well, manager, "PATCH", path, {"allowed_models": None}).status == 200
+    assert well.chat(headers=headers).status == 200
+
+
 def test_a_limit_that_is_changed_counts_what_was_spent(well: World, manager: Secret) -> None:
     """Another reset keeps the spending of its window: a key over its new limit is refused."""
     made = keys(well, manager, "POST", "", {"name": "n", "limit": 1}).json
@@ -86,6 +109,8 @@ def test_a_limit_that_is_changed_counts_what_was_spent(well: World, manager: Sec
     [
         ({}, "name"),
         ({"name": ""}, "name"),
+        ({"name": "n", "allowed_models": []}, "allowed_models"),
+        ({"name": "n", "allowed_providers": "a"}, "allowed_providers"),
         ({"name": "n" * 201}, "name"),
         ({"name": "n", "limit": -1}, "limit"),
         ({"name": "n", "limit": 1e30}, "limit"),

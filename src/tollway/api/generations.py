@@ -153,6 +153,7 @@ def trace_json(generation: Generation, house: House) -> dict[str, Any]:
         "finish_reason": generation.finish_reason,
         "total_cost": usd(generation.cost),
         "usage_flag": generation.usage_flag,
+        "content_filters": [asdict(each) for each in generation.findings],
         "error": generation.error,
     }
 

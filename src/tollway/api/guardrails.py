@@ -3,11 +3,13 @@
 import uuid
 from typing import Any
 
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
+from tollway.domain.content_filters import Builtin, BuiltinFilter
 from tollway.domain.guardrails import ZDR_OF, Assignment, Guardrail
 from tollway.domain.money import usd
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
@@ -114,11 +116,18 @@ def _guardrail_json(guardrail: Guardrail) -> dict[str, Any]:
         "ignored_providers": guards.ignored_providers or None,
         "enforce_zdr": set(guards.zdr_of) == set(ZDR_OF),
         **{f"enforce_zdr_{group}": group in guards.zdr_of for group in ZDR_OF},
-        "enable_free_model_training": guards.training,
+        "enable_free_model_training": guards.trains_free,
         "enable_paid_model_training": guards.training,
-        "content_filters": None,
-        "content_filter_builtins": None,
+        "content_filters": [asdict(each) for each in guards.patterns] or None,
+        "content_filter_builtins": [_builtin_json(each) for each in guards.builtins] or None,
     }
+
+
+def _builtin_json(found: BuiltinFilter) -> dict[str, Any]:
+    shown: dict[str, Any] = {"slug": found.slug.value, "action": found.action.value, "label": found.slug.label}
+    if found.slug is Builtin.PROMPT_INJECTION:
+        shown["scan_scope"] = "user_only" if found.user_only else "all_messages"
+    return shown
 
 
 async def _key_json(house: House, assignment: Assignment) -> dict[str, Any]:

@@ -63,4 +63,6 @@ async def key_json(house: House, key: Key) -> dict[str, Any]:
         "expires_at": iso_or_none(key.expires_ms),
         "kind": key.kind.value,
         "rpm": key.rpm,
+        "allowed_models": key.allowed_models,
+        "allowed_providers": key.allowed_providers,
     }

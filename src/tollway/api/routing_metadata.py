@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tollway.api.exchange import Exchange
+from tollway.domain.content_filters import Action, Finding
 from tollway.domain.generation import Attempt
 from tollway.domain.health import Outcome
 from tollway.domain.routing import Candidate
@@ -46,6 +47,20 @@ def metadata_json(run: Run, names: Callable[[str], str]) -> dict[str, Any]:
         "is_byok": chosen is not None and chosen.credential is not None,
         "endpoints": {"total": len(plan.candidates) + len(plan.rejections), "available": available},
         "attempts": [_attempt(each, run, names) for each in run.attempts],
+        **({"pipeline": [_stage(each) for each in run.findings]} if run.findings else {}),
+    }
+
+
+def _stage(finding: Finding) -> dict[str, Any]:
+    """What a content filter did."""
+    times = f"{finding.count} time{'s' if finding.count > 1 else ''}"
+    return {
+        "type": "guardrail",
+        "name": "content_filter",
+        "summary": f"{'Redacted' if finding.action is Action.REDACT else 'Found'} {finding.label} {times}",
+        "data": {"action": finding.action.value, "label": finding.label, "count": finding.count},
+        "guardrail_id": finding.guardrail_id,
+        "guardrail_scope": finding.scope,
     }
 
 

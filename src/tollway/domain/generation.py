@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from tollway.domain.content_filters import Finding
 from tollway.domain.health import Outcome
 from tollway.domain.money import Nanodollars
 from tollway.domain.routing import Routed
@@ -138,3 +139,5 @@ class Generation(Struct, frozen=True, omit_defaults=True):
     """Of the caller's own key, if that was used: `cost` is the fee for it."""
     own_cost: Nanodollars = 0
     """With the caller's own key: the list price of what its provider bills to them."""
+    findings: tuple[Finding, ...] = ()
+    """What content filters found in the request, where they did not block it."""

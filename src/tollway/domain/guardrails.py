@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tollway.domain.budgets import Scope, SpendingLimit
 from tollway.domain.chat import Preferences
+from tollway.domain.content_filters import BuiltinFilter, Filter, PatternFilter
 from tollway.domain.identity import LimitReset
 from tollway.domain.money import Nanodollars
 from tollway.domain.standing import Ruling
@@ -26,12 +27,21 @@ class Guards(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     """Whose models may be asked of providers alone that keep nothing: names of `ZDR_OF`."""
     training: bool = True
     """Whether providers may train on prompts."""
+    free_training: bool | None = None
+    """The same for endpoints that are free; None: as for the others."""
+    patterns: tuple[PatternFilter, ...] = ()
+    builtins: tuple[BuiltinFilter, ...] = ()
     limit: Nanodollars | None = None
     """What each key and each member that has it may spend."""
     reset: LimitReset | None = None
     """When that starts again; None: never."""
     byok: bool = False
     """Whether what callers' own providers bill counts, too."""
+
+    @property
+    def trains_free(self) -> bool:
+        """Whether providers of free endpoints may train on prompts."""
+        return self.training if self.free_training is None else self.free_training
 
 
 class Guardrail(Struct, frozen=True):
@@ -85,6 +95,16 @@ def limits_of(found: Iterable[InForce], key_id: str, user_id: str | None) -> tup
     return tuple(sorted(limits, key=lambda limit: order.index(limit.scope)))
 
 
+def filters_of(found: Iterable[InForce]) -> tuple[Filter, ...]:
+    """Every content filter that counts for a key."""
+    filters = []
+    for each in found:
+        scope = "workspace" if each.default else "api-key" if each.of_key else "member"
+        filters += [Filter(each.id, scope, what) for what in each.guards.patterns]
+        filters += [Filter(each.id, scope, what) for what in each.guards.builtins]
+    return tuple(filters)
+
+
 def _limit(found: InForce, scope: Scope, subject: str) -> SpendingLimit:
     guards = found.guards
     every = f"{guards.reset.value} " if guards.reset else ""
@@ -101,11 +121,13 @@ def rulings_of(found: Iterable[InForce]) -> tuple[Ruling, ...]:
         wishes = Preferences(
             only=guards.allowed_providers,
             ignore=guards.ignored_providers or None,
-            data_collection=None if guards.training else "deny",
+            data_collection=None if guards.training or guards.trains_free else "deny",
             zdr=True if set(guards.zdr_of) == set(ZDR_OF) else None,
         )
         if wishes != Preferences() or guards.allowed_models is not None or guards.ignored_models:
             rulings.append(Ruling(whose, wishes, guards.allowed_models, guards.ignored_models))
+        if guards.training is not guards.trains_free:
+            rulings.append(Ruling(whose, Preferences(data_collection="deny"), free=guards.training))
         if guards.zdr_of and not wishes.zdr:
             authors = frozenset(guards.zdr_of)
             rulings.append(Ruling(whose, Preferences(zdr=True), authors=authors))

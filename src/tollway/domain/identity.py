@@ -49,6 +49,9 @@ class Key(Struct, frozen=True):
     updated_ms: int | None = None
     include_byok: bool = False
     """Whether what went over keys of the workspace's own counts against the limit."""
+    allowed_models: tuple[str, ...] | None = None
+    """What its requests may ask for, besides what everybody above it allows; None: all of that."""
+    allowed_providers: tuple[str, ...] | None = None
 
 
 def key_number(key_id: str) -> int:

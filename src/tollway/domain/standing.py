@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tollway.domain.byok import Credential
 from tollway.domain.chat import Preferences, Slug
+from tollway.domain.content_filters import Filter
 
 RULED = ("only", "ignore", "data_collection", "zdr", "enforce_distillable_text", "max_price")
 """Preferences that a request may narrow and never widen: a workspace's ruling. Over all others the request wins."""
@@ -52,6 +53,8 @@ class Ruling(Struct, frozen=True):
     ignored_models: tuple[str, ...] = ()
     authors: frozenset[str] | None = None
     """Whose models it is about, as `domain/guardrails.py` groups them; None: everybody's."""
+    free: bool | None = None
+    """Whether it is about free endpoints alone, or about all others alone; None: about both."""
 
 
 class Standing(Struct, frozen=True):
@@ -65,6 +68,8 @@ class Standing(Struct, frozen=True):
     """The workspace's own credentials that requests of the key may use."""
     logging: Logging | None = None
     """None: nothing is kept."""
+    filters: tuple[Filter, ...] = ()
+    """What is looked for in its requests' text."""
 
 
 def standing_of(

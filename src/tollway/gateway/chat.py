@@ -11,6 +11,7 @@ from tollway.gateway.auto import routed
 from tollway.gateway.base import Gateway
 from tollway.gateway.chat_attempt import attempt_chat
 from tollway.gateway.entrance import enter
+from tollway.gateway.filtering import filtered
 from tollway.gateway.run import ChatRun, Origin
 from tollway.gateway.serve import serve
 from tollway.gateway.settled import settle
@@ -46,6 +47,7 @@ async def complete(
     request, choice = routed(gateway, request, body_bytes, key.workspace_id, key.standing)
     rpm_cap = None if request.routing is None else request.routing.rpm_cap
     with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
+        request, body_bytes, findings = await filtered(gateway, request, body_bytes, key.standing)
         keeping = gateway.keeping(key, request.provider, sold_apart=market is not None)
         own_keys = market is None
         shared = keeping is not None and keeping.shared
@@ -64,5 +66,6 @@ async def complete(
             prompt_tokens=prompt_tokens,
         )
         run.keeping = keeping
+        run.findings = findings
         entry.admitted(run)
         await serve(gateway, run, book, sink, attempt_chat, entry.headers)

@@ -17,6 +17,7 @@ from tollway.gateway.auto import routed
 from tollway.gateway.base import Gateway
 from tollway.gateway.counts import FREE_BYTES
 from tollway.gateway.entrance import would_refuse
+from tollway.gateway.filtering import filtered
 from tollway.gateway.keyrings import count_of
 from tollway.gateway.settled import settle
 from tollway.routing.explain import Bench, Explanation, Prompt, explain
@@ -60,6 +61,7 @@ async def dry_run(
         default_model=gateway.default_model,
     )
     refuse_unbuilt(request)
+    request, body_bytes, _ = await filtered(gateway, request, body_bytes, workspace.standing)
     prompt = await prompt_of(request, body_bytes, count)
     workspace_id = caller.workspace_id if caller else None
     request, choice = routed(gateway, request, body_bytes, workspace_id, workspace.standing)

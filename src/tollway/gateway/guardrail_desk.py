@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
+from tollway.domain.content_filters import Action, Builtin, BuiltinFilter, PatternFilter
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.guardrails import ZDR_OF, Assignment, Guardrail, Guards
 from tollway.domain.identity import LimitReset
@@ -15,6 +16,7 @@ from tollway.gateway.books import Books
 from tollway.gateway.key_desk import checked_limit
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
+from tollway.limits.content_filters import compiled_pattern
 from tollway.storage import guardrails as rows
 from tollway.storage.database import Database
 from tollway.storage.keys import find_key
@@ -25,16 +27,34 @@ Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...]
 Ids = Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
 _DEFAULTS = uuid.UUID("6f1f2f5e-64f2-4d3c-9b9f-7d0f3c1f2a10")
 """Made up once: what ids of default guardrails are derived in."""
+Label = Annotated[str, Meta(min_length=1, max_length=100)]
+FILTERS_MAX = 100
+UNFINDABLE = ("person-name", "address")
+"""OpenRouter's built-ins that want a language model."""
 NO_SUCH = "There is no such guardrail."
 UNBUILT: dict[str, tuple[Any, ...]] = {
-    "content_filters": (None, []),
-    "content_filter_builtins": (None, []),
-    "allowed_data_regions": (None, []),
     "allow_safety_retention_google": (None, True),
     "allow_safety_retention_other": (None, True),
     "enable_free_model_publication": (None, True),
 }
 """OpenRouter's fields of what is not built here, and the values that ask for nothing: all others are refused."""
+
+
+class AskedPattern(Struct):
+    """One of `content_filters`."""
+
+    pattern: str
+    action: Action
+    label: Label | None = None
+
+
+class AskedBuiltin(Struct):
+    """One of `content_filter_builtins`. A label is taken and ignored, as OpenRouter does."""
+
+    slug: str
+    action: Action
+    label: str | None = None
+    scan_scope: Literal["user_only", "all_messages"] | None = None
 
 
 class ChangedGuardrail(Struct):
@@ -57,12 +77,12 @@ class ChangedGuardrail(Struct):
     enable_free_model_publication: bool | UnsetType | None = UNSET
     allow_safety_retention_google: bool | UnsetType | None = UNSET
     allow_safety_retention_other: bool | UnsetType | None = UNSET
-    allowed_data_regions: list[str] | UnsetType | None = UNSET
+    allowed_data_regions: list[Literal["global", "europe", "us"]] | UnsetType | None = UNSET
     limit_usd: Decimal | UnsetType | None = UNSET
     reset_interval: LimitReset | UnsetType | None = UNSET
     include_byok_in_budgets: bool | UnsetType = UNSET
-    content_filters: list[Any] | UnsetType | None = UNSET
-    content_filter_builtins: list[Any] | UnsetType | None = UNSET
+    content_filters: Annotated[list[AskedPattern], Meta(max_length=FILTERS_MAX)] | UnsetType | None = UNSET
+    content_filter_builtins: Annotated[list[AskedBuiltin], Meta(max_length=FILTERS_MAX)] | UnsetType | None = UNSET
 
 
 class NewGuardrail(ChangedGuardrail, kw_only=True):
@@ -227,14 +247,16 @@ def _guards(guards: Guards, ask: ChangedGuardrail) -> Guards:
     for group in ZDR_OF:
         if (value := getattr(ask, f"enforce_zdr_{group}")) is not UNSET:
             zdr = zdr | {group} if value else zdr - {group}
-    said = (ask.enable_free_model_training, ask.enable_paid_model_training)
-    free, paid = (guards.training if value is UNSET else value is not False for value in said)
-    if free is not paid:
+    asked_free, asked_paid = ask.enable_free_model_training, ask.enable_paid_model_training
+    free = guards.trains_free if asked_free is UNSET else asked_free is not False
+    paid = guards.training if asked_paid is UNSET else asked_paid is not False
+    changes |= {"training": paid, "free_training": None if free is paid else free}
+    if isinstance(ask.allowed_data_regions, list) and "global" not in ask.allowed_data_regions:
         raise InvalidRequest(
-            "enable_free_model_training, enable_paid_model_training: one rule is for both here; say both alike",
-            param="enable_paid_model_training",
+            'allowed_data_regions: this server is one region, "global"; without it nothing would be allowed',
+            param="allowed_data_regions",
         )
-    changes["training"] = paid
+    changes |= _filters(ask)
     return structs.replace(guards, **changes, zdr_of=tuple(each for each in ZDR_OF if each in zdr))
 
 
@@ -250,3 +272,37 @@ def _budget(guards: Guards, ask: ChangedGuardrail) -> dict[str, Any]:
         reset = None
     byok = guards.byok if ask.include_byok_in_budgets is UNSET else ask.include_byok_in_budgets
     return {"limit": limit, "reset": reset, "byok": byok}
+
+
+def _filters(ask: ChangedGuardrail) -> dict[str, Any]:
+    """Content filters, after a change. InvalidRequest: an expression or a built-in that there is not."""
+    changes: dict[str, Any] = {}
+    if ask.content_filters is not UNSET:
+        for number, each in enumerate(ask.content_filters or ()):
+            compiled_pattern(each.pattern, f"content_filters[{number}].pattern")
+        changes["patterns"] = tuple(
+            PatternFilter(each.pattern, each.action, each.label) for each in ask.content_filters or ()
+        )
+    if ask.content_filter_builtins is not UNSET:
+        changes["builtins"] = tuple(_builtin(each) for each in ask.content_filter_builtins or ())
+    return changes
+
+
+def _builtin(ask: AskedBuiltin) -> BuiltinFilter:
+    try:
+        slug = Builtin(ask.slug)
+    except ValueError:
+        why = (
+            "is nothing that expressions can find, and not built" if ask.slug in UNFINDABLE else "is no built-in filter"
+        )
+        known = ", ".join(Builtin)
+        raise InvalidRequest(
+            f"content_filter_builtins: {ask.slug[:40]!r} {why}; there are {known}", param="content_filter_builtins"
+        ) from None
+    user_only = ask.scan_scope == "user_only"
+    if user_only and slug is not Builtin.PROMPT_INJECTION:
+        raise InvalidRequest(
+            f"content_filter_builtins: scan_scope is for {Builtin.PROMPT_INJECTION.value} alone",
+            param="content_filter_builtins",
+        )
+    return BuiltinFilter(slug, ask.action, user_only)

@@ -23,10 +23,11 @@ PAGE = 100
 RPM_MAX = 10**9
 NAME_MAX = 200
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
+Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(min_length=1, max_length=1000)]
 
 
 class NewKey(Struct):
-    """`POST /keys` (OPENROUTER.md 8.2). `kind`, `prefix` and `rpm` are ours."""
+    """`POST /keys` (OPENROUTER.md 8.2). `kind`, `prefix`, `rpm` and `allowed_...` are ours."""
 
     name: Name
     limit: Decimal | None = None
@@ -38,6 +39,8 @@ class NewKey(Struct):
     kind: KeyKind = KeyKind.INFERENCE
     prefix: str | None = None
     rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | None = None
+    allowed_models: Names | None = None
+    allowed_providers: Names | None = None
 
 
 class ChangedKey(Struct):
@@ -50,6 +53,8 @@ class ChangedKey(Struct):
     include_byok_in_limit: bool | UnsetType = UNSET
     expires_at: datetime | UnsetType | None = UNSET
     rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | UnsetType | None = UNSET
+    allowed_models: Names | UnsetType | None = UNSET
+    allowed_providers: Names | UnsetType | None = UNSET
 
 
 Also = Callable[[Key], Sequence[Statement]]
@@ -127,6 +132,8 @@ class KeyDesk:
             kind=ask.kind,
             creator_user_id=self._creator(actor, ask.creator_user_id),
             include_byok=ask.include_byok_in_limit,
+            allowed_models=ask.allowed_models,
+            allowed_providers=ask.allowed_providers,
         )
 
     async def change(self, actor: Actor, key_id: str, ask: ChangedKey, now_ms: int) -> Key:

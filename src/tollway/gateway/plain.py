@@ -14,6 +14,7 @@ from tollway.gateway.admit import admit_plain, open_book
 from tollway.gateway.base import Gateway
 from tollway.gateway.entrance import enter
 from tollway.gateway.execute import call_provider, failure_of, opened_for, rejected, user_id_of, without_token
+from tollway.gateway.filtering import filtered
 from tollway.gateway.run import Origin, PlainRun
 from tollway.gateway.serve import serve
 from tollway.gateway.sink import ContentSink, Sink
@@ -37,6 +38,7 @@ async def answer(
     book = await open_book(gateway, caller.key)
     rpm_cap = None if request.routing is None else request.routing.rpm_cap
     with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
+        request, body_bytes, findings = await filtered(gateway, request, body_bytes, caller.key.standing)
         keeping = gateway.keeping(caller.key, request.provider)
         market = gateway.market_of(caller.workspace_id, shared=keeping is not None and keeping.shared)
         plan, prompt_tokens = await admit_plain(gateway, market, request, body_bytes, book, caller.key)
@@ -51,6 +53,7 @@ async def answer(
             prompt_tokens=prompt_tokens,
         )
         run.keeping = keeping
+        run.findings = findings
         entry.admitted(run)
         await serve(gateway, run, book, sink, _attempt, entry.headers)
 

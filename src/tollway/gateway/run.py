@@ -14,6 +14,7 @@ from msgspec import Raw
 from tollway.billing.tokens import Tokenizer, count_inputs, count_prompt, search_units
 from tollway.domain.catalog import WireFormat
 from tollway.domain.chat import ChatRequest
+from tollway.domain.content_filters import Finding
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event, NativeFields, Started, UpstreamBody, UsageReported
 from tollway.domain.generation import Attempt, Usage
@@ -105,6 +106,7 @@ class Run:
         "created_ms",
         "error",
         "fetched",
+        "findings",
         "finish_reason",
         "finished",
         "first_event_s",
@@ -173,6 +175,8 @@ class Run:
         """What URLs of the request name, as data URLs, where a provider that takes only bytes was tried."""
         self.keeping: Keeping | None = None
         """For whom prompt and answer are kept."""
+        self.findings: tuple[Finding, ...] = ()
+        """What content filters found in the request."""
         self.left = False
         """The caller disconnected."""
         self.leave: Callable[[], Run] | None = None

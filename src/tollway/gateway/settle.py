@@ -158,6 +158,7 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         credits=tariff.credits if tariff and charged.cost.total else None,
         credential_id=candidate.credential.id if candidate and candidate.credential and run.accepted else None,
         own_cost=_own_total(charged),
+        findings=run.findings,
     )
 
 

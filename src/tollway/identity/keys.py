@@ -68,6 +68,8 @@ def issue_key(
     kind: KeyKind = KeyKind.INFERENCE,
     creator_user_id: str | None = None,
     include_byok: bool = False,
+    allowed_models: tuple[str, ...] | None = None,
+    allowed_providers: tuple[str, ...] | None = None,
 ) -> tuple[Key, str]:
     """A new key and its secret. The key's public id is random: no digest of the secret."""
     secret = new_secret(prefix)
@@ -86,5 +88,7 @@ def issue_key(
         expires_ms=expires_ms,
         creator_user_id=creator_user_id,
         include_byok=include_byok,
+        allowed_models=allowed_models,
+        allowed_providers=allowed_providers,
     )
     return key, secret

@@ -109,6 +109,8 @@ def rules_of(rulings: Sequence[Ruling], ask: Ask, slugs: Mapping[str, str]) -> l
 def _asked(check: Check, ruling: Ruling, ruled: Ask, ask: Ask, endpoint: Endpoint) -> str | None:
     if ruling.authors is not None and group_of(endpoint.model_id) not in ruling.authors:
         return None
+    if ruling.free is not None and ruling.free is not (endpoint.price is not None and endpoint.price.declared_free):
+        return None
     return check(ruling.whose, ruled, endpoint)
 
 

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct, structs
 
-from tollway.domain.guardrails import rulings_of
+from tollway.domain.chat import Preferences
+from tollway.domain.guardrails import filters_of, rulings_of
 from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars
-from tollway.domain.standing import Standing, standing_of
+from tollway.domain.standing import Ruling, Standing, standing_of
 from tollway.storage.byok import credentials_of
 from tollway.storage.database import Database, Row, Statement
 from tollway.storage.guardrails import guards_for
 from tollway.storage.workspaces import settings_of
 
 COLUMNS = """id, digest, workspace_id, name, label, kind, created_ms, usage_limit, limit_reset, expires_ms, disabled,
-creator_user_id, rpm, default_model, updated_ms, include_byok"""
+creator_user_id, rpm, default_model, updated_ms, include_byok, allowed_models, allowed_providers"""
+
+_decoder = msgspec.json.Decoder(tuple[str, ...])
 
 
 class DaySpent(Struct, frozen=True):
@@ -62,7 +66,7 @@ def set_key(key: Key) -> Statement:
     sql = """
     UPDATE keys SET name = :name, usage_limit = :usage_limit, limit_reset = :limit_reset, expires_ms = :expires_ms,
     disabled = :disabled, rpm = :rpm, default_model = :default_model, updated_ms = :updated_ms,
-    include_byok = :include_byok
+    include_byok = :include_byok, allowed_models = :allowed_models, allowed_providers = :allowed_providers
     WHERE id = :id AND deleted_ms IS NULL
     """
     return Statement(sql, (_row(key),))
@@ -100,11 +104,21 @@ async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
         key = structs.replace(key, disabled=True)
     # Most workspaces have neither: for their keys one read is all.
     guards = await guards_for(database, key.workspace_id, key.id, key.creator_user_id) if guarded else []
-    standing = standing_of(settings_of(record), key.default_model, rulings_of(guards))
+    rulings = (*rulings_of(guards), *own_rulings(key))
+    standing = standing_of(settings_of(record), key.default_model, rulings)
     own = await credentials_of(database, key.workspace_id) if owns else []
     if usable := tuple(each for each in own if each.opens_to(key.id, key.creator_user_id)):
         standing = structs.replace(standing or Standing(), own=usable)
+    if filters := filters_of(guards):
+        standing = structs.replace(standing or Standing(), filters=filters)
     return structs.replace(key, standing=standing)
+
+
+def own_rulings(key: Key) -> tuple[Ruling, ...]:
+    """What a key itself allows, below everybody above it."""
+    if key.allowed_models is None and key.allowed_providers is None:
+        return ()
+    return (Ruling("the key's", Preferences(only=key.allowed_providers), key.allowed_models),)
 
 
 async def find_key(database: Database, key_id: str) -> Key | None:
@@ -250,12 +264,14 @@ def _row(key: Key) -> dict[str, object]:
         "default_model": key.default_model,
         "updated_ms": key.updated_ms,
         "include_byok": int(key.include_byok),
+        "allowed_models": _json(key.allowed_models),
+        "allowed_providers": _json(key.allowed_providers),
     }
 
 
 def _key(row: Row) -> Key:
     (key_id, digest, workspace, name, label, kind, created, limit, reset, expires, disabled, creator, rpm, *rest) = row
-    model, updated_ms, include_byok = rest
+    model, updated_ms, include_byok, models, providers = rest
     return Key(
         id=key_id,
         digest=bytes.fromhex(digest),
@@ -273,4 +289,10 @@ def _key(row: Row) -> Key:
         default_model=model,
         updated_ms=updated_ms,
         include_byok=bool(include_byok),
+        allowed_models=_decoder.decode(models) if models else None,
+        allowed_providers=_decoder.decode(providers) if providers else None,
     )
+
+
+def _json(names: tuple[str, ...] | None) -> str | None:
+    return None if names is None else msgspec.json.encode(names).decode()
