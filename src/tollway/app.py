@@ -146,7 +146,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         config=config,
         database=database,
         authenticator=authenticator,
-        people=_people(config, database, pepper, audit, gateway),
+        people=open_people(config, database, pepper, audit, gateway.books),
         issuers=_issuers(config),
         audit=audit,
         keys=keys,
@@ -203,9 +203,11 @@ def _issuers(config: Config) -> Issuers:
     return Issuers(issuers, secrets_, time.time, allow=config.upstream.fetch_allow)
 
 
-def _people(config: Config, database: Database, pepper: bytes, audit: AuditLog, gateway: Gateway) -> People:
+def open_people(config: Config, database: Database, pepper: bytes, audit: AuditLog, books: Books) -> People:
+    """How people come in, as the configuration says."""
+
     async def give(workspace_id: str, amount: Nanodollars, ref: str, reason: str) -> None:
-        await gateway.books.grant(workspace_id, amount, ref, reason, gateway.now_ms())
+        await books.grant(workspace_id, amount, ref, reason, Gateway.now_ms())
 
     credit = nanodollars_from_text(config.users.launch_credit_usd)
     return People(database, pepper, audit, sign_up=config.users.sign_up, launch_credit=credit, grant=give)

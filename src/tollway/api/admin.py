@@ -13,6 +13,7 @@ from tollway.api.people import user_json
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import User
 from tollway.gateway.admin_desk import ChangedUser, NewUser
+from tollway.gateway.registrar import PASSWORD_PAGE, page_link
 from tollway.storage.audit_log import AuditEntry, Searched, list_entries, verify
 from tollway.storage.keys import keys_by_time
 from tollway.storage.members import find_workspace, memberships_of
@@ -175,7 +176,7 @@ async def create_link(house: House, request: Request) -> Response:
 
 
 def _link(house: House, token: str) -> dict[str, str]:
-    return {"token": token, "url": f"{house.config.public_url}/password#{token}"}
+    return {"token": token, "url": page_link(house.config.public_url, PASSWORD_PAGE, token)}
 
 
 def managed_user_json(user: User) -> dict[str, Any]:

@@ -123,9 +123,9 @@ def office_of(house: House) -> Office:
     return Office(
         house.database,
         house.gateway.books,
+        house.audit,
+        house.keys,
         house.pepper,
-        audit=house.audit,
-        forget=house.authenticator.forget,
         forget_workspace=house.authenticator.forget_workspace,
         forget_preset=house.gateway.presets.forget,
         reload=reload,

@@ -11,7 +11,7 @@ from tollway.api.browser import cookie_name, csrf_token, drop_session, keep_sess
 from tollway.api.house import House
 from tollway.domain.errors import Forbidden, NotFound
 from tollway.domain.people import Right, Role, Session, User
-from tollway.identity.people import Welcome
+from tollway.identity.people import Welcome, checked_email
 from tollway.storage.members import find_workspace
 
 
@@ -160,7 +160,7 @@ async def invite(house: House, request: Request) -> Response:
         who.require(Right.OWN if ask.role is Role.OWNER else Right.MANAGE, ask.workspace_id)
         if await find_workspace(house.database, ask.workspace_id) is None:
             raise NotFound("There is no such workspace.")
-    email = ask.email.strip().lower() if ask.email else None
+    email = checked_email(ask.email) if ask.email else None
     welcome = Welcome(email, ask.workspace_id, ask.role)
     token = await house.people.invite(who, welcome, house.gateway.now_ms())
     return json_answer({"data": {"invitation": token, "url": f"{house.config.public_url}/join#{token}"}}, 201)

@@ -15,6 +15,7 @@ from tollway.domain.http import Deadlines, HttpRequest
 from tollway.domain.payments import Code, Refund
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
+from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.office import (
     ChangeCatalog,
     Changed,
@@ -199,7 +200,7 @@ async def _find_owner(client: UpstreamClient, config: Config, lock: ServerLock) 
 
 
 @asynccontextmanager
-async def _owner(config: Config) -> AsyncIterator[tuple[UpstreamClient, Control | None]]:
+async def owner(config: Config) -> AsyncIterator[tuple[UpstreamClient, Control | None]]:
     """The running server; None: there is none, and the lock of the data directory is ours inside the block."""
     lock = ServerLock(config.data_dir)
     client = UpstreamClient()
@@ -215,7 +216,7 @@ async def _owner(config: Config) -> AsyncIterator[tuple[UpstreamClient, Control 
 
 
 @asynccontextmanager
-async def _own_database(config: Config) -> AsyncIterator[tuple[Database, bytes]]:
+async def own_database(config: Config) -> AsyncIterator[tuple[Database, bytes]]:
     """The database and the pepper of keys, for who holds the lock."""
     database = await open_database(config)
     try:
@@ -229,23 +230,24 @@ async def _own_database(config: Config) -> AsyncIterator[tuple[Database, bytes]]
 @asynccontextmanager
 async def office(config: Config) -> AsyncIterator[Operator]:
     """The running server's office, or our own while we hold the lock of the data directory."""
-    async with _owner(config) as (client, server):
+    async with owner(config) as (client, server):
         if server is not None:
             yield RemoteOffice(client, server)
             return
-        async with _own_database(config) as (database, pepper):
+        async with own_database(config) as (database, pepper):
 
             async def rotate_alone(drop: bool) -> Rotation:
                 return await rotate(config, database, await open_ring(config, database), drop=drop)
 
+            books, audit = Books(database), AuditLog(database)
             yield Office(
                 database,
-                Books(database),
+                books,
+                audit,
+                KeyDesk(database, books, audit, pepper, nobody_knows),
                 pepper,
-                audit=AuditLog(database),
-                forget=_nobody_knows,
-                forget_workspace=_nobody_knows,
-                forget_preset=_nobody_knows,
+                forget_workspace=nobody_knows,
+                forget_preset=nobody_knows,
                 reload=_nothing_to_reload,
                 rotate=rotate_alone,
             )
@@ -254,11 +256,11 @@ async def office(config: Config) -> AsyncIterator[Operator]:
 @asynccontextmanager
 async def cashier(config: Config) -> AsyncIterator[Money]:
     """The running server's cashier, or our own, as `office`."""
-    async with _owner(config) as (client, server):
+    async with owner(config) as (client, server):
         if server is not None:
             yield RemoteCashier(client, server)
             return
-        async with _own_database(config) as (database, pepper):
+        async with own_database(config) as (database, pepper):
             books, audit = Books(database), AuditLog(database)
             till = open_till(config, database, audit, books, client)
             yield Cashier(till, Codes(database, books, audit, pepper))
@@ -289,7 +291,7 @@ async def _up_to_date(config: Config) -> bool:
         await reader.close()
 
 
-def _nobody_knows(*_: object) -> None:
+def nobody_knows(*_: object) -> None:
     """No server runs, so that nothing is in anyone's memory."""
 
 

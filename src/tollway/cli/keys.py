@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tollway.cli.control import office, reading
-from tollway.cli.terminal import console, print_json
+from tollway.cli.terminal import console, day_of, print_json, time_of
 from tollway.config import load
 from tollway.domain.identity import Key, LimitReset
 from tollway.domain.money import nanodollars_to_text
@@ -72,14 +72,14 @@ async def list_keys(config_file: Path | None, *, as_json: bool) -> None:
         limit = f"${nanodollars_to_text(key.limit)}" if key.limit is not None else "none"
         if key.limit_reset:
             limit += f" {key.limit_reset.value}"
-        made = _iso(key.created_ms)[:10]
+        made = day_of(key.created_ms)
         cost = f"${nanodollars_to_text(spent[key.id])}"
         row = (key.id[:ID_SHOWN], Text(key.name), key.label, key.workspace_id, cost, limit, made, _state(key, now))
         table.add_row(*row)
     out.print(table)
 
 
-async def disable(config_file: Path | None, key_id: str, *, disabled: bool) -> None:
+async def disable(config_file: Path | None, key_id: str, *, disabled: bool, as_json: bool = False) -> None:
     """Stops a key, or lets it work again. LookupError: no key, or more than one, begins like this."""
     config = load(config_file)
     async with reading(config) as database:
@@ -90,6 +90,9 @@ async def disable(config_file: Path | None, key_id: str, *, disabled: bool) -> N
     key = found[0]
     async with office(config) as operator:
         await operator.disable_key(Disable(key.id, disabled))
+    if as_json:
+        print_json(Disable(key.id, disabled))
+        return
     said = "disabled: the next request with it is refused" if disabled else "enabled"
     console().print(f"{key.id[:ID_SHOWN]} ({key.name}, {key.label}) is {said}.", markup=False)
 
@@ -119,11 +122,7 @@ def _state(key: Key, now: datetime) -> Text:
         return Text("works", style="green")
     if key.expires_ms <= now.timestamp() * 1000:
         return Text("expired", style="red")
-    return Text(f"works until {_iso(key.expires_ms)}", style="green")
-
-
-def _iso(moment_ms: int) -> str:
-    return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Text(f"works until {time_of(key.expires_ms)}", style="green")
 
 
 def _as_json(key: Key, spent: int) -> dict[str, object]:
@@ -137,7 +136,7 @@ def _as_json(key: Key, spent: int) -> dict[str, object]:
         "limit_reset": key.limit_reset,
         "rpm": key.rpm,
         "default_model": key.default_model,
-        "created_at": _iso(key.created_ms),
-        "expires_at": None if key.expires_ms is None else _iso(key.expires_ms),
+        "created_at": time_of(key.created_ms),
+        "expires_at": None if key.expires_ms is None else time_of(key.expires_ms),
         "disabled": key.disabled,
     }

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tollway import __version__
+from tollway.cli.people_commands import AsJson, ConfigFile, audit_app, users_app, workspaces_app
 
 app = typer.Typer(
     name="tollway",
@@ -17,7 +18,6 @@ app = typer.Typer(
     add_completion=False,
 )
 keys_app = typer.Typer(help="Keys that callers use.", no_args_is_help=True)
-workspaces_app = typer.Typer(help="What workspaces want of their requests.", no_args_is_help=True)
 presets_app = typer.Typer(help="Named configurations of workspaces.", no_args_is_help=True)
 byok_app = typer.Typer(help="Workspaces' own keys for providers.", no_args_is_help=True)
 credits_app = typer.Typer(help="Credits of workspaces.", no_args_is_help=True)
@@ -25,6 +25,8 @@ codes_app = typer.Typer(help="Codes that are redeemed for credits.", no_args_is_
 catalog_app = typer.Typer(help="Models, endpoints and prices.", no_args_is_help=True)
 providers_app = typer.Typer(help="Providers, and servers of your own.", no_args_is_help=True)
 config_app = typer.Typer(help="The configuration.", no_args_is_help=True)
+app.add_typer(users_app, name="users")
+app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(workspaces_app, name="workspaces")
 app.add_typer(byok_app, name="byok")
@@ -35,8 +37,6 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(providers_app, name="providers")
 app.add_typer(config_app, name="config")
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="A TOML file; default: ./tollway.toml")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
 Behaviour = Annotated[str, typer.Option(help="What every request meets: latency_ms=200,tokens_per_s=50")]
 ForWorkspace = Annotated[str, typer.Option("--workspace", help="Whose: a workspace's id")]
 Workspace = Annotated[str, typer.Option(help="The workspace's id; it is made if it is not there")]
@@ -179,40 +179,12 @@ def keys_disable(
     key_id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it")],
     enable: Annotated[bool, typer.Option("--enable", help="Let it work again")] = False,
     config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Stop a key at once, or let it work again."""
     from tollway.cli.keys import disable
 
-    asyncio.run(disable(config, key_id, disabled=not enable))
-
-
-@workspaces_app.command("list")
-def workspaces_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List workspaces and what they want of their requests."""
-    from tollway.cli.workspaces import list_workspaces
-
-    asyncio.run(list_workspaces(config, as_json=as_json))
-
-
-@workspaces_app.command("show")
-def workspaces_show(workspace: ForWorkspace = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show what a workspace wants of its requests."""
-    from tollway.cli.workspaces import show
-
-    asyncio.run(show(config, workspace, as_json=as_json))
-
-
-@workspaces_app.command("set")
-def workspaces_set(
-    changes: Annotated[list[str], typer.Argument(help="NAME=VALUE, such as ignore=acme,zenith; NAME= takes it back")],
-    workspace: ForWorkspace = "default",
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change what a workspace wants: default_model, and any field of `provider`. A running server obeys at once."""
-    from tollway.cli.workspaces import set_workspace
-
-    asyncio.run(set_workspace(config, changes, workspace=workspace, as_json=as_json))
+    asyncio.run(disable(config, key_id, disabled=not enable, as_json=as_json))
 
 
 @presets_app.command("list")

@@ -1,4 +1,4 @@
-"""`tollway workspaces list|show|set`: what a workspace wants of each of its requests."""
+"""`tollway workspaces list|show|set|members|role|disable`: what a workspace wants of its requests, and who is in it."""
 
 from pathlib import Path
 
@@ -7,11 +7,17 @@ from rich.table import Table
 from rich.text import Text
 
 from tollway.cli.control import office, reading
-from tollway.cli.terminal import console, print_json
+from tollway.cli.registrar import registrar
+from tollway.cli.terminal import console, day_of, print_json
+from tollway.cli.users import role_of
 from tollway.config import load
 from tollway.domain.standing import RULED, WorkspaceSettings
+from tollway.gateway.admin_desk import StopWorkspace
 from tollway.gateway.wishes import DEFAULT_MODEL, SetWorkspace
+from tollway.storage.members import find_workspace, members_of, people_of
 from tollway.storage.workspaces import list_settings
+
+NO_ROLE = "none"
 
 
 async def list_workspaces(config_file: Path | None, *, as_json: bool) -> None:
@@ -50,6 +56,50 @@ async def set_workspace(config_file: Path | None, changes: list[str], *, workspa
     async with office(load(config_file)) as operator:
         done = await operator.set_workspace(SetWorkspace(workspace, pairs))
     _print(done.workspace, done.settings, as_json)
+
+
+async def show_members(config_file: Path | None, workspace: str, *, as_json: bool) -> None:
+    """Prints who is in a workspace, oldest first. LookupError: there is none of that name."""
+    async with reading(load(config_file)) as database:
+        found = await find_workspace(database, workspace)
+        if found is None:
+            raise LookupError(f'there is no workspace "{workspace}"; `tollway workspaces list` shows them')
+        members, people = await members_of(database, found.id), await people_of(database, found.id)
+    if as_json:
+        print_json([{"user": each.user_id, "email": people[each.user_id][0], "role": each.role} for each in members])
+        return
+    if not members:
+        console().print(f"Nobody is in {workspace}; take somebody in: tollway workspaces role USER owner", markup=False)
+        return
+    table = Table("user", "email", "name", "role", "since", box=None, header_style="bold")
+    for each in members:
+        email, name = people[each.user_id]
+        table.add_row(each.user_id, Text(email), Text(name), each.role.value, day_of(each.created_ms))
+    console().print(table)
+
+
+async def set_role(config_file: Path | None, user: str, role: str, *, workspace: str, as_json: bool) -> None:
+    """Takes a user in, gives another role, or with "none" takes them out. ValueError: no such role."""
+    wanted = None if role == NO_ROLE else role_of(role)
+    async with registrar(load(config_file)) as clerk:
+        await clerk.set_role(workspace, user, wanted)
+    if as_json:
+        print_json({"workspace": workspace, "user": user, "role": wanted})
+    elif wanted is None:
+        console().print(f"{user} is not in {workspace} any more.", markup=False)
+    else:
+        console().print(f"{user} is {wanted.value} of {workspace}.", markup=False)
+
+
+async def disable(config_file: Path | None, workspace: str, *, disabled: bool, as_json: bool) -> None:
+    """Stops every key of a workspace, or lets them work again."""
+    async with registrar(load(config_file)) as clerk:
+        await clerk.stop_workspace(workspace, StopWorkspace(disabled))
+    if as_json:
+        print_json({"workspace": workspace, "disabled": disabled})
+        return
+    said_so = "stopped: requests with its keys are refused" if disabled else "not stopped: its keys work"
+    console().print(f"{workspace} is {said_so}.", markup=False)
 
 
 def said(settings: WorkspaceSettings) -> list[tuple[str, str]]:

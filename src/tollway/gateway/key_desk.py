@@ -117,8 +117,7 @@ class KeyDesk:
         if await find_workspace(self._database, workspace_id) is None:
             raise NotFound("There is no such workspace.")
         limit = checked_limit(ask.limit)
-        if limit is None and ask.limit_reset is not None:
-            raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+        check_reset(limit, ask.limit_reset)
         return issue_key(
             workspace_id=workspace_id,
             name=ask.name,
@@ -127,7 +126,7 @@ class KeyDesk:
             limit=limit,
             limit_reset=ask.limit_reset,
             rpm=ask.rpm,
-            expires_ms=_expires_ms(ask.expires_at, now_ms),
+            expires_ms=expiry_ms(ask.expires_at, now_ms),
             prefix=_prefix(ask),
             kind=ask.kind,
             creator_user_id=self._creator(actor, ask.creator_user_id),
@@ -145,11 +144,10 @@ class KeyDesk:
         if "limit" in changes:
             changes["limit"] = checked_limit(changes["limit"])
         if "expires_at" in changes:
-            changes["expires_ms"] = _expires_ms(changes.pop("expires_at"), now_ms)
+            changes["expires_ms"] = expiry_ms(changes.pop("expires_at"), now_ms)
         new = structs.replace(key, **changes, updated_ms=now_ms)
         if new.limit is None and new.limit_reset is not None:
-            if "limit_reset" in changes and changes["limit_reset"] is not None:
-                raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+            check_reset(new.limit, changes.get("limit_reset"))
             new = structs.replace(new, limit_reset=None)
         await self._audit.write(
             actor, "key.changed", key.id, keys.set_key(new),
@@ -210,8 +208,13 @@ def checked_limit(amount: Decimal | None, name: str = "limit") -> Nanodollars | 
         return None
     if not amount.is_finite() or not -30 < amount.adjusted() < 30:  # written out, it would fill the memory
         raise InvalidRequest(f"{name}: an amount in USD, please", param=name)
+    return limit_from_text(format(amount, "f"), name)
+
+
+def limit_from_text(text: str, name: str = "limit") -> Nanodollars:
+    """An amount in USD. InvalidRequest: it is none, or below 0."""
     try:
-        limit = nanodollars_from_text(format(amount, "f"))
+        limit = nanodollars_from_text(text)
     except ValueError as error:
         raise InvalidRequest(f"{name}: {error}", param=name) from None
     if limit < 0:
@@ -219,7 +222,14 @@ def checked_limit(amount: Decimal | None, name: str = "limit") -> Nanodollars | 
     return limit
 
 
-def _expires_ms(at: datetime | None, now_ms: int) -> int | None:
+def check_reset(limit: Nanodollars | None, reset: LimitReset | None) -> None:
+    """InvalidRequest: a limit that starts again, and there is none."""
+    if limit is None and reset is not None:
+        raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
+
+
+def expiry_ms(at: datetime | None, now_ms: int) -> int | None:
+    """When a key stops working. InvalidRequest: that is over, or it may be in any time zone."""
     if at is None:
         return None
     if at.tzinfo is None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -20,22 +20,20 @@ from tollway.domain.people import Actor
 from tollway.domain.rates import RatesText
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
+from tollway.gateway.key_desk import RPM_MAX, ChangedKey, KeyDesk, check_reset, expiry_ms, limit_from_text
 from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace, a_model, changed, set_preset
 from tollway.identity.actors import OPERATOR
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.credentials import Rotation
 from tollway.identity.guest import WORKSPACE as GUESTS
-from tollway.identity.issue import create_key
+from tollway.identity.keys import issue_key
 from tollway.storage import catalog as rows
 from tollway.storage.database import Database
-from tollway.storage.keys import set_disabled, workspace_exists
+from tollway.storage.keys import create_workspace, new_key, workspace_exists
 from tollway.storage.ledger import find_transfer
-from tollway.storage.workspaces import find_settings, set_settings
+from tollway.storage.workspaces import find_settings, new_settings
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-RPM_MAX = 10**9
 
 
 class CreateKey(Struct, forbid_unknown_fields=True):
@@ -126,10 +124,10 @@ class Office:
         self,
         database: Database,
         books: Books,
+        audit: AuditLog,
+        keys: KeyDesk,
         pepper: bytes,
         *,
-        audit: AuditLog,
-        forget: Callable[[bytes], None],
         forget_workspace: Callable[[str], None],
         forget_preset: Callable[[str, str], None],
         reload: Callable[[], Awaitable[int | None]],
@@ -137,12 +135,11 @@ class Office:
     ) -> None:
         self._database = database
         self._books = books
-        self._pepper = pepper
         self._audit = audit
-        self._forget = forget
-        """A key's digest changed: whoever has the key in memory must read it again."""
+        self._keys = keys
+        self._pepper = pepper
         self._forget_preset = forget_preset
-        """A preset changed: as with keys."""
+        """A preset changed: whoever has it in memory must read it again."""
         self._forget_workspace = forget_workspace
         """A workspace's settings changed: whoever has one of its keys must read it again."""
         self._rotate = rotate
@@ -152,45 +149,34 @@ class Office:
 
     async def create_key(self, ask: CreateKey) -> CreatedKey:
         """InvalidRequest: a limit or a date that makes no sense."""
-        now_ms = Gateway.now_ms()
-        expires_ms = None
-        if ask.expires_at is not None:
-            if ask.expires_at.tzinfo is None:
-                raise InvalidRequest("expires_at: say which time zone, e.g. 2027-01-31T00:00:00Z", param="expires_at")
-            expires_ms = int(ask.expires_at.astimezone(UTC).timestamp() * 1000)
-            if expires_ms <= now_ms:
-                raise InvalidRequest(f"expires_at: {ask.expires_at.isoformat()} is over", param="expires_at")
-        limit = _amount(ask.limit, "limit") if ask.limit is not None else None
-        if limit is not None and limit < 0:
-            raise InvalidRequest("limit: must be 0 or more", param="limit")
+        now_ms, workspace_id = Gateway.now_ms(), _workspace(ask.workspace)
+        limit = None if ask.limit is None else limit_from_text(ask.limit)
         if ask.rpm is not None and not 1 <= ask.rpm <= RPM_MAX:
             raise InvalidRequest(f"rpm: a whole number from 1 to {RPM_MAX:,}", param="rpm")
-        if limit is None and ask.limit_reset is not None:
-            raise InvalidRequest("limit_reset: there is no limit that could start again", param="limit_reset")
-        key, secret = await create_key(
-            self._database,
-            self._pepper,
-            workspace_id=_workspace(ask.workspace),
+        check_reset(limit, ask.limit_reset)
+        key, secret = issue_key(
+            workspace_id=workspace_id,
             name=ask.name,
+            pepper=self._pepper,
             limit=limit,
             limit_reset=ask.limit_reset,
             rpm=ask.rpm,
             default_model=None if ask.default_model is None else a_model(ask.default_model, "default_model"),
-            expires_ms=expires_ms,
+            expires_ms=expiry_ms(ask.expires_at, now_ms),
             now_ms=now_ms,
+        )
+        await create_workspace(self._database, workspace_id, workspace_id, now_ms)
+        await self._audit.write(
+            OPERATOR, "key.created", key.id, new_key(key), now_ms=now_ms, workspace_id=workspace_id, label=key.label
         )
         return CreatedKey(secret, key.id, key.label, key.workspace_id)
 
     async def disable_key(self, ask: Disable) -> None:
         """The next request sees it. NotFound: there is no such key."""
-        digest = await set_disabled(self._database, ask.id, ask.disabled)
-        if digest is None:
-            raise NotFound(f"There is no key {ask.id[:80]}; `tollway keys list` shows them")
-        self._forget(digest)
-        if ask.disabled:
-            self._books.revoke(ask.id)
-        else:
-            self._books.restore(ask.id)
+        try:
+            await self._keys.change(OPERATOR, ask.id, ChangedKey(disabled=ask.disabled), Gateway.now_ms())
+        except NotFound:
+            raise NotFound(f"There is no key {ask.id[:80]}; `tollway keys list` shows them") from None
 
     async def set_workspace(self, ask: SetWorkspace) -> Workspace:
         """The next request sees it. NotFound: there is no such workspace. InvalidRequest: what can't be set."""
@@ -198,8 +184,11 @@ class Office:
             raise InvalidRequest("Guests have no settings: their models are `guest.models`", param="workspace")
         if not await workspace_exists(self._database, ask.workspace):
             raise NotFound(f"There is no workspace {ask.workspace[:80]}; a key or a grant makes one")
-        settings = changed(await find_settings(self._database, ask.workspace), ask.changes)
-        await set_settings(self._database, ask.workspace, settings, Gateway.now_ms())
+        settings, now_ms = changed(await find_settings(self._database, ask.workspace), ask.changes), Gateway.now_ms()
+        await self._audit.write(
+            OPERATOR, "workspace.changed", ask.workspace, new_settings(ask.workspace, settings, now_ms),
+            now_ms=now_ms, workspace_id=ask.workspace, fields=sorted(ask.changes),
+        )  # fmt: skip
         self._forget_workspace(ask.workspace)
         return Workspace(ask.workspace, settings)
 

@@ -1,4 +1,4 @@
-"""Issuing keys: one function behind the running server and the command line."""
+"""Issuing a key without asking anybody: for the demo, and for tests that need one."""
 
 from tollway.domain.identity import Key, LimitReset
 from tollway.domain.money import Nanodollars

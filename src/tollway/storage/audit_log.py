@@ -1,6 +1,7 @@
 """The audit log: who changed what, append-only, each row's hash chained to the row before it."""
 
 import hashlib
+from collections.abc import AsyncIterator
 
 import msgspec
 from msgspec import Struct
@@ -94,14 +95,22 @@ class Verified(Struct, frozen=True):
 AT_ONCE = 1000
 
 
+async def entries_in_order(database: Database) -> AsyncIterator[list[AuditEntry]]:
+    """All of the log, the oldest first, some at a time."""
+    number = 0
+    sql = f"SELECT {COLUMNS} FROM audit_log WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608 (constants)
+    while rows := await database.read(sql, number=number, limit=AT_ONCE):
+        page = [_entry(row) for row in rows]
+        yield page
+        number = page[-1].number
+
+
 async def verify(database: Database) -> Verified:
     """Reads the log from its beginning, some entries at a time, so that no size of it fills the memory."""
     broken: list[str] = []
     before, number, count = "", 0, 0
-    sql = f"SELECT {COLUMNS} FROM audit_log WHERE number > :number ORDER BY number LIMIT :limit"  # noqa: S608 (constants)
-    while rows := await database.read(sql, number=number, limit=AT_ONCE):
-        for row in rows:
-            entry = _entry(row)
+    async for page in entries_in_order(database):
+        for entry in page:
             if entry.number != number + 1 or entry.chain != chained(before, entry):
                 broken.append(f"{entry.number}: {entry.action} by {entry.actor}")
             before, number, count = entry.chain, entry.number, count + 1
