@@ -222,11 +222,16 @@ NOT_BUILT: Mapping[str, str] = {
 """First path segments of inference URLs that later releases bring: they answer 501, and say so."""
 
 
+SLASHED = frozenset({"/api/v1/keys", "/api/v1/keys/{hash}"})
+"""Answered with a slash at the end as well: OpenRouter's documentation asks for them so."""
+
+
 def starlette_routes(house: House) -> list[BaseRoute]:
     """The table as Starlette wants it: one route for each path, so that it knows every method of it."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for route in (*routes(house), *webhooks(house)):
-        paths.setdefault(route.path, {})[route.method] = _guarded(house, route)
+        for path in (route.path, f"{route.path}/") if route.path in SLASHED else (route.path,):
+            paths.setdefault(path, {})[route.method] = _guarded(house, route)
     return [StarletteRoute(path, _by_method(handlers), methods=list(handlers)) for path, handlers in paths.items()]
 
 
