@@ -15,6 +15,12 @@ class Row(Struct, frozen=True):
 
 MANAGED: dict[tuple[str, str], Row] = {
     ("GET", "/activity"): Row("/activity"),
+    ("GET", "/analytics/meta"): Row("/analytics/meta"),
+    ("POST", "/analytics/query"): Row("/analytics/query", {"metrics": ["request_count"]}),
+    ("POST", "/generation/feedback"): Row(
+        "/generation/feedback", {"generation_id": "gen-no-such", "category": "other"}, 404
+    ),
+    ("GET", "/organization/members"): Row("/organization/members"),
     ("GET", "/rankings"): Row("/rankings"),
     ("PATCH", "/rankings"): Row("/rankings", {"ranked": True}),
     ("GET", "/generations"): Row("/generations?limit=2"),
@@ -70,6 +76,7 @@ MANAGED: dict[tuple[str, str], Row] = {
 ADMIN: dict[tuple[str, str], Row] = {
     ("GET", "/audit-log"): Row("/audit-log"),
     ("GET", "/audit-log/verify"): Row("/audit-log/verify"),
+    ("GET", "/feedback"): Row("/feedback?limit=1"),
     ("GET", "/statistics"): Row("/statistics"),
     ("GET", "/settings"): Row("/settings"),
     ("GET", "/users"): Row("/users?limit=2"),

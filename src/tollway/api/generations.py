@@ -47,7 +47,7 @@ async def get_content(house: House, request: Request) -> Response:
 
 async def get_own_generation(house: House, request: Request) -> Response:
     """The same as `GET /api/v1/generation`, for who is signed in."""
-    return _json(generation_json(await _seen(house, actor(request), _wanted(request)), house))
+    return _json(generation_json(await seen_generation(house, actor(request), _wanted(request)), house))
 
 
 async def get_own_content(house: House, request: Request) -> Response:
@@ -56,10 +56,11 @@ async def get_own_content(house: House, request: Request) -> Response:
 
 
 async def _content(house: House, who: Actor, wanted: str) -> Response:
-    return await _content_of(house, await _seen(house, who, wanted))
+    return await _content_of(house, await seen_generation(house, who, wanted))
 
 
-async def _seen(house: House, who: Actor, wanted: str) -> Generation:
+async def seen_generation(house: House, who: Actor, wanted: str) -> Generation:
+    """One that somebody may see. NotFound: there is none."""
     generation = await house.records.generation(who, _id(wanted))
     if generation is None:
         raise NotFound(f"Generation {wanted[:80]} not found")

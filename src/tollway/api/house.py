@@ -11,6 +11,7 @@ from tollway.config import Config
 from tollway.domain.errors import Unauthenticated
 from tollway.domain.identity import Caller
 from tollway.gateway.admin_desk import AdminDesk
+from tollway.gateway.analytics import Analytics
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.budget_desk import BudgetDesk
@@ -93,6 +94,7 @@ class House:
         self.simulated = simulated
         """Whether the simulator plays the providers: the demo."""
         self.records = Records(database)
+        self.analytics = Analytics(database)
         self.rankings = Rankings(database, audit, gateway.now_ms)
         self.counts = TokenCounts(gateway)
         self.schemas = SchemaChecks()

@@ -7,10 +7,12 @@ from tollway.api import (
     admin,
     admin_money,
     admin_places,
+    analytics,
     auto_topups,
     budgets,
     byok,
     codes,
+    feedback,
     generation_list,
     generations,
     guardrails,
@@ -23,6 +25,7 @@ from tollway.api import (
 )
 from tollway.api.table import Auth, Handle, Route
 from tollway.gateway.admin_desk import ChangedUser, NewUser, StopWorkspace
+from tollway.gateway.analytics import Query
 from tollway.gateway.budget_desk import SetBudget
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
@@ -116,6 +119,10 @@ RECORDS: tuple[Line, ...] = (
     ("GET", "/activity", activity.get_activity),
     ("GET", "/generations", generation_list.list_generations),
     ("GET", "/generations.csv", generation_list.generations_csv),
+    ("GET", "/analytics/meta", analytics.get_meta),
+    ("POST", "/analytics/query", analytics.query, Query),
+    ("POST", "/generation/feedback", feedback.post_feedback, feedback.NewFeedback),
+    ("GET", "/organization/members", workspaces.list_colleagues),
     ("GET", "/rankings", rankings.get_part),
     ("PATCH", "/rankings", rankings.change_part, rankings.TakePart),
 )
@@ -131,6 +138,7 @@ ADMIN: tuple[Line, ...] = (
     ("POST", "/purchases/{id}/refund", admin_money.refund_any_purchase),
     ("GET", "/audit-log/verify", admin.verify_audit_log),
     ("GET", "/statistics", admin.get_statistics),
+    ("GET", "/feedback", feedback.list_all_feedback),
     ("GET", "/settings", admin.get_settings),
     ("GET", "/users", admin.list_all_users),
     ("POST", "/users", admin.create_user, NewUser),

@@ -1,6 +1,6 @@
 """A workspace's members: who may add and remove them, and give them roles; there is always an owner."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -21,6 +21,16 @@ UserIds = Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
 
 Found = tuple[list[Member], int, dict[str, tuple[str, str]]]
 """Members, a count, and everybody's e-mail address and name by id."""
+
+
+class Colleague(Struct, frozen=True):
+    """Somebody in a workspace of the actor's."""
+
+    user_id: str
+    email: str
+    name: str
+    manages: bool
+    """Some workspace of these."""
 
 
 class AddMembers(Struct):
@@ -50,6 +60,19 @@ class MemberDesk:
         workspace = await self._workspaces.find(actor, id_or_slug)
         found = await members.members_of(self._database, workspace.id)
         return found[offset : offset + limit], len(found), await members.people_of(self._database, workspace.id)
+
+    async def colleagues(self, actor: Actor) -> Sequence[Colleague]:
+        """Everybody in the workspaces that the actor manages, by id."""
+        found: dict[str, Colleague] = {}
+        for place in actor.roles:
+            if actor.may(Right.MANAGE, place):
+                people = await members.people_of(self._database, place)
+                for each in await members.members_of(self._database, place):
+                    email, name = people[each.user_id]
+                    known = found.get(each.user_id)
+                    manages = Right.MANAGE in RIGHTS[each.role] or (known is not None and known.manages)
+                    found[each.user_id] = Colleague(each.user_id, email, name, manages)
+        return [found[user_id] for user_id in sorted(found)]
 
     async def add(self, actor: Actor, id_or_slug: str, ask: AddMembers, now_ms: int) -> Found:
         """The members that were named; the count is of the new ones.

@@ -3,6 +3,7 @@
 from tollway.domain.people import Member, Role, Workspace
 from tollway.storage.contents import drop_contents_of
 from tollway.storage.database import Database, Row, Statement, containing
+from tollway.storage.feedback import drop_feedback_of
 
 COLUMNS = "id, slug, name, created_ms, description, personal, created_by, updated_ms"
 SHOWN = f"{COLUMNS}, disabled_ms"
@@ -90,6 +91,7 @@ def delete_workspace(workspace_id: str, now_ms: int) -> tuple[Statement, ...]:
         Statement("DELETE FROM workspace_budgets WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_settings WHERE workspace_id = :id", ({"id": workspace_id},)),
         drop_contents_of(workspace_id),
+        drop_feedback_of(workspace_id),
         Statement(
             "UPDATE keys SET deleted_ms = :now_ms, disabled = 1 WHERE workspace_id = :id AND deleted_ms IS NULL",
             (row,),
