@@ -178,6 +178,7 @@ def _start_keepers(house: House) -> None:
     jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
     if house.till.providers:
         jobs.spawn(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
+    jobs.spawn(house.departures.keep_empty(gateway.now_ms), "empty records of users who are gone")
     jobs.spawn(keep_contents(database, records, gateway.now_ms), "drop old contents")
     if records.keep_days:
         jobs.spawn(keep_records(database, records.keep_days, gateway.now_ms), "keep records")
@@ -286,7 +287,7 @@ def site_routes(house: House) -> list[BaseRoute]:
             house.receipts,
             now_ms,
         ).routes(),
-        *MyPages(renderer, door, house.people, house.issuers, now_ms).routes(),
+        *MyPages(renderer, door, house.people, house.issuers, house.departures, now_ms).routes(),
         *web_routes(site_of(house), renderer, assets),
     ]
 

@@ -83,6 +83,7 @@ ADMIN: dict[tuple[str, str], Row] = {
     ("POST", "/users"): Row("/users", {"email": "new-{count}@example.com"}, 201),
     ("GET", "/users/{id}"): Row("/users/{member}"),
     ("PATCH", "/users/{id}"): Row("/users/{member}", {"name": "named anew"}),
+    ("DELETE", "/users/{id}"): Row("/users/no-such", {}, 404),
     ("POST", "/users/{id}/link"): Row("/users/{member}/link", {}, 201),
     ("POST", "/invitations"): Row("/invitations", {}, 201),
     ("GET", "/workspaces"): Row("/workspaces?limit=2"),

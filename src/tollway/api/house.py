@@ -18,6 +18,7 @@ from tollway.gateway.budget_desk import BudgetDesk
 from tollway.gateway.byok_desk import ByokDesk
 from tollway.gateway.commit import Committer
 from tollway.gateway.counts import TokenCounts
+from tollway.gateway.departures import Departures
 from tollway.gateway.guardrail_desk import GuardrailDesk
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.member_desk import MemberDesk
@@ -76,6 +77,9 @@ class House:
         self.budgets = BudgetDesk(database, gateway.books, audit, self.workspaces)
         self.guardrails = GuardrailDesk(database, gateway.books, audit, authenticator.forget_workspace)
         self.members = MemberDesk(database, gateway.books, audit, self.workspaces)
+        self.departures = Departures(
+            database, gateway.books, audit, jobs, authenticator.forget, authenticator.forget_workspace
+        )
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
         self.till = till

@@ -87,7 +87,7 @@ async def sign_in(house: House, request: Request) -> Response:
 
 async def sign_out(house: House, request: Request) -> Response:
     """Ends this session on our side too."""
-    user, session = _self(request)
+    user, session = signed_in_self(request)
     await house.people.sessions.end(session.id, user.id)
     response = json_answer({"data": {"signed_out": True}})
     drop_session(house, response)
@@ -96,7 +96,7 @@ async def sign_out(house: House, request: Request) -> Response:
 
 async def get_me(house: House, request: Request) -> Response:
     """Who is signed in, where they belong, and the token that changes must carry in `X-CSRF-Token`."""
-    user, session = _self(request)
+    user, session = signed_in_self(request)
     workspaces = []
     for workspace_id, role in actor(request).roles.items():
         if (found := await find_workspace(house.database, workspace_id)) is not None:
@@ -114,14 +114,14 @@ async def get_me(house: House, request: Request) -> Response:
 
 async def list_sessions(house: House, request: Request) -> Response:
     """Where the user is signed in."""
-    user, session = _self(request)
+    user, session = signed_in_self(request)
     found = await house.people.sessions.list(user.id)
     return json_answer({"data": [_session_json(each, current=each.id == session.id) for each in found]})
 
 
 async def end_session(house: House, request: Request) -> Response:
     """Signs one of the user's browsers out. NotFound: another user's is like an absent one."""
-    user, _ = _self(request)
+    user, _ = signed_in_self(request)
     if not await house.people.sessions.end(request.path_params["id"], user.id):
         raise NotFound("There is no such session.")
     return json_answer({"data": {"deleted": True}})
@@ -129,7 +129,7 @@ async def end_session(house: House, request: Request) -> Response:
 
 async def change_password(house: House, request: Request) -> Response:
     """Every other session ends."""
-    user, session = _self(request)
+    user, session = signed_in_self(request)
     ask = await read_json(request, ChangePassword)
     await house.people.change_password(user, ask.old, ask.new, house.gateway.now_ms(), keep_session=session.id)
     return json_answer({"data": {"changed": True}})
@@ -144,7 +144,7 @@ async def reset_password(house: House, request: Request) -> Response:
 
 async def join(house: House, request: Request) -> Response:
     """Takes an invitation to a workspace."""
-    user, _ = _self(request)
+    user, _ = signed_in_self(request)
     ask = await read_json(request, Join)
     workspace_id = await house.people.join(user, ask.invitation, house.gateway.now_ms())
     return json_answer({"data": {"workspace_id": workspace_id}})
@@ -196,7 +196,8 @@ def _session_json(session: Session, *, current: bool) -> dict[str, Any]:
     }
 
 
-def _self(request: Request) -> tuple[User, Session]:
+def signed_in_self(request: Request) -> tuple[User, Session]:
+    """Who asks, and by which session. Forbidden: nobody who is signed in."""
     who = actor(request)
     if who.user is None or who.session is None:
         raise Forbidden("This URL is for somebody who is signed in.")

@@ -2,6 +2,7 @@
 
 import secrets
 
+from tollway.domain.errors import Forbidden
 from tollway.domain.people import Session, User
 from tollway.identity.keys import BASE62, digest_of
 from tollway.storage.database import Database
@@ -26,6 +27,12 @@ SECRET_CHARS = 43
 def new_token() -> str:
     """43 base62 characters: 256 bits."""
     return "".join(secrets.choice(BASE62) for _ in range(SECRET_CHARS))
+
+
+def check_fresh(session: Session, now_ms: int) -> None:
+    """Forbidden: the session is older than what changes how one signs in may be (FAULTS.md 4.1)."""
+    if now_ms - session.fresh_ms > FRESH_MS:
+        raise Forbidden("This needs a sign-in of the last 15 minutes: sign out, sign in again, and come back.")
 
 
 class Sessions:

@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute
 
 from tollway.domain.errors import Forbidden, TollwayError
 from tollway.domain.issuers import Identity, Issuer
-from tollway.domain.people import Session, SignUp
+from tollway.domain.people import SignUp
 from tollway.identity.issuers import Asked, Issuers
 from tollway.identity.people import People
-from tollway.identity.sessions import FRESH_MS
+from tollway.identity.sessions import check_fresh
 from tollway.identity.sign_ins import AGAIN, AWAY_MS, SignIn, SignIns
 from tollway.web.account import PRIVATE, AccountView, away, form_routes, go_to
 from tollway.web.door import Door
@@ -155,9 +155,3 @@ class IssuerPages:
             httponly=True, samesite="lax",
         )  # fmt: skip
         return response
-
-
-def check_fresh(session: Session, now_ms: int) -> None:
-    """Forbidden: the session is older than what changes how one signs in may be (FAULTS.md 4.1)."""
-    if now_ms - session.fresh_ms > FRESH_MS:
-        raise Forbidden("This needs a sign-in of the last 15 minutes: sign out, sign in again, and come back.")

@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from tollway.domain.errors import Forbidden, TollwayError
+from tollway.domain.errors import Forbidden, InvalidRequest, TollwayError
 from tollway.domain.people import Actor, Session, User
+from tollway.gateway.departures import Departures
 from tollway.identity.issuers import Issuers
 from tollway.identity.people import People
-from tollway.identity.sessions import FRESH_MS
+from tollway.identity.sessions import FRESH_MS, check_fresh
 from tollway.web.account import PRIVATE, AccountView, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
 from tollway.web.forms import read_form
-from tollway.web.issuers import ACCOUNT, check_fresh
+from tollway.web.issuers import ACCOUNT
 from tollway.web.render import Renderer
 
 
@@ -71,12 +72,19 @@ class MyPages:
     """Each form changes one thing and shows the page again."""
 
     def __init__(
-        self, renderer: Renderer, door: Door, people: People, issuers: Issuers, now_ms: Callable[[], int]
+        self,
+        renderer: Renderer,
+        door: Door,
+        people: People,
+        issuers: Issuers,
+        departures: Departures,
+        now_ms: Callable[[], int],
     ) -> None:
         self._renderer = renderer
         self._door = door
         self._people = people
         self._issuers = issuers
+        self._departures = departures
         self._now_ms = now_ms
 
     def routes(self) -> list[BaseRoute]:
@@ -92,6 +100,7 @@ class MyPages:
             (
                 (ACCOUNT, "GET", self.show),
                 *((path, "POST", self._changes(do)) for path, do in changes),
+                ("/account/delete", "POST", self.delete),
                 ("/password", "GET", self.choose),
                 ("/password", "POST", self.chosen),
             ),
@@ -120,6 +129,25 @@ class MyPages:
             return self._renderer.page(request, "password.html", view, error.status, PRIVATE)
         response = go_to(request, ACCOUNT)
         await self._door.start(request, response, user)
+        return response
+
+    async def delete(self, request: Request) -> Response:
+        """For ever; who types their e-mail address means it."""
+        self._door.check_form(request)
+        form, actor = await read_form(request, Change), await self._door.signed_in(request)
+        if actor is None or actor.user is None or actor.session is None:
+            raise Forbidden("You are not signed in any more: sign in first.")
+        self._door.check_token(request, form.csrf)
+        now_ms = self._now_ms()
+        try:
+            check_fresh(actor.session, now_ms)
+            if form.email.strip().lower() != actor.user.email:
+                raise InvalidRequest("Type your e-mail address, so that nothing is deleted by mistake.")
+            await self._departures.delete(actor, actor.user, now_ms)
+        except TollwayError as error:
+            return await self._page(request, actor, error)
+        response = go_to(request, "/")
+        await self._door.end(response, actor)
         return response
 
     def _changes(self, do: Do) -> Callable[[Request], Awaitable[Response]]:
