@@ -8,6 +8,7 @@ ARGS ?=
 CYCLES ?= 20
 SECONDS ?= 60
 PLANS ?= 100000
+EXAMPLES ?= 20
 # Files of tests are spread over processes (tests/conftest.py says how many); ARGS="-n0" keeps all in one.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
@@ -16,7 +17,7 @@ MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix golden docs lock chaos plans test-clients score fuzz clean
+.PHONY: help run test check fix golden docs lock chaos contract plans test-clients score fuzz clean
 
 # A checkout that was moved or copied together with its .venv makes it anew: scripts have absolute paths inside.
 ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(realpath .))
@@ -32,7 +33,7 @@ run: $(VENV)/.stamp-run ## start Tollway with simulated providers: a page and an
 test: check ## everything that is checked on each change: `make check`, then all tests
 	@echo && echo "== pytest"
 # How soon a provider's connection is closed is measured with the machine to itself.
-	@$(PYTEST) $(or $(ARGS),--ignore=tests/gateway/test_disconnects.py)
+	@$(PYTEST) $(or $(ARGS),--ignore=tests/gateway/test_disconnects.py --ignore=tests/api/test_contract.py)
 	@$(if $(ARGS),,$(PY) -m pytest -n0 tests/gateway/test_disconnects.py)
 
 check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, floors, the map
@@ -75,6 +76,9 @@ lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
 
 chaos: $(VENV)/.stamp-dev ## kill and restart the server under load, CYCLES times (default 20), and check the ledger each time
 	@CYCLES=$(CYCLES) $(PY) -m pytest tests/chaos $(ARGS)
+
+contract: $(VENV)/.stamp-dev ## schemathesis: the API against /openapi.json, EXAMPLES (default 20) random cases an operation; 200 for a release
+	@EXAMPLES=$(EXAMPLES) $(PY) -m pytest -n0 -o faulthandler_timeout=7200 tests/api/test_contract.py $(ARGS)
 
 plans: $(VENV)/.stamp-dev ## 100,000 random plans (PLANS for more), each checked against its request; `make test` makes a tenth of them
 	@PLANS=$(PLANS) $(PY) -m pytest tests/routing/test_random_plans.py $(ARGS)

@@ -1,5 +1,6 @@
 """Every URL of the table with every kind of credential and the wrong methods: a new route without a row here fails."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -185,57 +186,61 @@ def table(world: World) -> dict[tuple[str, str], Auth]:
 
 
 class Ids:
-    """What the rows' paths name: things of our own workspace, which also has the preset "kept"."""
+    """What the rows' paths name: things of a workspace; "home" also has the preset "kept"."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        answer = world.chat()
+    def __init__(self, world: World, place: str = "home") -> None:
+        self._world, self.place = world, place
+        self.secret = world.new_key(place, credits_usd="1")
+        answer = world.chat(headers=self.secret.headers)
         world.settled()
         self.own = str(answer.json["id"])
-        self.key = world.new_key().key.id
-        self.member = world.new_user("member", Role.OWNER)
+        self.key = world.new_key(place).key.id
+        self.member = world.new_user(f"member-{place}", Role.OWNER, place)
         self._count = 0
         self.guardrail = self._new_guardrail()
-        budget = Budget("a-budget", "home", Interval.MONTHLY, 90 * NANO, 1, 1)
+        budget = Budget(f"budget-{place}", place, Interval.MONTHLY, 90 * NANO, 1, 1)
         world.run(world.house.database.write(set_budget(budget)))
         self.byok = self._new_byok()
-        assert world.request("POST", "/api/v1/presets/kept/chat/completions", CHAT).status == 200
+        if place == "home":
+            assert world.request("POST", "/api/v1/presets/kept/chat/completions", CHAT).status == 200
 
     def path(self, row: Row) -> str:
         """The row's path with ids in it; what is deleted is made anew each time."""
-        new = self._world.new_key().key.id if "{new_key}" in row.path else ""
+        new = self._world.new_key(self.place).key.id if "{new_key}" in row.path else ""
         place = self._new_workspace() if "{new_workspace}" in row.path else ""
         guardrail = self._new_guardrail() if "{new_guardrail}" in row.path else self.guardrail
-        byok = self._new_byok() if "{new_byok}" in row.path else ""
-        named = {"own": self.own, "key": self.key, "byok": self.byok, "member": self.member.id}
-        named |= {"guardrail": guardrail, "new_guardrail": guardrail}
-        return row.path.format(**named, new_key=new, new_workspace=place, new_byok=byok)
+        byok = self._new_byok() if "{new_byok}" in row.path else self.byok
+        named = {"own": self.own, "key": self.key, "byok": byok, "guardrail": guardrail, "member": self.member.id}
+        path = re.sub(r"\bhome\b", self.place, row.path)
+        return path.format(**named, new_key=new, new_workspace=place, new_guardrail=guardrail, new_byok=byok)
 
     def body(self, row: Row) -> Any:
         """The row's body with ids in it."""
         self._count += 1
-        text = msgspec.json.encode(row.body).decode()
+        text = msgspec.json.encode(row.body).decode().replace('"home"', f'"{self.place}"')
+        count = f"{self.place}-{self._count}"
         return msgspec.json.decode(
-            text.replace("{count}", str(self._count)).replace("{member}", self.member.id).replace("{key}", self.key)
+            text.replace("{count}", count).replace("{member}", self.member.id).replace("{key}", self.key)
         )
 
     def _new_guardrail(self) -> str:
         """One that forbids nothing."""
-        guardrail = Guardrail(new_id(1), "home", "Harmless", None, Guards(), 1)
+        guardrail = Guardrail(new_id(1), self.place, "Harmless", None, Guards(), 1)
         self._world.run(self._world.house.database.write(set_guardrail(guardrail)))
         return guardrail.id
 
     def _new_workspace(self) -> str:
         """One that our user owns."""
         self._count += 1
-        workspace = Workspace(f"place-{self._count}", f"place-{self._count}", "A place", 1)
+        name = f"{self.place}-{self._count}"
+        workspace = Workspace(name, name, "A place", 1)
         owner = set_member(Member(workspace.id, self.member.id, Role.OWNER, 1))
         self._world.run(self._world.house.database.write(*new_workspace(workspace), owner))
         return workspace.id
 
     def _new_byok(self) -> str:
         """A disabled credential of our workspace."""
-        ask = NewCredential("b", "none", workspace_id="home", disabled=True)
+        ask = NewCredential("b", "none", workspace_id=self.place, disabled=True)
         house = self._world.house
         return self._world.run(house.byok.create(OPERATOR, ask, house.gateway.now_ms())).id
 
@@ -331,7 +336,7 @@ def test_wrong_methods(well: World, ids: Ids, key: tuple[str, str]) -> None:
     row = ROWS[key]
     path = ids.path(row)
     known = {method for method, other in table(well) if other == key[1]}
-    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - known:
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - known:
         answer = request(well.url, method, path, {}, headers=well.key.headers)
         assert answer.status == 405, method
         assert method in answer.error["message"]

@@ -37,7 +37,6 @@ REFUSED = {
     "HTTP/1.2": (b"GET /a HTTP/1.2\r\nHost: x\r\n\r\n", 400),
     "TLS to a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     "CONNECT": (b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", 405),
-    "TRACE": (request("TRACE", "/a"), 405),
     "target that is no URL": (b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "other expectation": (post(b"x", "/a", "Expect: tea"), 417),
     "100 GB": (request("POST", "/a", "Content-Length: 100000000000"), 413),

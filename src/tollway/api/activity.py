@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, json_answer
 from tollway.api.house import House
+from tollway.api.table import WORKSPACE, Parameter, tells
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import usd
 from tollway.storage.usage_days import DAY_MS, UsageDay
@@ -17,6 +18,15 @@ DAYS = 30
 EPOCH = date(1970, 1, 1)
 
 
+FILTERS = (
+    Parameter("date", {"type": "string", "format": "date"}),
+    Parameter("group_by", {"enum": ["workspace"]}),
+    Parameter("api_key_hash", {"type": "string"}),
+    Parameter("user_id", {"type": "string"}),
+)
+
+
+@tells(WORKSPACE, *FILTERS)
 async def get_activity(house: House, request: Request) -> Response:
     """What was used of each endpoint by day: the last 30 complete days in UTC, or one `date` of them.
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from tollway.api.answers import actor, flag, iso, json_answer, moment, read_json, whole
 from tollway.api.house import House
 from tollway.api.people import user_json
+from tollway.api.table import BEFORE, WORKSPACE, Parameter, tells
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import User
 from tollway.gateway.admin_desk import ChangedUser, NewUser
@@ -25,6 +26,7 @@ DAYS, DAYS_MAX = 30, 400
 FURTHEST = 2**62
 
 
+@tells(WORKSPACE, BEFORE)
 async def list_audit_log(house: House, request: Request) -> Response:
     """The newest first, `limit` (100) below `before`, which `next` tells; filtered by who, what, where and when.
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import iso, json_answer, read_json
 from tollway.api.house import House
+from tollway.api.table import tells
 from tollway.domain.errors import Gone, InvalidRequest
 from tollway.domain.payments import Order
 from tollway.payments.base import Checkout
@@ -27,6 +28,7 @@ class NewCharge(Struct):
     chain_id: int
 
 
+@tells(errors=(402, 404, 410))
 async def start_charge(house: House, request: Request) -> Response:
     """Gone: nobody takes crypto here. InvalidRequest: an amount, address or chain that can't be."""
     if "coinbase" not in house.till.providers:

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from tollway.api.answers import actor, iso, json_answer, moment, whole
 from tollway.api.generations import generation_json
 from tollway.api.house import House
+from tollway.api.table import WORKSPACE, Parameter, tells
 from tollway.domain.cells import cell
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.generation import Generation
@@ -29,6 +30,23 @@ COLUMNS = (
 )  # fmt: skip
 
 
+_TEXT = {"type": "string"}
+_TIME = {"type": "string", "format": "date-time"}
+FILTERS = (
+    WORKSPACE,
+    *(Parameter(name, _TEXT) for name in ("api_key_hash", "user_id", "model", "provider")),
+    Parameter("app_id", {"type": "integer", "minimum": 0}),
+    Parameter("status", {"enum": ["ok", "error"]}),
+    Parameter("from", _TIME),
+    Parameter("to", _TIME),
+)
+CURSOR = (
+    Parameter("limit", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}),
+    Parameter("cursor", {"type": "string", "pattern": "^[0-9]{1,15}-[A-Za-z0-9_-]{1,100}$"}),
+)
+
+
+@tells(*FILTERS, *CURSOR)
 async def list_generations(house: House, request: Request) -> Response:
     """Generations, the newest first: filtered by model, provider, key, app, status and time.
 
@@ -45,6 +63,7 @@ async def list_generations(house: House, request: Request) -> Response:
     return json_answer({"data": data, "cursor": cursor, "links": {"next": following}})
 
 
+@tells(*FILTERS, media="text/csv")
 async def generations_csv(house: House, request: Request) -> Response:
     """The same as CSV, all pages at once."""
     wanted = await _wanted(house, request)

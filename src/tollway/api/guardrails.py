@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
+from tollway.api.table import PAGES, WORKSPACE, tells
 from tollway.domain.content_filters import Builtin, BuiltinFilter
 from tollway.domain.guardrails import ZDR_OF, Assignment, Guardrail
 from tollway.domain.money import usd
@@ -19,6 +20,7 @@ _NAMES = uuid.UUID("2a4f3f0e-0a55-4c7e-8b0b-0f9d4f6a7c11")
 """Made up once: what ids of assignments are derived in."""
 
 
+@tells(WORKSPACE, *PAGES)
 async def list_guardrails(house: House, request: Request) -> Response:
     """Of `workspace_id`, or the actor's own place; `offset`, and `limit` up to 100."""
     offset, limit = page(request, 50)
@@ -27,6 +29,7 @@ async def list_guardrails(house: House, request: Request) -> Response:
     return json_answer({"data": shown, "total_count": len(found)})
 
 
+@tells(status=201)
 async def create_guardrail(house: House, request: Request) -> Response:
     """201: one that counts for nobody until it is assigned."""
     ask = await read_json(request, NewGuardrail)
@@ -51,6 +54,7 @@ async def delete_guardrail(house: House, request: Request) -> Response:
     return json_answer({"deleted": True})
 
 
+@tells(WORKSPACE, *PAGES)
 async def list_keys(house: House, request: Request) -> Response:
     """Keys with a guardrail: this one, or any of the workspace."""
     offset, limit = page(request, 50)
@@ -60,6 +64,7 @@ async def list_keys(house: House, request: Request) -> Response:
     return json_answer({"data": shown, "total_count": len(found)})
 
 
+@tells(WORKSPACE, *PAGES)
 async def list_members(house: House, request: Request) -> Response:
     """Members with a guardrail: this one, or any of the workspace."""
     offset, limit = page(request, 50)

@@ -24,7 +24,7 @@ def fault_of(
     """
     if version not in ("1.1", "1.0"):
         return 505, "This server speaks HTTP/1.1."
-    if method == b"CONNECT" or method == b"TRACE":
+    if method == b"CONNECT":
         return 405, f"{method.decode()} is not served here."
     if not short and len(url) + sum([len(name) + len(value) + 4 for name, value in headers]) > limits.header_bytes:
         return 431, header_too_large(limits)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollway.api.house import House
+from tollway.api.table import tells
 from tollway.domain.errors import Unauthenticated
 from tollway.storage.database import StorageError
 from tollway.telemetry.metrics import prometheus_text
@@ -32,6 +33,7 @@ async def get_ready(house: House, request: Request) -> Response:
     return Response(body, status, media_type="application/json")
 
 
+@tells(media="text/plain", errors=(401,))
 async def get_metrics(house: House, request: Request) -> Response:
     """Prometheus text, for who shows the token, or asks from this machine. No label names a key or a user."""
     _check_metrics(house.config.security.metrics_token, request)

@@ -8,20 +8,27 @@ from starlette.responses import Response
 from tollway.api.account import spending_json
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, read_json, whole
 from tollway.api.house import House
+from tollway.api.table import OFFSET, WORKSPACE, Parameter, tells
+from tollway.domain.errors import InvalidRequest
 from tollway.domain.identity import Key
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.storage.keys import spent_by_day
 
+FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
+
+@tells(WORKSPACE, OFFSET, Parameter("include_disabled", {"enum": [*FLAGS]}))
 async def list_keys(house: House, request: Request) -> Response:
     """100 keys from `offset` on, the newest first; `include_disabled`; of `workspace_id`, or the actor's own place."""
     asked = request.query_params
     offset = whole(request, "offset", 0, 0, 10**9)
-    disabled = asked.get("include_disabled", "").lower() in ("true", "1")
+    if (disabled := FLAGS.get(asked.get("include_disabled", "false").lower())) is None:
+        raise InvalidRequest("include_disabled: `true` or `false`", param="include_disabled")
     found = await house.keys.list(actor(request), asked.get("workspace_id"), disabled=disabled, offset=offset)
     return json_answer({"data": [await key_json(house, each) for each in found]})
 
 
+@tells(status=201)
 async def create_key(house: House, request: Request) -> Response:
     """201 and, this once, the secret in `key`."""
     ask = await read_json(request, NewKey)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, json_answer, read_json
 from tollway.api.house import House
+from tollway.api.table import tells
 from tollway.domain.errors import MethodNotAllowed
 from tollway.domain.identity import LimitReset
 from tollway.gateway.key_desk import NewKey
@@ -38,6 +39,7 @@ class NewCode(Struct):
     workspace_id: str | None = None
 
 
+@tells(errors=(405,))
 async def exchange_code(house: House, request: Request) -> Response:
     """A key for a code, once. By https, or from this machine; ten a minute from an address."""
     if not house.proxies.by_https(request, house.config.public_url):

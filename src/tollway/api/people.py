@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tollway.api.answers import actor, iso, json_answer, read_json
 from tollway.api.browser import cookie_name, csrf_token, drop_session, keep_session, start_session
 from tollway.api.house import House
+from tollway.api.table import tells
 from tollway.domain.errors import Forbidden, NotFound
 from tollway.domain.people import Right, Role, Session, User
 from tollway.identity.people import Welcome, checked_email
@@ -150,6 +151,7 @@ async def join(house: House, request: Request) -> Response:
     return json_answer({"data": {"workspace_id": workspace_id}})
 
 
+@tells(status=201)
 async def invite(house: House, request: Request) -> Response:
     """A link that lets somebody sign up, or join a workspace that the actor manages. Its secret is shown once."""
     who = actor(request)

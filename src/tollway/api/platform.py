@@ -12,7 +12,7 @@ from tollway.api.chat import Inference
 from tollway.api.exchange import Exchange
 from tollway.api.house import House
 from tollway.api.storefronts.platform import PLATFORM
-from tollway.api.table import Auth, Route
+from tollway.api.table import Auth, Parameter, Route, tells
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import ApiDisabled, InvalidRequest, ModelNotFound, NoEndpoints, NotBuiltYet
 from tollway.domain.generation import Generation
@@ -116,6 +116,7 @@ def _model_json(model: PlatformModel, market: Market) -> dict[str, Any] | None:
     }
 
 
+@tells(Parameter("limit", {"type": "integer", "minimum": 1, "maximum": LOGS_MAX}))
 async def list_requests(house: House, request: Request) -> Response:
     """`GET .../requests`: the last requests of the calling key, on every storefront, the newest first."""
     check_open(house)
@@ -142,6 +143,7 @@ def _log_json(generation: Generation, key_label: str) -> dict[str, Any]:
     }
 
 
+@tells(errors=(501,))
 async def make_image(house: House, request: Request) -> Response:
     """`POST .../images/generations`. NotBuiltYet, for whoever has a key."""
     check_open(house)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, read_json
 from tollway.api.house import House
-from tollway.api.table import Handle
+from tollway.api.table import BEFORE, WORKSPACE, Handle, tells
 from tollway.domain.errors import InvalidRequest, PayloadTooLarge
 from tollway.domain.money import usd
 from tollway.domain.payments import CENT, Order, Refund
@@ -45,6 +45,7 @@ async def _raw(request: Request) -> bytes:
     return b"".join(pieces)
 
 
+@tells(WORKSPACE, BEFORE)
 async def list_purchases(house: House, request: Request) -> Response:
     """100 of `workspace_id`, or one's own place, the newest first; `before`: those that are older (ms since 1970)."""
     asked = request.query_params
@@ -55,6 +56,7 @@ async def list_purchases(house: House, request: Request) -> Response:
     return json_answer({"data": [order_json(each) for each in found]})
 
 
+@tells(status=201)
 async def start_purchase(house: House, request: Request) -> Response:
     """201 and, in `checkout_url`, the page on which it is paid."""
     ask = await read_json(request, NewPurchase)

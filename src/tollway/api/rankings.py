@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, json_answer, page, read_json
 from tollway.api.house import House
+from tollway.api.table import WORKSPACE, tells
 from tollway.domain.errors import InvalidRequest
 from tollway.gateway.rankings import MONTH
 
@@ -48,6 +49,7 @@ async def get_apps(house: House, request: Request) -> Response:
     return json_answer({"data": data[offset : offset + limit], "meta": meta})
 
 
+@tells(WORKSPACE)
 async def get_part(house: House, request: Request) -> Response:
     """Whether what a workspace uses counts in public rankings."""
     asked = request.query_params.get("workspace_id")

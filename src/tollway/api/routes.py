@@ -133,8 +133,8 @@ def the_request(request: object) -> dict[str, Any]:
 
 def routes(house: House) -> list[Route]:
     """Every other URL of the API."""
-    models, described = ModelPages(house), management_routes()
-    return [
+    models = ModelPages(house)
+    table = [
         Route("GET", "/api/v1/models", Auth.NONE, lambda _, request: models.list(request)),
         Route("GET", "/v1/models", Auth.NONE, lambda _, request: models.list(request)),
         Route("GET", "/api/v1/embeddings/models", Auth.NONE, lambda _, request: models.list(request, "embeddings")),
@@ -177,8 +177,7 @@ def routes(house: House) -> list[Route]:
         Route("GET", "/livez", Auth.NONE, health.get_health),
         Route("GET", "/readyz", Auth.NONE, health.get_ready),
         Route("GET", "/metrics", Auth.NONE, health.get_metrics),
-        Route("GET", "/openapi.json", Auth.NONE, openapi.OpenApi(described)),
-        *described,
+        *management_routes(),
         *platform.PLATFORM_ROUTES,
         Route("GET", "/control/v1", Auth.CONTROL, control.hello),
         Route("POST", "/control/v1/route", Auth.CONTROL, control.explain_route),
@@ -195,6 +194,7 @@ def routes(house: House) -> list[Route]:
         Route("POST", "/control/v1/catalog/endpoint", Auth.CONTROL, control.set_endpoint),
         Route("POST", "/control/v1/catalog/reload", Auth.CONTROL, control.reload_catalog),
     ]
+    return [*table, Route("GET", openapi.PATH, Auth.NONE, openapi.OpenApi(table))]
 
 
 def webhooks(house: House) -> list[Route]:

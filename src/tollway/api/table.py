@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -30,6 +32,50 @@ OPEN_TO_PAGES = frozenset({Auth.NONE, Auth.KEY, Auth.INFERENCE, Auth.PROVISIONIN
 Handle = Callable[[House, Request], Awaitable[Response]]
 
 
+class Parameter(Struct, frozen=True):
+    """One of a query: its name, and its JSON schema."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+class Told(Struct, frozen=True):
+    """What /openapi.json says of a handler, besides what follows from its line in the table and its docstring."""
+
+    status: int = 200
+    """Of an answer that is no error."""
+    media: tuple[str, ...] = ("application/json",)
+    query: tuple[Parameter, ...] = ()
+    errors: tuple[int, ...] = ()
+    """Statuses that its line in the table does not let one expect."""
+
+
+WORKSPACE = Parameter("workspace_id", {"type": "string"})
+OFFSET = Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9})
+PAGES = (OFFSET, Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}))
+BEFORE = Parameter("before", {"type": "integer", "minimum": 0})
+
+_TOLD: dict[Any, Told] = {}
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
+
+
+def tells(
+    *query: Parameter, status: int = 200, media: str = "application/json", errors: tuple[int, ...] = ()
+) -> Callable[[Handler], Handler]:
+    """Says beside a handler what it reads of the query, and what it answers."""
+
+    def keep(handler: Handler) -> Handler:
+        _TOLD[handler] = Told(status, (media,), query, errors)
+        return handler
+
+    return keep
+
+
+def told(handle: Handle) -> Told:
+    """What its handler tells; nothing special where it does not."""
+    return _TOLD.get(handle.func if isinstance(handle, partial) else handle, Told())
+
+
 class Route(Struct, frozen=True):
     """One line of the URL table that Starlette serves."""
 
@@ -39,3 +85,8 @@ class Route(Struct, frozen=True):
     handle: Handle
     body: type[Struct] | None = None
     """What its body is decoded into, where /openapi.json is to print that."""
+
+    def __post_init__(self) -> None:
+        """TypeError: what says no credential; the server does not start with it."""
+        if not isinstance(self.auth, Auth):
+            raise TypeError(f"{self.method} {self.path}: say which credential it wants, not {self.auth!r}")

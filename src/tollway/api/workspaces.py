@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
+from tollway.api.table import PAGES, tells
 from tollway.domain.chat import SortBy
 from tollway.domain.identity import key_number
 from tollway.domain.people import Member, Role, Workspace
@@ -21,6 +22,7 @@ _NAMES = uuid.UUID("6f1f2f5e-64f2-4d3c-9b9f-7d0f3c1f2a10")
 """Made up once: what we derive ids in."""
 
 
+@tells(*PAGES)
 async def list_workspaces(house: House, request: Request) -> Response:
     """Those that the actor is a member of, or manages, oldest first; `offset`, and `limit` up to 100."""
     offset, limit = page(request, 50)
@@ -28,6 +30,7 @@ async def list_workspaces(house: House, request: Request) -> Response:
     return json_answer({"data": [await workspace_json(house, each) for each in found], "total_count": total})
 
 
+@tells(status=201)
 async def create_workspace(house: House, request: Request) -> Response:
     """201: a workspace that the actor owns."""
     ask = await read_json(request, NewWorkspace)
@@ -53,6 +56,7 @@ async def delete_workspace(house: House, request: Request) -> Response:
     return json_answer({"deleted": True})
 
 
+@tells(*PAGES)
 async def list_members(house: House, request: Request) -> Response:
     """Oldest first; `offset`, and `limit` up to 100."""
     offset, limit = page(request, 50)
