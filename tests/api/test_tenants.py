@@ -11,10 +11,13 @@ from tests.api.conftest import WELL
 from tests.api.managed import Row
 from tests.api.test_routes import ROWS, Ids, table
 from tests.support import Answer, World, ask, request, world
+from tollway.api.routes import routes
 from tollway.api.table import Auth
 from tollway.domain.identity import KeyKind
 from tollway.domain.money import NANO
 from tollway.domain.payments import Order, OrderStatus
+from tollway.domain.people import Role, Workspace
+from tollway.storage.members import new_workspace
 from tollway.storage.orders import new_order
 
 TENANTS = (Auth.KEY, Auth.PROVISIONING, Auth.SESSION)
@@ -185,3 +188,46 @@ def test_presets_in_requests(town: World, ours: Ids, asked: dict[str, Any], thei
         assert alike(one, other, {"kept": "kepy"}), (one.text, other.text)
         own = town.chat(headers=ours.secret.headers, **sent[0])
         assert own.status == 200 or "model" not in str(asked["model"]), own.text
+
+
+def test_an_admin_names_what_is_not_there(town: World) -> None:
+    """Who may do everything gets a 404 for a workspace that there is not, whatever is to be changed in it."""
+    admin = town.new_user("tenants-admin", Role.OWNER, admin=True)
+    tried = 0
+    for route in town.call(routes, town.house):
+        fields = route.body.__struct_fields__ if route.body else ()
+        if route.auth is not Auth.SESSION or "workspace_id" not in fields:
+            continue
+        row = ROWS[route.method, route.path]
+        body = {**(row.body or {}), "workspace_id": "nowhere"}
+        answer = request(town.url, route.method, row.path, body, headers=town.signed_in(admin))
+        assert answer.status == 404, (route.path, answer.text)
+        tried += 1
+    assert tried >= 7
+
+
+def test_a_workspace_by_its_slug(town: World) -> None:
+    """An admin may name a workspace by its slug: what is made belongs to it by its id."""
+    place = Workspace("an-id", "a-slug", "A place", 1)
+    town.run(town.house.database.write(*new_workspace(place)))
+    headers = town.signed_in(town.new_user("slugs-admin", Role.OWNER, admin=True))
+    body = {"name": "by slug", "workspace_id": place.slug}
+    for path in ("/account/v1/keys", "/account/v1/guardrails"):
+        answer = request(town.url, "POST", path, body, headers=headers)
+        assert answer.status == 201, answer.text
+        assert answer.json["data"]["workspace_id"] == place.id
+
+
+def test_the_operator_names_a_workspace_by_its_slug(town: World) -> None:
+    """Keys and credits by the command line go to the workspace that has this slug, not to a new one beside it."""
+    place = Workspace("operators-id", "operators-slug", "A place", 1)
+    town.run(town.house.database.write(*new_workspace(place)))
+    control = {"authorization": f"Bearer {town.house.control_token}"}
+    for path, body in (
+        ("keys", {"name": "n", "workspace": place.slug}),
+        ("credits", {"amount": "1", "workspace": place.slug, "ref": "by-slug"}),
+        ("credits", {"amount": "1", "workspace": place.slug, "ref": "by-slug"}),
+    ):
+        answer = request(town.url, "POST", f"/control/v1/{path}", body, headers=control)
+        assert answer.status == 200, answer.text
+        assert answer.json["workspace"] == place.id

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, iso_or_none, json_answer, page, read_json
 from tollway.api.house import House
+from tollway.api.table import PAGES, tells
 from tollway.domain.money import usd
 from tollway.domain.payments import Code
 from tollway.payments.codes import NewCodes, RedeemCode
@@ -22,6 +23,7 @@ async def redeem_code(house: House, request: Request) -> Response:
     return json_answer({"data": {"workspace_id": done.workspace_id, "credits": usd(done.credits)}})
 
 
+@tells(status=201)
 async def make_codes(house: House, request: Request) -> Response:
     """201 and the codes themselves, which are seen here and nowhere else."""
     ask, now_ms = await read_json(request, NewCodes), house.gateway.now_ms()
@@ -29,6 +31,7 @@ async def make_codes(house: House, request: Request) -> Response:
     return json_answer({"data": [{"code": each.code, **code_json(each.about, now_ms)} for each in made]}, 201)
 
 
+@tells(*PAGES)
 async def list_codes(house: House, request: Request) -> Response:
     """The newest first, by `offset` and `limit`."""
     offset, limit = page(request, PAGE)

@@ -39,7 +39,7 @@ class NewCode(Struct):
     workspace_id: str | None = None
 
 
-@tells(errors=(405,))
+@tells(errors=(403, 405, 429))
 async def exchange_code(house: House, request: Request) -> Response:
     """A key for a code, once. By https, or from this machine; ten a minute from an address."""
     if not house.proxies.by_https(request, house.config.public_url):

@@ -66,6 +66,8 @@ def _document(routes: Sequence[Route]) -> dict[str, Any]:
         [ChatRequest, *bodies], schema_hook=_schema_of_raw, ref_template="#/components/schemas/{name}"
     )
     schemas["ChatRequest"]["properties"].pop("extra", None)
+    # Google's streams are lists, and so are their errors.
+    schemas["Errors"] = {"type": "array", "items": {"$ref": "#/components/schemas/Error"}, "minItems": 1}
     schemas["Error"] = {
         "type": "object",
         "required": ["error"],
@@ -149,7 +151,7 @@ def _complete(path: str, operation: dict[str, Any], auth: Auth, told: Told) -> N
     operation["responses"] = {
         str(told.status): {"description": operation["summary"] or "Done", "content": fine},
         **operation.get("responses", {}),
-        **{str(status): _error(_ERRORS[status]) for status in sorted(errors)},
+        **{str(status): _error(_ERRORS[status], "stream" in path) for status in sorted(errors)},
     }
 
 
@@ -160,7 +162,7 @@ def _paths() -> dict[str, Any]:
         paths[f"{prefix}/chat/completions"] = {"post": _inference("Chat completion, whole or streamed")}
         guests = _inference("Chat without a key, where the operator allows it: few models, text only, short answers")
         paths[f"{prefix}/guest/chat/completions"] = {"post": guests | {"security": [{}, {"key": []}]}}
-        paths[f"{prefix}/completions"] = {"post": _inference("Text completion (legacy), whole or streamed")}
+        paths[f"{prefix}/completions"] = {"post": _foreign("Text completion (legacy), whole or streamed")}
         paths[f"{prefix}/messages"] = {"post": _foreign("Anthropic's Messages, whole or streamed")}
         paths[f"{prefix}/messages/count_tokens"] = {"post": _foreign("A prompt's tokens, by our tokenizer")}
         paths[f"{prefix}/responses"] = {"post": _foreign("OpenAI's Responses, whole or streamed")}
@@ -277,10 +279,12 @@ def _read(text: str, *query: tuple[str, str]) -> dict[str, Any]:
     return {"summary": text, "parameters": parameters}
 
 
-def _error(text: str) -> dict[str, Any]:
+def _error(text: str, listed: bool) -> dict[str, Any]:
+    """`listed`: it may also be the only one of a list."""
+    one, several = {"$ref": "#/components/schemas/Error"}, {"$ref": "#/components/schemas/Errors"}
     return {
         "description": text,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "content": {"application/json": {"schema": {"anyOf": [one, several]} if listed else one}},
     }
 
 

@@ -181,7 +181,7 @@ class Books:
 
         The workspace is made if it is not there. With the same `ref` again, nothing more is granted.
         """
-        await create_workspace(self._database, workspace_id, workspace_id, now_ms)
+        workspace_id = await create_workspace(self._database, workspace_id, workspace_id, now_ms)
         grant = Transfer(TransferKind.GRANT, ref, PROMOTIONS, workspace_id, amount, now_ms, reason)
         await self.credit(grant, *beside)
         return await balance(self._database, workspace_id) or Balance(0, 0)

@@ -9,6 +9,7 @@ from tollway.domain.byok import Credential, Wishes
 from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.people import Actor, Right
 from tollway.gateway.own_keys import OwnKeys, opened_by
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.credentials import place_of
 from tollway.identity.ids import new_id
@@ -16,7 +17,7 @@ from tollway.routing.market import Market
 from tollway.storage import byok
 from tollway.storage.database import Database
 from tollway.storage.keys import find_key
-from tollway.storage.members import find_workspace, members_of
+from tollway.storage.members import members_of
 
 Name = Annotated[str, Meta(max_length=255)]
 Secret = Annotated[str, Meta(min_length=1, max_length=65_536)]
@@ -114,9 +115,7 @@ class ByokDesk:
 
     async def create(self, actor: Actor, ask: NewCredential, now_ms: int) -> Credential:
         """InvalidRequest: an unknown provider, a key that is not of its form, or names that are not known."""
-        workspace_id = actor.workspace(ask.workspace_id, Right.MANAGE)
-        if await find_workspace(self._database, workspace_id) is None:
-            raise NotFound("There is no such workspace.")
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.MANAGE)
         if len(await byok.credentials_of(self._database, workspace_id)) >= CREDENTIALS_MAX:
             raise InvalidRequest(f"A workspace can have {CREDENTIALS_MAX} keys of its own; delete one first.")
         provider = self._slug(ask.provider)

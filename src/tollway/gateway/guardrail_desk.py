@@ -14,6 +14,7 @@ from tollway.domain.identity import LimitReset
 from tollway.domain.people import Actor, Right
 from tollway.gateway.books import Books
 from tollway.gateway.key_desk import checked_limit
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
 from tollway.limits.content_filters import compiled_pattern
@@ -132,7 +133,7 @@ class GuardrailDesk:
 
     async def create(self, actor: Actor, ask: NewGuardrail, now_ms: int) -> Guardrail:
         """It counts for nobody until it is assigned."""
-        workspace_id = actor.workspace(ask.workspace_id, Right.MANAGE)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.MANAGE)
         description = ask.description if isinstance(ask.description, str) else None
         guards = _guards(Guards(), ask)
         made = Guardrail(new_id(now_ms), workspace_id, ask.name, description, guards, now_ms)

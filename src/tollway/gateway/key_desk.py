@@ -12,11 +12,11 @@ from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars, nanodollars_from_text
 from tollway.domain.people import Actor, Right
 from tollway.gateway.books import Books
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.keys import PREFIXES, PROVISIONING_PREFIX, issue_key
 from tollway.storage import keys
 from tollway.storage.database import Database, Statement
-from tollway.storage.members import find_workspace
 
 PAGE = 100
 """Keys in an answer; `offset` asks for more."""
@@ -109,13 +109,11 @@ class KeyDesk:
         return key.workspace_id
 
     async def _issue(self, actor: Actor, ask: NewKey, now_ms: int) -> tuple[Key, str]:
-        workspace_id = actor.workspace(ask.workspace_id, Right.USE)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.USE)
         if ask.kind is KeyKind.PROVISIONING:
             if actor.key_id is not None:
                 raise Forbidden("A provisioning key can't make another one; do it on the site.")
             actor.require(Right.MANAGE, workspace_id)
-        if await find_workspace(self._database, workspace_id) is None:
-            raise NotFound("There is no such workspace.")
         limit = checked_limit(ask.limit)
         check_reset(limit, ask.limit_reset)
         return issue_key(

@@ -31,6 +31,7 @@ from tollway.storage import catalog as rows
 from tollway.storage.database import Database
 from tollway.storage.keys import create_workspace, new_key, workspace_exists
 from tollway.storage.ledger import find_transfer
+from tollway.storage.members import find_workspace
 from tollway.storage.workspaces import find_settings, new_settings
 
 _WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -205,6 +206,8 @@ class Office:
 
     async def _grant(self, ask: Grant, actor: Actor) -> Granted:
         amount, workspace = _amount(ask.amount, "amount"), _workspace(ask.workspace)
+        if (known := await find_workspace(self._database, workspace)) is not None:
+            workspace = known.id
         if amount <= 0:
             raise InvalidRequest("amount: must be more than 0", param="amount")
         if not 0 < len(ask.ref) <= 200:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from tollway.domain.people import Actor, Right
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.storage.database import Database
 from tollway.storage.usage_days import DAY_MS, AppUse, is_ranked, set_ranked, tokens_by_app, tokens_by_model
@@ -49,7 +50,7 @@ class Rankings:
 
     async def take_part(self, actor: Actor, workspace_id: str | None, ranked: bool) -> str:
         """Whether it counts from now on, for the past as well: seen within ten minutes."""
-        workspace_id = actor.workspace(workspace_id, Right.MANAGE)
+        workspace_id = await workspace_of(self._database, actor, workspace_id, Right.MANAGE)
         now_ms = self._now_ms()
         change = set_ranked(workspace_id, ranked, now_ms)
         await self._audit.write(

@@ -2,11 +2,12 @@
 
 from msgspec import structs
 
+from tollway.domain.errors import NotFound
 from tollway.domain.identity import Key
-from tollway.domain.people import Actor, Role, Session, User
+from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, Right, Role, Session, User
 from tollway.identity.sessions import FRESH_MS
 from tollway.storage.database import Database
-from tollway.storage.members import memberships_of
+from tollway.storage.members import find_workspace, memberships_of
 from tollway.storage.users import find_user
 
 OPERATOR = Actor("operator", {}, operator=True)
@@ -34,3 +35,11 @@ async def actor_of_user(database: Database, user: User) -> Actor:
     held = await memberships_of(database, user.id)
     roles = {each.workspace_id: each.role for each in held}
     return Actor(user.email, roles, held[0].workspace_id if held else None, user=user)
+
+
+async def workspace_of(database: Database, actor: Actor, wanted: str | None, right: Right) -> str:
+    """The id of the workspace that is to be changed, and is there: an operator may name any. NotFound, Forbidden."""
+    found = await find_workspace(database, actor.workspace(wanted, right))
+    if found is None:
+        raise NotFound(NO_SUCH_WORKSPACE)
+    return found.id

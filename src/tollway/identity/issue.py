@@ -21,7 +21,7 @@ async def create_key(
     default_model: str | None = None,
 ) -> tuple[Key, str]:
     """A key of a workspace, which is made if it is not there. The secret is returned here, and never again."""
-    await keys.create_workspace(database, workspace_id, workspace_id, now_ms)
+    workspace_id = await keys.create_workspace(database, workspace_id, workspace_id, now_ms)
     key, secret = issue_key(
         workspace_id=workspace_id,
         name=name,

@@ -13,6 +13,7 @@ from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind
 from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.domain.payments import Code
 from tollway.domain.people import Actor, Right
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
 from tollway.identity.keys import digest_of
@@ -125,7 +126,7 @@ class Codes:
 
         InvalidRequest: no code, or one that is over or was redeemed before. RateLimited: too many tries.
         """
-        workspace_id = actor.workspace(ask.workspace_id, Right.PAY)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.PAY)
         if actor.user is None:
             raise InvalidRequest("A code is redeemed by somebody who is signed in.")
         self._count(actor.user.id, address, now_ms * 1_000_000)

@@ -13,6 +13,7 @@ from tollway.domain.ledger import Transfer
 from tollway.domain.money import Nanodollars, nanodollars_from_text, nanodollars_to_text
 from tollway.domain.payments import CENT, CURRENCY, Order, OrderStatus, Refund
 from tollway.domain.people import Actor, Right
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
 from tollway.payments.base import Checkout, PaymentProvider, ProviderFailed, Purse
@@ -70,7 +71,7 @@ class Till:
 
     async def buy(self, actor: Actor, ask: NewPurchase, now_ms: int) -> Order:
         """An order with the page on which it is paid. NotFound: nothing is sold here. InvalidRequest, Forbidden."""
-        workspace_id = actor.workspace(ask.workspace_id, Right.PAY)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.PAY)
         provider = self.providers.get("stripe")
         if provider is None:
             raise NotFound(NOT_SOLD)

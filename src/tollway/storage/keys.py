@@ -32,8 +32,14 @@ class DaySpent(Struct, frozen=True):
     """What went over the workspace's own credentials, at list price."""
 
 
-async def create_workspace(database: Database, workspace_id: str, name: str, now_ms: int) -> None:
-    """A workspace with its account; nothing happens if it is there. One that was deleted is there again."""
+async def create_workspace(database: Database, workspace_id: str, name: str, now_ms: int) -> str:
+    """A workspace with its account, and its id; nothing happens if it is there, by this id or with this slug.
+
+    One that was deleted is there again.
+    """
+    sql = "SELECT id FROM workspaces WHERE slug = :id AND id <> :id AND deleted_ms IS NULL"
+    for (known,) in await database.read(sql, id=workspace_id):
+        return str(known)
     await database.write(
         Statement(
             "INSERT INTO workspaces (id, slug, name, created_ms) VALUES (:id, :id, :name, :created_ms) "
@@ -42,6 +48,7 @@ async def create_workspace(database: Database, workspace_id: str, name: str, now
         ),
         Statement("INSERT INTO accounts (id) VALUES (:id) ON CONFLICT (id) DO NOTHING", ({"id": workspace_id},)),
     )
+    return workspace_id
 
 
 async def workspace_exists(database: Database, workspace_id: str) -> bool:
