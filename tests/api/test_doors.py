@@ -39,10 +39,10 @@ def test_a_route_says_its_credential() -> None:
         raise AssertionError
 
     with pytest.raises(TypeError):
-        Route("GET", "/api/v1/new", handle=handle)  # type: ignore[call-arg]
+        Route("GET", "/api/v1/new", handle=handle)  # type: ignore[call-arg]  # that is the mistake
     for auth in (None, "", "none", "session", 0, handle):
         with pytest.raises(TypeError, match="/api/v1/new"):
-            Route("GET", "/api/v1/new", auth, handle)  # type: ignore[arg-type]
+            Route("GET", "/api/v1/new", auth, handle)  # type: ignore[arg-type]  # the same
 
 
 def variants(method: str, path: str, body: bytes) -> list[bytes]:

@@ -97,7 +97,9 @@ def test_ids_in_paths(town: World, ours: Ids, theirs: Ids, tell: Callable[[str],
         if not names or auth not in TENANTS or key in MAKES or key[1].startswith(("/v1beta/", "/api/v1/model")):
             continue
         row = concrete(town, key, ours)
-        [first, *_] = re.fullmatch(re.sub(r"{\w+}", "([^/]+)", key[1]), row.path.partition("?")[0]).groups()  # type: ignore[union-attr]
+        match = re.fullmatch(re.sub(r"{\w+}", "([^/]+)", key[1]), row.path.partition("?")[0])
+        assert match, key
+        first = match[1]
         nobodys = absent(first)
         headers = headers_of(town, theirs, auth)
         one = request(town.url, key[0], row.path, row.body, headers=headers)

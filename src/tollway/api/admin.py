@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tollway.api.answers import actor, flag, iso, json_answer, moment, read_json, whole
 from tollway.api.house import House
 from tollway.api.people import user_json
-from tollway.api.table import BEFORE, WORKSPACE, Parameter, tells
+from tollway.api.table import SPAN, WORKSPACE, flag_of, tells, text_of, whole_of
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import User
 from tollway.gateway.admin_desk import ChangedUser, NewUser
@@ -26,7 +26,10 @@ DAYS, DAYS_MAX = 30, 400
 FURTHEST = 2**62
 
 
-@tells(WORKSPACE, BEFORE)
+@tells(
+    WORKSPACE, text_of("actor"), text_of("action"), text_of("target"), *SPAN,
+    whole_of("before", 0, FURTHEST), whole_of("limit", 1, PAGE_MAX),
+)  # fmt: skip
 async def list_audit_log(house: House, request: Request) -> Response:
     """The newest first, `limit` (100) below `before`, which `next` tells; filtered by who, what, where and when.
 
@@ -71,6 +74,7 @@ def entry_json(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
+@tells(whole_of("days", 1, DAYS_MAX))
 async def get_statistics(house: House, request: Request) -> Response:
     """Everybody's requests by UTC day, the last one first: errors, tokens, what callers paid and providers bill.
 
@@ -116,6 +120,7 @@ async def get_settings(house: House, request: Request) -> Response:
     return json_answer({"data": shown})
 
 
+@tells(text_of("after"), whole_of("limit", 1, PAGE_MAX), text_of("search"), flag_of("admin"), flag_of("disabled"))
 async def list_all_users(house: House, request: Request) -> Response:
     """`limit` (100) users after the id `after`, which `next` tells; `search` in address and name.
 
@@ -136,6 +141,7 @@ async def list_all_users(house: House, request: Request) -> Response:
     )
 
 
+@tells(status=201)
 async def create_user(house: House, request: Request) -> Response:
     """201: a user without a password, and a link by which they choose one, good once and for a day."""
     ask = await read_json(request, NewUser)
@@ -170,6 +176,7 @@ async def change_user(house: House, request: Request) -> Response:
     return json_answer({"data": managed_user_json(user)})
 
 
+@tells(status=201)
 async def create_link(house: House, request: Request) -> Response:
     """201: a link to choose a new password, good once and for a day; for who has lost theirs."""
     user = await house.admin.find_user(request.path_params["id"])

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from tollway.api.answers import actor, flag, iso_or_none, json_answer, read_json, whole
 from tollway.api.house import House
 from tollway.api.keys import key_json
+from tollway.api.table import WORKSPACE, flag_of, tells, text_of, whole_of
 from tollway.api.workspaces import workspace_json
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import nanodollars_to_text
@@ -21,6 +22,7 @@ KEYS_MAX = 100
 """A key is shown with what it spent by day, which is read for each."""
 
 
+@tells(text_of("after"), whole_of("limit", 1, PAGE_MAX), text_of("search"), flag_of("disabled"))
 async def list_all_workspaces(house: House, request: Request) -> Response:
     """`limit` (100) workspaces after the id `after`, which `next` tells; `search` in id, slug and name; `disabled`."""
     asked, limit = request.query_params, whole(request, "limit", PAGE, 1, PAGE_MAX)
@@ -61,6 +63,7 @@ async def managed_workspace_json(house: House, workspace: Workspace) -> dict[str
     }
 
 
+@tells(WORKSPACE, text_of("user_id"), flag_of("disabled"), text_of("after"), whole_of("limit", 1, KEYS_MAX))
 async def list_all_keys(house: House, request: Request) -> Response:
     """`limit` (100) of everybody's keys after the hash `after`, the newest first.
 

@@ -7,14 +7,14 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso, json_answer, page, read_json
 from tollway.api.house import House
-from tollway.api.table import PAGES, WORKSPACE, Parameter, tells
+from tollway.api.table import PAGES, WORKSPACE, tells, text_of
 from tollway.domain.byok import Credential
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
 
 PAGE = 50
 
 
-@tells(WORKSPACE, Parameter("provider", {"type": "string"}), *PAGES)
+@tells(WORKSPACE, text_of("provider"), *PAGES)
 async def list_credentials(house: House, request: Request) -> Response:
     """Up to `limit` (50, at most 100) from `offset` on; of `workspace_id`, or the actor's own; of `provider` alone."""
     asked, (offset, limit) = request.query_params, page(request, PAGE)

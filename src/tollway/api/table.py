@@ -50,10 +50,26 @@ class Told(Struct, frozen=True):
     """Statuses that its line in the table does not let one expect."""
 
 
-WORKSPACE = Parameter("workspace_id", {"type": "string"})
-OFFSET = Parameter("offset", {"type": "integer", "minimum": 0, "maximum": 10**9})
-PAGES = (OFFSET, Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}))
-BEFORE = Parameter("before", {"type": "integer", "minimum": 0})
+def text_of(name: str) -> Parameter:
+    return Parameter(name, {"type": "string"})
+
+
+def flag_of(name: str) -> Parameter:
+    """As answers.flag reads it."""
+    return Parameter(name, {"enum": ["true", "false"]})
+
+
+def whole_of(name: str, least: int, most: int) -> Parameter:
+    """As answers.whole reads it."""
+    return Parameter(name, {"type": "integer", "minimum": least, "maximum": most})
+
+
+WORKSPACE = text_of("workspace_id")
+SPAN = tuple(Parameter(name, {"type": "string", "format": "date-time"}) for name in ("from", "to"))
+"""As answers.moment reads them."""
+OFFSET = whole_of("offset", 0, 10**9)
+PAGES = (OFFSET, whole_of("limit", 1, 100))
+BEFORE = whole_of("before", 0, 10**15 - 1)
 
 _TOLD: dict[Any, Told] = {}
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
