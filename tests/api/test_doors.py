@@ -42,7 +42,7 @@ def test_a_route_says_its_credential() -> None:
         Route("GET", "/api/v1/new", handle=handle)  # type: ignore[call-arg]  # that is the mistake
     for auth in (None, "", "none", "session", 0, handle):
         with pytest.raises(TypeError, match="/api/v1/new"):
-            Route("GET", "/api/v1/new", auth, handle)  # type: ignore[arg-type]  # the same
+            Route("GET", "/api/v1/new", auth, handle)  # type: ignore[arg-type]  # that is the mistake
 
 
 def variants(method: str, path: str, body: bytes) -> list[bytes]:
