@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tollway.api.answers import actor, iso
 from tollway.api.house import House
+from tollway.api.table import tells, text_of
 from tollway.domain.apps import app_of
 from tollway.domain.content import Content, Failure
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
@@ -45,11 +46,13 @@ async def get_content(house: House, request: Request) -> Response:
     return found
 
 
+@tells(text_of("id"))
 async def get_own_generation(house: House, request: Request) -> Response:
     """The same as `GET /api/v1/generation`, for who is signed in."""
     return _json(generation_json(await seen_generation(house, actor(request), _wanted(request)), house))
 
 
+@tells(text_of("id"))
 async def get_own_content(house: House, request: Request) -> Response:
     """The same as `GET /api/v1/generation/content`, for who is signed in."""
     return await _content(house, actor(request), _wanted(request))

@@ -193,9 +193,6 @@ def _paths() -> dict[str, Any]:
     paths["/api/v1/generations/{id}/trace"] = {
         "get": _read("The plan that a finished request was served by, and its attempts")
     }
-    paths["/api/v1/generation/content"] = {
-        "get": _read("A request's prompt and answer, where they were kept", ("id", "string"))
-    }
     paths["/api/v1/route"] = {
         "post": _plain(
             "Who would answer a chat request, and why; with `caps`, under which prices; `format` names its wire format"
@@ -232,6 +229,7 @@ def _paths() -> dict[str, Any]:
 def _lists(*pages: tuple[str, str]) -> dict[str, Any]:
     """What is told of the catalog and of its use besides the models."""
     found = {
+        "generation/content": _read("A request's prompt and answer, where they were kept", ("id", "string")),
         "models/count": _read("How many models the list has", ("q", "string")),
         "models/user": _read("The list of models, of what the key's workspace allows", *pages),
         "endpoints/zdr": _read("Live endpoints of providers that keep no prompts"),
