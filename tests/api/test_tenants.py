@@ -193,7 +193,7 @@ def test_presets_in_requests(town: World, ours: Ids, asked: dict[str, Any], thei
 
 
 def test_an_admin_names_what_is_not_there(town: World) -> None:
-    """Who may do everything gets an error of their own for a workspace that there is not, whatever is to be changed in it."""
+    """For a workspace that there is not, who may do everything gets an error that is theirs, whatever they change."""
     admin = town.new_user("tenants-admin", Role.OWNER, admin=True)
     tried = 0
     for route in town.call(routes, town.house):

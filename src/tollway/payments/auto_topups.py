@@ -12,6 +12,7 @@ from tollway.domain.errors import InvalidRequest, Unavailable
 from tollway.domain.money import Nanodollars, nanodollars_from_text, nanodollars_to_text
 from tollway.domain.payments import AutoTopUp, Order
 from tollway.domain.people import Actor, Right
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.payments.base import PaymentProvider, ProviderFailed
 from tollway.payments.events import FAILURES_MAX, Events
@@ -77,7 +78,7 @@ class AutoTopUps:
 
     async def set(self, actor: Actor, ask: SetAutoTopUp, now_ms: int) -> AutoStatus:
         """InvalidRequest: no saved method, or amounts that make no sense."""
-        workspace_id = actor.workspace(ask.workspace_id, Right.PAY)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.PAY)
         auto = await find_auto_topup(self._database, workspace_id)
         if auto is None:
             raise InvalidRequest(NO_METHOD)

@@ -10,6 +10,7 @@ from tollway.billing.settings import Payments
 from tollway.domain.errors import NotFound
 from tollway.domain.payments import LotMove, Order, OrderStatus, Receipt
 from tollway.domain.people import Actor, Right
+from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.payments.topup import Till
 from tollway.storage.database import Database
@@ -81,7 +82,7 @@ class Receipts:
 
     async def set_buyer(self, actor: Actor, ask: Buyer, now_ms: int) -> tuple[str, str]:
         """For receipts to come, and for those on which nobody stands yet."""
-        workspace_id = actor.workspace(ask.workspace_id, Right.PAY)
+        workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.PAY)
         details = "\n".join(line.strip() for line in ask.details.replace("\r", "").strip().split("\n"))
         await self._audit.write(
             actor, "buyer.set", workspace_id, set_buyer(workspace_id, details, now_ms), now_ms=now_ms,
