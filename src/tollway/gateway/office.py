@@ -155,6 +155,8 @@ class Office:
         if ask.rpm is not None and not 1 <= ask.rpm <= RPM_MAX:
             raise InvalidRequest(f"rpm: a whole number from 1 to {RPM_MAX:,}", param="rpm")
         check_reset(limit, ask.limit_reset)
+        if (known := await find_workspace(self._database, workspace_id)) is not None:
+            workspace_id = known.id
         key, secret = issue_key(
             workspace_id=workspace_id,
             name=ask.name,
