@@ -6,8 +6,9 @@ import pytest
 
 from tests.storage.ledgers import AWAY, HOME, NOW_MS, behind_its_back, generation, grant, run, settle_in
 from tollway.domain.ledger import PROMOTIONS, PURCHASES, REFUNDS, REVENUE, Transfer, TransferKind, debt_of
-from tollway.domain.payments import Order, OrderStatus
+from tollway.domain.payments import Code, Order, OrderStatus
 from tollway.storage.audit import audit_ledger, count_rows
+from tollway.storage.codes import new_codes, redeem_code
 from tollway.storage.database import ConflictError
 from tollway.storage.keys import spent_by_day
 from tollway.storage.ledger import (
@@ -21,11 +22,12 @@ from tollway.storage.ledger import (
     void_generation,
 )
 from tollway.storage.orders import new_order, set_paid
+from tollway.storage.receipts import new_receipt
 from tollway.storage.sqlite import SqliteDatabase
 
 CHECKS = (
-    "balances", "zero-sum", "overdraft", "captures", "absorbed", "orphans", "purchases", "returned", "marks", "debts",
-    "meters", "days",
+    "balances", "zero-sum", "overdraft", "captures", "absorbed", "orphans", "purchases", "returned", "codes",
+    "receipts", "marks", "debts", "meters", "days",
 )  # fmt: skip
 
 
@@ -49,11 +51,14 @@ async def business(database: SqliteDatabase) -> str:
 
 
 async def sold(database: SqliteDatabase) -> None:
-    """A purchase of 100, of which 40 were refunded and 20 charged back, 5 of them owed."""
+    """A purchase of 100, of which 40 were refunded and 20 charged back, 5 of them owed; a code of 9 is redeemed."""
     order = Order("o1", HOME, "stripe", OrderStatus.PENDING, 100, 0, 1, "usd", NOW_MS)
     await database.write(new_order(order))
     topup = Transfer(TransferKind.TOPUP, "o1", PURCHASES, HOME, 100, NOW_MS)
-    await post_transfers(database, [topup], set_paid("o1", "p1", NOW_MS))
+    await post_transfers(database, [topup], set_paid("o1", "p1", NOW_MS), new_receipt(order, "", "", "0", NOW_MS))
+    await database.write(new_codes([Code("c1", "digest", "", 9, 2, 0, "", NOW_MS)]))
+    gift = grant("code c1 u1", 9, AWAY)
+    await post_transfers(database, [gift], *redeem_code("c1", "u1", AWAY, NOW_MS))
     moves = [
         Transfer(TransferKind.REFUND, "r1", HOME, REFUNDS, 40, NOW_MS, "", "o1"),
         Transfer(TransferKind.CHARGEBACK, "d1", HOME, REFUNDS, 15, NOW_MS, "", "o1"),
@@ -118,7 +123,7 @@ PLANTED: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {"balances": "home: cached 745, transfers say 754"},
     ),
     "a transfer that is gone": (
-        ("DELETE FROM transfers WHERE kind = 'grant'",),
+        ("DELETE FROM transfers WHERE kind = 'grant' AND ref = 'first'",),
         {"balances": "home: cached 745, transfers say -255", "marks": "grant first: marked 1000, moved 0"},
     ),
     "more spent than there was": (
@@ -182,7 +187,22 @@ PLANTED: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "INSERT INTO orders (id, workspace_id, provider, status, credits, fee, price_cents, currency, created_ms) "
             f"VALUES ('o2', '{HOME}', 'stripe', 'paid', 7, 0, 1, 'usd', 0)",
         ),
-        {"purchases": "o2: paid, ordered 7, credited 0"},
+        {"purchases": "o2: paid, ordered 7, credited 0", "receipts": "o2: paid, without a receipt"},
+    ),
+    "a code that was redeemed more often than it says": (
+        ("UPDATE codes SET uses = 0",),
+        {"codes": "c1: used 0, redeemed 1, credited 1"},
+    ),
+    "a redemption without its credits": (
+        (
+            f"INSERT INTO redemptions VALUES ('c1', 'u2', '{HOME}', 0)",
+            "UPDATE codes SET uses = 2",
+        ),
+        {"codes": "c1: used 2, redeemed 2, credited 1"},
+    ),
+    "a receipt that was taken out": (
+        ("UPDATE receipts SET number = 2",),
+        {"receipts": "1 receipts, the last is number 2"},
     ),
     "a refund of more than was bought": (
         ("UPDATE marks SET amount = -90 WHERE ref = 'r1'",),

@@ -88,6 +88,28 @@ _CHECKS = (
         """,
     ),
     (
+        "codes",
+        "each code was used as often as it was redeemed, and each redemption brought its credits once",
+        """
+        SELECT c.id || ': used ' || c.uses || ', redeemed ' || COUNT(r.code_id) || ', credited ' || COUNT(t.ref)
+        FROM codes c LEFT JOIN redemptions r ON r.code_id = c.id
+        LEFT JOIN transfers t ON t.kind = 'grant' AND t.ref = 'code ' || c.id || ' ' || r.user_id
+                                 AND t.credit = r.workspace_id AND t.amount = c.credits
+        GROUP BY c.id, c.uses HAVING c.uses <> COUNT(r.code_id) OR c.uses <> COUNT(t.ref)
+        """,
+    ),
+    (
+        "receipts",
+        "each purchase that was paid has a receipt, and their numbers have no gap",
+        """
+        SELECT o.id || ': paid, without a receipt'
+        FROM orders o LEFT JOIN receipts r ON r.order_id = o.id WHERE o.status = 'paid' AND r.order_id IS NULL
+        UNION ALL
+        SELECT COUNT(*) || ' receipts, the last is number ' || MAX(number)
+        FROM receipts HAVING COUNT(*) <> COALESCE(MAX(number), 0)
+        """,
+    ),
+    (
         "marks",
         "each transfer that is no usage has its mark, with its amount",
         """
