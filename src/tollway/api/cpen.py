@@ -53,7 +53,7 @@ def told(request: ChatRequest | PlainRequest, caller: Caller, market: Market) ->
         request.routing is None
         and request.model not in market.levels
         and not caller.key.label.startswith(KEY_PREFIX)
-        and not any(name in market.levels for name in request.models or ())
+        and (request.models is None or not any(name in market.levels for name in request.models))
     ):
         return None
     return Told(request.routing or PriceRouting(), market, request.operation.value)

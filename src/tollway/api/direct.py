@@ -23,6 +23,8 @@ JOINED_BYTES_MAX = 65536
 STATUS_LINES = {code: b"HTTP/1.1 %d \r\n" % code for code in range(200, 600)}
 STATUS_LINES |= {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus if s.value >= 200}
 
+_ENCODED = frozenset((b"content-encoding",))
+
 JSON_HEADERS = ((b"content-type", b"application/json"),)
 
 
@@ -169,6 +171,11 @@ class DirectExchange(Exchange):
         """The part of the body that has arrived since the last call."""
         body, self._body = self._body, b""
         return bytes(body)
+
+    def check_body(self, limit: int) -> None:
+        """As `Exchange.check_body`; the length has been read already."""
+        if self._length > limit or self.carries(_ENCODED):
+            super().check_body(limit)
 
     async def body(self, limit: int) -> bytes:
         """The whole body, as `Exchange.body` has it."""

@@ -115,12 +115,12 @@ class _Base:
         """As the caller asked for it where that was an alias."""
         return candidate.alias or candidate.endpoint.model_id
 
-    def _headers(self, base: Headers, candidate: Candidate | None) -> Headers:
+    def _headers(self, base: Headers, provider: str | None) -> Headers:
         headers = [*base, (b"x-generation-id", self._id.encode())]
         if self._limits:
             headers += lines_of(self._limits)
-        if candidate is not None:
-            headers.append((b"x-provider-name", self._provider(candidate).encode("latin-1", "replace")))
+        if provider is not None:
+            headers.append((b"x-provider-name", provider.encode("latin-1", "replace")))
         return headers
 
     async def fail(self, error: TollwayError) -> None:
@@ -140,18 +140,18 @@ class WholeSink(_Base):
     async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         if answer is None:
             raise RuntimeError("the answer ended without a body")
-        extra = self._extra(candidate, usage)
+        extra, provider = self._extra(candidate, usage), self._provider(candidate)
         also = self._also if extra is None else {**self._also, "extra_fields": extra}
         body = self._wire.encode_answer(
             answer,
             id=self._id,
             created=self._created_s,
             model=self._model(candidate),
-            provider=self._provider(candidate),
+            provider=provider,
             usage_json=self._usage(usage, cost),
             **also,
         )
-        await self._exchange.respond(200, self._headers(JSON, candidate), body)
+        await self._exchange.respond(200, self._headers(JSON, provider), body)
 
 
 class StreamSink(_Base):
@@ -185,13 +185,13 @@ class StreamSink(_Base):
         if encoder is None:
             encoder = self._open(candidate)
             if not self._exchange.started:
-                await self._exchange.start(200, self._headers(self._base, candidate))
+                await self._exchange.start(200, self._headers(self._base, self._provider(candidate)))
         await self._exchange.write(encoder.encode(events))
 
     async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         encoder = self._encoder or self._open(candidate)
         if not self._exchange.started:
-            await self._exchange.start(200, self._headers(self._base, candidate))
+            await self._exchange.start(200, self._headers(self._base, self._provider(candidate)))
         last = encoder.finish(self._usage(usage, cost), extra_fields=self._extra(candidate, usage))
         await self._exchange.end(last)
 

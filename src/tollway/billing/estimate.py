@@ -29,7 +29,6 @@ class Dearest(Struct, frozen=True):
 
 def bound(
     dear: Dearest,
-    *,
     prompt_tokens: int,
     choices: int,
     asked: int | None,

@@ -23,6 +23,7 @@ from tollway.domain.chat import (
     Tool,
     ToolFunction,
     VideoPart,
+    has_parts,
 )
 from tollway.domain.plain import Input, PlainRequest, RerankRequest
 
@@ -126,6 +127,8 @@ def media_tokens(request: ChatRequest | PlainRequest) -> int:
     """An upper bound for the request's media."""
     if isinstance(request, PlainRequest):
         return sum(_media_of(each) for each in request.inputs if isinstance(each, tuple))
+    if not has_parts(request):
+        return 0
     return sum(_media_of(message.content) for message in request.messages if isinstance(message.content, tuple))
 
 

@@ -1,6 +1,7 @@
 """What routing returns: a plan of candidates in order, and every endpoint left out, with its reason."""
 
 from hashlib import blake2b
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -60,7 +61,7 @@ class Candidate(Struct, frozen=True):
     @property
     def listed_id(self) -> str:
         """The endpoint's id in the catalog."""
-        return listed_id(self.endpoint.id)
+        return self.endpoint.id if self.credential is None else listed_id(self.endpoint.id)
 
 
 class Rejection(Struct, frozen=True):
@@ -90,6 +91,9 @@ class Routed(Struct, frozen=True, omit_defaults=True):
     """The first is the conversation's model, and no new choice."""
 
 
+_BOUND = attrgetter("bound")
+
+
 class Plan(Struct, frozen=True):
     """A decision: who is tried, in which order, and why nobody else is."""
 
@@ -107,4 +111,4 @@ class Plan(Struct, frozen=True):
     @property
     def hold(self) -> Nanodollars:
         """What must be set aside: the dearest candidate's bound."""
-        return max((candidate.bound for candidate in self.candidates), default=0)
+        return max(map(_BOUND, self.candidates), default=0)

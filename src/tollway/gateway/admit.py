@@ -181,17 +181,15 @@ def _plan(
     if own_keys and key.standing is not None and key.standing.own:
         # The fee is of the list price, whatever the group's is.
         own = gateway.own.of(key, gateway.market, book.listed_available)
-    return plan_with(
-        own,
-        request,
-        market,
-        prompt_tokens=estimate,
-        prompt_bound=bound,
-        requests_bound=requests_bound,
-        available=book.available,
-        sight=Sight(gateway.health, gateway.loop.time()),
-        policy=gateway.policy,
-        dice=gateway.dice,
-        kept=kept,
-        rulings=key.standing.rulings if key.standing else (),
-    )
+    given = {
+        "prompt_tokens": estimate,
+        "prompt_bound": bound,
+        "requests_bound": requests_bound,
+        "available": book.available,
+        "sight": Sight(gateway.health, gateway.loop.time()),
+        "policy": gateway.policy,
+        "dice": gateway.dice,
+        "kept": kept,
+        "rulings": key.standing.rulings if key.standing else (),
+    }
+    return plan_with(own, request, market, given)

@@ -55,16 +55,8 @@ async def complete(
         plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key, own_keys=own_keys)
         if choice is not None:
             plan = structs.replace(plan, routed=choice)
-        run = ChatRun(
-            caller=caller,
-            request=request,
-            plan=plan,
-            market=market,
-            origin=origin,
-            created_ms=gateway.now_ms(),
-            started_s=started_s,
-            prompt_tokens=prompt_tokens,
-        )
+        # By place: a class is called with names at the price of two dicts.
+        run = ChatRun(caller, request, plan, market, origin, gateway.now_ms(), started_s, prompt_tokens)
         run.keeping = keeping
         run.findings = findings
         entry.admitted(run)

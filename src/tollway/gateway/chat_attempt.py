@@ -8,6 +8,7 @@ from tollway.domain.chat import ChatRequest
 from tollway.domain.events import (
     CONTENT,
     Answer,
+    Choice,
     Event,
     Failed,
     Finished,
@@ -95,7 +96,7 @@ async def _read(gateway: Gateway, run: ChatRun, candidate: Candidate, call: Call
     if isinstance(whole, Failed):
         run.accepted = False
         return failure_of(whole)
-    if names := custom_names(run.request):
+    if run.request.tools and (names := custom_names(run.request)):
         whole = with_free_text(whole, names)
     run.first_event_s = gateway.loop.time()
     return await _take_whole(run, candidate, whole, sink)
@@ -109,15 +110,11 @@ async def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer, sink: C
         whole = think_tags.whole(whole)
     run.usage, run.upstream_id, run.finished = whole.usage, whole.upstream_id, True
     for choice in whole.choices:
-        run.text += [choice.text or "", choice.reasoning or "", *(call.arguments for call in choice.tool_calls)]
+        run.text += (choice.text or "", choice.reasoning or "")
+        if choice.tool_calls:
+            _take_calls(run, choice)
     run.text_size = sum(map(len, run.text))
-    run.calls = {
-        (choice.index, index): [call.arguments]
-        for choice in whole.choices
-        for index, call in enumerate(choice.tool_calls)
-        if not call.custom
-    }
-    if run.takes_reasoning_out:
+    if run.hides_reasoning and run.takes_reasoning_out:
         whole = whole_without_reasoning(whole, keeps_seals=run.keeps_seals)
     run.answer = whole
     first = whole.choices[0]
@@ -126,6 +123,14 @@ async def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer, sink: C
         run.committed = True
         await sink.send(candidate, run.with_kept(expand(run.answer)))
     return None
+
+
+def _take_calls(run: ChatRun, choice: Choice) -> None:
+    run.text += [call.arguments for call in choice.tool_calls]
+    run.calls = run.calls or {}
+    for index, call in enumerate(choice.tool_calls):
+        if not call.custom:
+            run.calls[choice.index, index] = [call.arguments]
 
 
 def _may_have_tags(candidate: Candidate) -> bool:

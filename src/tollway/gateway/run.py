@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from tollway.billing.tokens import Tokenizer, count_inputs, count_prompt, search_units
 from tollway.domain.catalog import WireFormat
-from tollway.domain.chat import ChatRequest
+from tollway.domain.chat import ChatRequest, has_parts
 from tollway.domain.content_filters import Finding
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event, NativeFields, Started, UpstreamBody, UsageReported
@@ -54,7 +54,7 @@ def new_generation_id(now_ms: int) -> str:
     """
     if not _random:
         pool = base64.b64encode(os.urandom(_RANDOM_BYTES * 256)).translate(_LETTERS).decode()
-        _random.extend(pool[start : start + _RANDOM] for start in range(0, len(pool), _RANDOM))
+        _random.extend([pool[start : start + _RANDOM] for start in range(0, len(pool), _RANDOM)])
     seconds, ms = divmod(now_ms, 1000)
     high, low = divmod(ms * 1000 + next(_count) % 1000, len(_PAIRS))
     return f"gen-{seconds}-{_PAIRS[high]}{_PAIRS[low]}{_random.pop()}"
@@ -133,7 +133,6 @@ class Run:
 
     def __init__(
         self,
-        *,
         caller: Caller,
         request: ChatRequest | PlainRequest,
         plan: Plan,
@@ -272,7 +271,7 @@ class ChatRun(Run):
         self.echoes: list[Event] | None = None
         """What was sent, to each provider that was tried, where the caller wants to see it."""
         Run.begin(self)  # by name: half the time of super()
-        self.has_parts = any(type(message.content) is tuple for message in self.request.messages)
+        self.has_parts = has_parts(self.request)
         """Some message is more than one text: it may name images and files by URL."""
         wish = wish_of(self.request)
         self.hides_reasoning = wish is not None and wish.hidden

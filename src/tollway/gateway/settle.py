@@ -114,13 +114,13 @@ def ending_of(run: Run, gateway: Gateway) -> Ending:
 
 def generation_of(run: Run, charged: Charge) -> Generation:
     """The record of a finished run."""
-    candidate, request = run.candidate, run.request
-    loop_s = run.attempts[-1].latency_ms if run.attempts else 0
+    candidate, request, caller = run.candidate, run.request, run.caller
+    answered = candidate if run.accepted else None
     tariff = candidate.price.tariff if candidate else None
     return Generation(
         id=run.id,
-        workspace_id=run.caller.workspace_id,
-        key_id=run.caller.key.id,
+        workspace_id=caller.key.workspace_id,
+        key_id=caller.key.id,
         created_ms=run.created_ms,
         model=candidate.endpoint.model_id if candidate else run.plan.models[0].id,
         api_type=run.origin.api_type,
@@ -129,22 +129,22 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         cancelled=run.left and not run.finished,
         finish_reason=run.finish_reason,
         native_finish_reason=run.native_finish_reason,
-        endpoint_id=candidate.listed_id if candidate and run.accepted else None,
-        provider=candidate.endpoint.provider if candidate and run.accepted else None,
+        endpoint_id=answered.listed_id if answered else None,
+        provider=answered.endpoint.provider if answered else None,
         price_id=candidate.price.id if candidate else None,
         usage=charged.usage,
         cost=charged.cost.total,
         absorbed=charged.absorbed,
         cache_discount=charged.cost.cache_discount,
-        latency_ms=loop_s,
+        latency_ms=run.attempts[-1].latency_ms if run.attempts else 0,
         generation_ms=run.generation_ms,
         attempts=tuple(run.attempts),
         tokens_prompt_estimate=run.prompt_tokens,
         max_tokens_sent=candidate.max_tokens if candidate and candidate.max_tokens_is_ours else None,
         error=run.error.message if run.error else None,
-        http_referer=run.caller.app_url,
-        app_title=run.caller.app_title,
-        user_agent=run.caller.user_agent,
+        http_referer=caller.app_url,
+        app_title=caller.app_title,
+        user_agent=caller.user_agent,
         session_id=request.session_id,
         external_user=request.user,
         upstream_id=run.upstream_id,
@@ -156,7 +156,7 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         group=tariff.group if tariff else None,
         multiplier=tariff.multiplier if tariff else None,
         credits=tariff.credits if tariff and charged.cost.total else None,
-        credential_id=candidate.credential.id if candidate and candidate.credential and run.accepted else None,
+        credential_id=answered.credential.id if answered and answered.credential else None,
         own_cost=_own_total(charged),
         findings=run.findings,
     )

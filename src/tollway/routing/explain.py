@@ -157,19 +157,17 @@ def explain(
 
 
 def _plan(request: ChatRequest, bench: Bench, prompt: Prompt) -> Plan:
-    return plan_with(
-        bench.own,
-        request,
-        bench.market,
-        prompt_tokens=prompt.estimate,
-        prompt_bound=prompt.bound,
-        available=bench.available,
-        sight=bench.sight,
-        policy=bench.policy,
-        dice=lambda: 0.0,  # endpoints stand with the largest share first, and 0 draws that one
-        kept=bench.kept,
-        rulings=bench.rulings,
-    )
+    given = {
+        "prompt_tokens": prompt.estimate,
+        "prompt_bound": prompt.bound,
+        "available": bench.available,
+        "sight": bench.sight,
+        "policy": bench.policy,
+        "dice": lambda: 0.0,  # endpoints stand with the largest share first, and 0 draws that one
+        "kept": bench.kept,
+        "rulings": bench.rulings,
+    }
+    return plan_with(bench.own, request, bench.market, given)
 
 
 def _under(cap: MaxPrice, request: ChatRequest, bench: Bench, prompt: Prompt, usage: Usage, choices: int) -> UnderCap:

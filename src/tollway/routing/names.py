@@ -22,7 +22,8 @@ def offers_named(request: ChatRequest | PlainRequest, market: Market, dice: Call
     NoEndpoints: any free model was wanted, and there is none.
     """
     names = [request.model] if request.model else []
-    names += request.models or ()
+    if request.models:
+        names += request.models
     if not names:
         raise InvalidRequest("model: name a model, such as one of GET /api/v1/models", param="model")
     found: dict[str, Named] = {}

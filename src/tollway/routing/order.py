@@ -61,6 +61,8 @@ def order_stalls(
     """
     if preferences.order:
         return _as_listed([*well, *unwell], preferences.order)
+    if len(well) == 1 and not unwell:
+        return [(well[0], "the only one that fits", 1.0)]
     by = preferences.sort.by if isinstance(preferences.sort, SortBy) else preferences.sort
     if len(well) == 1:
         places: list[Place] = [(well[0], "the only one that fits", 1.0)]

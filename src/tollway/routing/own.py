@@ -68,8 +68,8 @@ def open_market(market: Market, credentials: Sequence[Credential], fee_ppm: int)
     return OwnMarket(opened, owners, listed)
 
 
-def plan_with(own: Own | None, request: ChatRequest | PlainRequest, market: Market, **given: Any) -> Plan:
-    """As `make_plan`, which gets all that is `given`, with the caller's own keys where there are some.
+def plan_with(own: Own | None, request: ChatRequest | PlainRequest, market: Market, given: Mapping[str, Any]) -> Plan:
+    """As `make_plan`, which gets all that is `given` by name, with the caller's own keys where there are some.
 
     Order (OPENROUTER.md 8.6): keys that come first by their `sort_order`, the server's endpoints, keys that come last.
     All rules hold for them as well. A key that has been failing comes last, too.

@@ -259,17 +259,20 @@ def _sift(
 def _pass(
     stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], sight: Sight, rejections: list[Rejection]
 ) -> tuple[list[Stall], list[Stall]]:
-    checks = [(rule.name, rule.check) for rule in rules]
+    why_down = sight.why_down
     well: list[Stall] = []
     unwell: list[Stall] = []
     for stall in stalls:
         endpoint = stall.endpoint
-        for name, check in checks:
-            if (reason := check(ask, endpoint)) is not None:
-                rejections.append(Rejection(endpoint, name, reason))
+        for rule in rules:
+            if (reason := rule.check(ask, endpoint)) is not None:
+                rejections.append(Rejection(endpoint, rule.name, reason))
                 break
         else:
-            (well if sight.why_down(endpoint.id) is None else unwell).append(stall)
+            if why_down(endpoint.id) is None:
+                well.append(stall)
+            else:
+                unwell.append(stall)
     return well, unwell
 
 
@@ -285,40 +288,26 @@ def _admit(
 ) -> None:
     """Makes candidates of those whose worst cost is there; the others go to `rejections`."""
     request = ask.request
-    asked = request.output_limit
-    choices = max(request.n or 1, request.best_of or 1)
+    asked = ask.output_limit
+    choices = 1 if request.n is None and request.best_of is None else max(request.n or 1, request.best_of or 1)
     # The prompt may be much shorter than its bound, so that only half of the bound is taken off what we ask for.
     likely = min(prompt_bound, 2 * ask.prompt_tokens)
     for stall, reason, share in places:
-        room = max(1, stall.endpoint.context_tokens - likely)
-        most = bound(
-            dearest(stall.price, prompt_bound) if stall.price.tiers else stall.dear,
-            prompt_tokens=prompt_bound,
-            choices=choices,
-            asked=asked,
-            output_max=stall.output_max,
-            room=room,
-            available=available,
-        )
+        endpoint, price = stall.endpoint, stall.price
+        room = endpoint.context_tokens - likely
+        if room < 1:
+            room = 1
+        dear = dearest(price, prompt_bound) if price.tiers else stall.dear
+        most = bound(dear, prompt_bound, choices, asked, stall.output_max, room, available)
         if most is None:
-            rejections.append(Rejection(stall.endpoint, NOT_AFFORDABLE, "could cost more than is available"))
-        else:
-            sent = most.max_tokens if most.ours else asked
-            if sent is None and stall.endpoint.wire_format in BOUNDED:
-                sent = _all_of(stall, room)
-            candidates.append(
-                Candidate(
-                    endpoint=stall.endpoint,
-                    price=stall.price,
-                    bound=most.amount,
-                    max_tokens=sent,
-                    max_tokens_is_ours=most.ours,
-                    reason=reason,
-                    unwell=stall.endpoint.id in ill,
-                    share=share,
-                    thinks=thinks,
-                )
-            )
+            rejections.append(Rejection(endpoint, NOT_AFFORDABLE, "could cost more than is available"))
+            continue
+        sent = most.max_tokens if most.ours else asked
+        if sent is None and endpoint.wire_format in BOUNDED:
+            sent = _all_of(stall, room)
+        # By place, as in the call above: names cost a third of a plan's time.
+        is_ill = bool(ill) and endpoint.id in ill
+        candidates.append(Candidate(endpoint, price, most.amount, sent, most.ours, reason, is_ill, share, thinks))
 
 
 def _admit_plain(

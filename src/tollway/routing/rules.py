@@ -76,6 +76,8 @@ class Ask(Struct, frozen=True):
     """The caps of `routing`."""
     prompt_bound: int = 0
     """The most tokens that the prompt can have: which of an endpoint's tiers it may reach."""
+    output_limit: int | None = None
+    """The caller's own bound on output tokens."""
 
 
 NO_CHAT = ChatRequest()
@@ -98,11 +100,16 @@ def ask_of(
         token_ids = False
     else:
         chat, modalities, token_ids = NO_CHAT, *_kinds(request)
-    preferences = slugs_of(request.provider or _NO_PREFERENCES, slugs)
+    preferences, caps = _NO_PREFERENCES, _NO_CAPS
+    if request.provider is not None:
+        preferences = slugs_of(request.provider, slugs)
+        caps = caps_of(preferences.max_price)
     routing = request.routing
     budget = None if routing is None else budget_of(routing, request, modalities)
-    caps = caps_of(preferences.max_price)
-    return Ask(chat, prompt_tokens, modalities, preferences, facts, caps, token_ids, routing, budget, prompt_bound)
+    limit = chat.output_limit
+    return Ask(
+        chat, prompt_tokens, modalities, preferences, facts, caps, token_ids, routing, budget, prompt_bound, limit
+    )
 
 
 Check = Callable[[Ask, Endpoint], str | None]
@@ -117,7 +124,7 @@ def does_not_fit(ask: Ask, endpoint: Endpoint) -> str | None:
 
 def gives_too_little(ask: Ask, endpoint: Endpoint) -> str | None:
     """The endpoint can't produce as many tokens as were asked for."""
-    asked = ask.request.output_limit
+    asked = ask.output_limit
     if asked is not None and endpoint.output_tokens_max is not None and asked > endpoint.output_tokens_max:
         return f"max_tokens is {asked}, it gives at most {endpoint.output_tokens_max}"
     return None
@@ -260,7 +267,7 @@ MUST_REASON = "must_reason"
 PRICE_FLOOR, PRICE_CAP = "price_floor", "price_cap"
 OF_WORDS: tuple[Rule, ...] = (
     Rule("context_too_short", lambda ask: True, does_not_fit),
-    Rule("output_too_short", lambda ask: ask.request.output_limit is not None, gives_too_little),
+    Rule("output_too_short", lambda ask: ask.output_limit is not None, gives_too_little),
 )
 """All that concerns a request of words alone, as most are."""
 OF_REQUEST: tuple[Rule, ...] = (
@@ -298,6 +305,7 @@ RULES = (*OF_REQUEST, *OF_WISHES)
 """In this order: what a request needs by itself; what its `provider` and `routing` wish besides."""
 
 _NO_PREFERENCES = Preferences()
+_NO_CAPS: tuple[tuple[str, Attodollars], ...] = ()
 _NOTHING_KNOWN = Facts()
 _MODALITY: dict[type, str] = {
     ImagePart: "image",
