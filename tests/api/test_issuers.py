@@ -11,7 +11,7 @@ from tests.api.browsing import Browser, fields_of
 from tests.api.fake_issuers import CLIENT, SECRET, Key, fake_issuer
 from tests.api.fake_issuers import Issuer as Fake
 from tests.support import Answer, World, request, world
-from tollway.config import Users
+from tollway.config import Server, Users
 from tollway.domain.issuers import Issuer
 from tollway.domain.people import Role, SignUp
 from tollway.identity.actors import OPERATOR
@@ -421,3 +421,18 @@ def test_where_sign_up_is_not_open(fake: Fake) -> None:
         answer = Visitor(town).come("github")
         assert answer.status == 403
         assert "switched off" in answer.text
+
+
+def test_over_https(fake: Fake) -> None:
+    """The cookie is for this host and https alone, whatever host a header names; so is where one comes back."""
+    issuers = (Issuer("oidc", CLIENT, SECRET, "Example", fake.url),)
+    server = Server(port=0, public_url="https://router.example")
+    with world(server=server, settings={"users": Users("open", issuers=issuers)}) as town:
+        answer = request(town.url, "GET", "/sign-in/oidc", headers={"x-forwarded-host": "evil.example"})
+    [cookie] = answer.cookies
+    name, *attributes = cookie.split("; ")
+    assert name.startswith("__Host-tollway-sign-in=")
+    assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/", "Max-Age=600"} <= set(attributes)
+    query = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert query["redirect_uri"] == ["https://router.example/sign-in/oidc/callback"]
+    assert query["scope"] == ["openid email profile"]

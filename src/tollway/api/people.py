@@ -138,8 +138,9 @@ async def change_password(house: House, request: Request) -> Response:
 
 async def reset_password(house: House, request: Request) -> Response:
     """A new password by a link, and a new session."""
-    ask = await read_json(request, ResetPassword)
-    user = await house.people.reset_password(ask.token, ask.new, house.gateway.now_ms())
+    ask, now_ms = await read_json(request, ResetPassword), house.gateway.now_ms()
+    house.people.passwords.count_arrival(house.proxies.client_of_request(request), now_ms * 1_000_000)
+    user = await house.people.reset_password(ask.token, ask.new, now_ms)
     return await _start_session(house, request, user)
 
 

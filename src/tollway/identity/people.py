@@ -18,7 +18,7 @@ from tollway.identity.passwords import Passwords
 from tollway.identity.sessions import Sessions, new_token
 from tollway.storage.database import ConflictError, Database, Statement
 from tollway.storage.members import new_workspace, set_member
-from tollway.storage.one_time_links import Purpose, drop_links, new_link, take_link
+from tollway.storage.one_time_links import Purpose, drop_links, new_link, peek_link, take_link
 from tollway.storage.users import (
     drop_identity,
     find_user,
@@ -36,6 +36,7 @@ HOUR_MS = 3_600_000
 SETUP_MS, INVITATION_MS, PASSWORD_MS, HANDED_MS = HOUR_MS, 7 * 24 * HOUR_MS, HOUR_MS, 24 * HOUR_MS
 EMAIL_MAX = 254
 _EMAIL = re.compile(r"[^@\s<>\"',;:\\]+@[^@\s<>\"',;:\\.]+(\.[^@\s<>\"',;:\\.]+)*")
+NO_LINK = "This link is used or over; ask for a new one."
 WRONG = "The e-mail address or the password is wrong."
 """All that a failed sign-in says, whatever the reason."""
 
@@ -251,11 +252,13 @@ class People:
 
     async def reset_password(self, token: str, new: str, now_ms: int) -> User:
         """Signs the user out everywhere. NotFound: the link does not work any more."""
+        if await peek_link(self._database, digest_of(token, self._pepper), Purpose.PASSWORD, now_ms) is None:
+            raise NotFound(NO_LINK)  # before a hash is made, which takes a while and 64 MiB
         hashed = await self.passwords.hash(new)
         user_id = await self._take(token, Purpose.PASSWORD, now_ms)
         user = await find_user(self._database, user_id) if user_id else None
         if user is None or user.disabled:
-            raise NotFound("This link is used or over; ask for a new one.")
+            raise NotFound(NO_LINK)
         await self._write_password(user, hashed, now_ms)
         await self.sessions.end_all(user.id)
         return user
