@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ssrf.corpus import corpus
 from tests.upstream.conftest import Run
 from tests.upstream.scripted import Peer, Scripted
 from tollway.domain.chat import MediaKind
@@ -114,75 +114,10 @@ def test_redirects(run_once: Run) -> None:
     run_once(main())
 
 
-INSIDE = ("127.0.0.1", "10.1.2.3", "172.16.9.9", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0")
-
-
-def notations(address: str) -> list[str]:
-    """The ways in which people hide an IPv4 address in a URL."""
-    first, second, third, fourth = (int(part) for part in address.split("."))
-    number = int(IPv4Address(address))
-    six = f"{number >> 16:x}:{number & 0xFFFF:x}"
-    return [
-        address,
-        str(number),
-        hex(number),
-        f"0{number:o}",
-        f"{hex(first)}.{second}.{third}.{fourth}",
-        f"0{first:o}.0{second:o}.0{third:o}.0{fourth:o}",
-        f"{first}.{number & 0xFFFFFF}",
-        f"{first}.{second}.{number & 0xFFFF}",
-        f"{address}.",
-        f"[::ffff:{address}]",
-        f"[::{address}]",
-        f"[64:ff9b::{address}]",
-        f"[64:ff9b:1::{address}]",
-        f"[2002:{six}::1]",
-        f"[2001:0:{six}::1]",
-        f"[fe80::{six}]",
-        f"[fec0::{six}]",
-        f"[fc00::{six}]",
-    ]
-
-
-CORPUS = [
-    f"{scheme}{host}{path}"
-    for address in INSIDE
-    for host, (scheme, path) in itertools.product(
-        notations(address), [("http://", "/x.png"), ("https://", "/"), ("http://", ":80/a?b=c")]
-    )
-]
-ODD = (
-    "http://localhost/x",
-    "http://LOCALHOST./x",
-    "http://localhost.localdomain/x",
-    "http://[::1]/x",
-    "http://[::]/x",
-    "http://[ff02::1]/x",
-    "http://224.0.0.1/x",
-    "http://255.255.255.255/x",
-    "http://①②⑦.0.0.1/x",
-    "http://127。0。0。1/x",
-    "http://user@127.0.0.1/x",
-    "http://user:password@example.com/x",
-    "http://example.com@127.0.0.1/x",
-    "http://127.0.0.1:22/x",
-    "http://example.com:22/x",
-    "http://[fe80::1%25lo]/x",
-    "file:///etc/passwd",
-    "ftp://127.0.0.1/x",
-    "gopher://127.0.0.1:80/_",
-    "http:///x",
-    "http://",
-    "http://\r\nhost: inside/x",
-    "http://127.0.0.1\\@example.com/x",
-)
-
-
 def test_nothing_leads_inside(run_once: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 ways to say an address inside: not one connection is even tried, with proxies in the environment, too."""
+    """The whole corpus, on a port that may be fetched from: not one connection is even tried, with proxies set, too."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert len(CORPUS) + len(ODD) >= 300
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -202,7 +137,7 @@ def test_nothing_leads_inside(run_once: Run, monkeypatch: pytest.MonkeyPatch) ->
         fetcher = Fetcher(resolve=known)
         monkeypatch.setattr(type(loop), "create_connection", connected, raising=False)
         try:
-            for url in (*CORPUS, *ODD):
+            for url in corpus(80):
                 assert "could not be fetched" in await failure(fetcher, url), url
             assert tried == []
             await failure(fetcher, "http://8.8.8.8/x.png")
