@@ -177,3 +177,25 @@ def planned(request: ChatRequest, rulings: tuple[Ruling, ...]) -> Plan:
         dice=lambda: 0.0,
         rulings=rulings,
     )
+
+
+def test_models_by_another_name() -> None:
+    """A model that is allowed or ignored by one of its other names is that model; unknown names are nobody's."""
+    offered = market(endpoint("a"), endpoint("b", model="test/other"), aliases={"test/model-2024-07-18": MODEL})
+    for ruling, expected in (
+        (Ruling("the key's", Preferences(), allowed_models=("test/model-2024-07-18", "no/such")), {"a"}),
+        (Ruling("the key's", Preferences(), ignored_models=("test/model-2024-07-18", "no/such")), {"b"}),
+        (Ruling("the key's", Preferences(), allowed_models=("no/such",)), set()),
+    ):
+        found = make_plan(
+            ask(models=(MODEL, "test/other")),
+            offered,
+            prompt_tokens=25,
+            prompt_bound=100,
+            available=NANO,
+            sight=Glance(HealthBoard(), 0.0),
+            policy="price",
+            dice=lambda: 0.0,
+            rulings=(ruling,),
+        )
+        assert {each.endpoint.provider for each in found.candidates} == expected

@@ -76,7 +76,7 @@ class ModelPages:
         market, standing = self._house.gateway.market, self._house.caller(request).key.standing
         rulings = standing.rulings if standing else ()
         ask = Ask(NO_CHAT, 0, frozenset(), Preferences(), market.facts)
-        rules = rules_of(rulings, ask, market.slugs)
+        rules = rules_of(rulings, ask, market)
         allowed = []
         for offer in self._live:
             live = tuple(each for each in offer.live if not any(rule.check(ask, each) for rule in rules))

@@ -223,7 +223,7 @@ def _fitting(
     nobody passes, the best all the same: the plan then says why not.
     """
     ask = ask_of(request, prompt_tokens, market.slugs, market.facts, prompt_tokens)
-    rules = [*rules_of(rulings, ask, market.slugs), *(rule for rule in RULES if rule.concerns(ask))]
+    rules = [*rules_of(rulings, ask, market), *(rule for rule in RULES if rule.concerns(ask))]
     well: list[str] = []
     unwell: list[str] = []
     softly: list[str] = []

@@ -58,7 +58,7 @@ def make_plan(
     routing = ask.routing
     rules = rules_for(ask)
     if rulings:
-        rules = [*rules_of(rulings, ask, market.slugs), *rules]
+        rules = [*rules_of(rulings, ask, market), *rules]
     models: list[Model] = []
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []

@@ -1,13 +1,14 @@
 """Rules that stand above a request: what its workspace allows, before anything that the request itself wishes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from msgspec import Struct, structs
 
-from tollway.domain.catalog import Endpoint
+from tollway.domain.catalog import Catalog, Endpoint
 from tollway.domain.guardrails import group_of
 from tollway.domain.standing import Ruling
+from tollway.routing.market import Market
 from tollway.routing.rules import (
     Ask,
     Rule,
@@ -51,19 +52,14 @@ def undistillable(whose: str, ruled: Ask, endpoint: Endpoint) -> str | None:
     return f"{reason} ({whose} data policy)" if reason else None
 
 
-def model_not_allowed(ruling: Ruling, endpoint: Endpoint) -> str | None:
+def model_not_allowed(whose: str, names: Collection[str], endpoint: Endpoint) -> str | None:
     """Other models are allowed."""
-    allowed = ruling.allowed_models is None or endpoint.model_id in ruling.allowed_models
-    return None if allowed else f"{endpoint.model_id} is not in {ruling.whose} allowed models"
+    return None if endpoint.model_id in names else f"{endpoint.model_id} is not in {whose} allowed models"
 
 
-def model_ignored(ruling: Ruling, endpoint: Endpoint) -> str | None:
+def model_ignored(whose: str, names: Collection[str], endpoint: Endpoint) -> str | None:
     """The model is ignored."""
-    return (
-        f"{endpoint.model_id} is in {ruling.whose} ignored models"
-        if endpoint.model_id in ruling.ignored_models
-        else None
-    )
+    return f"{endpoint.model_id} is in {whose} ignored models" if endpoint.model_id in names else None
 
 
 class RulingRule(Struct, frozen=True):
@@ -87,17 +83,19 @@ RULINGS: tuple[RulingRule, ...] = (
 )
 
 
-def rules_of(rulings: Sequence[Ruling], ask: Ask, slugs: Mapping[str, str]) -> list[Rule]:
+def rules_of(rulings: Sequence[Ruling], ask: Ask, market: Market) -> list[Rule]:
     """The rulings of a request, as rules among its others. Each is asked by itself: a request has no say in it."""
     found: list[Rule] = []
     for ruling in rulings:
         ruled = structs.replace(
-            ask, preferences=slugs_of(ruling.preferences, slugs), caps=caps_of(ruling.preferences.max_price)
+            ask, preferences=slugs_of(ruling.preferences, market.slugs), caps=caps_of(ruling.preferences.max_price)
         )
         if ruling.allowed_models is not None:
-            found.append(Rule("ruling_models", _always, partial(_of_model, model_not_allowed, ruling)))
+            names = ids_of(ruling.allowed_models, market.catalog)
+            found.append(Rule("ruling_models", _always, partial(_of_model, model_not_allowed, ruling.whose, names)))
         if ruling.ignored_models:
-            found.append(Rule("ruling_ignored_models", _always, partial(_of_model, model_ignored, ruling)))
+            names = ids_of(ruling.ignored_models, market.catalog)
+            found.append(Rule("ruling_ignored_models", _always, partial(_of_model, model_ignored, ruling.whose, names)))
         found += [
             Rule(rule.name, _always, partial(_asked, rule.check, ruling, ruled))
             for rule in RULINGS
@@ -114,10 +112,19 @@ def _asked(check: Check, ruling: Ruling, ruled: Ask, ask: Ask, endpoint: Endpoin
     return check(ruling.whose, ruled, endpoint)
 
 
+def ids_of(names: Iterable[str], catalog: Catalog) -> frozenset[str]:
+    """Models by whichever of their names; one that the catalog does not have stays as it was said."""
+    return frozenset([model.id if (model := catalog.resolve(name)) is not None else name for name in names])
+
+
 def _of_model(
-    check: Callable[[Ruling, Endpoint], str | None], ruling: Ruling, ask: Ask, endpoint: Endpoint
+    check: Callable[[str, Collection[str], Endpoint], str | None],
+    whose: str,
+    names: Collection[str],
+    ask: Ask,
+    endpoint: Endpoint,
 ) -> str | None:
-    return check(ruling, endpoint)
+    return check(whose, names, endpoint)
 
 
 def _always(ask: Ask) -> bool:
