@@ -394,6 +394,7 @@ async def close(house: House) -> None:
     remove_control(house.config.data_dir)
     await house.gateway.client.close()
     await house.gateway.fetcher.close()
+    await house.scanners.close()
     await house.issuers.close()
     await house.schemas.close()
     await house.jobs.close()

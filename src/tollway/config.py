@@ -18,6 +18,7 @@ from tollway.domain.auto import AutoSettings
 from tollway.domain.byok import ByokSettings
 from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.issuers import Issuer, odd_issuers
+from tollway.domain.leaks import SecretScanning, odd_scanning
 from tollway.domain.money import price_from_text
 from tollway.domain.people import ChallengeMethod, SignUp
 from tollway.domain.storefronts import Guest, Mount, Platform
@@ -217,6 +218,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     guest: Guest = Guest()
     users: Users = Users()
     records: Records = Records()
+    leaks: SecretScanning = SecretScanning()
     providers: tuple[ProviderConfig, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """The process's variables: provider keys are looked up here by the names that the catalog gives."""
@@ -441,6 +443,7 @@ def _odd(config: Config) -> Iterator[str]:
             yield f"security.{name} is empty or a known example; make one: openssl rand -hex 32"
     yield from odd_payments(config.payments, config.billing)
     yield from odd_issuers(config.users.issuers)
+    yield from odd_scanning(config.leaks)
     for number, network in enumerate(config.server.trusted_proxies):
         try:
             ipaddress.ip_network(network)

@@ -117,6 +117,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/account/v1/sessions"): Row("/account/v1/sessions"),
     ("DELETE", "/account/v1/sessions/{id}"): Row("/account/v1/sessions/0123456789abcdef", {}, 404),
     ("POST", "/account/v1/password"): Row("/account/v1/password", {"old": "wrong", "new": "long enough"}, 401),
+    ("GET", "/account/v1/notices"): Row("/account/v1/notices"),
+    ("DELETE", "/account/v1/notices/{id}"): Row("/account/v1/notices/no-such", {}, 404),
     ("POST", "/account/v1/join"): Row("/account/v1/join", {"invitation": "x"}, 404),
     ("POST", "/account/v1/invitations"): Row("/account/v1/invitations", {"workspace_id": "home"}, 201),
     **PAID,

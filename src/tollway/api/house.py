@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from tollway.gateway.counts import TokenCounts
 from tollway.gateway.departures import Departures
 from tollway.gateway.guardrail_desk import GuardrailDesk
 from tollway.gateway.key_desk import KeyDesk
+from tollway.gateway.leak_desk import LeakDesk
 from tollway.gateway.member_desk import MemberDesk
 from tollway.gateway.oauth_desk import OAuthDesk
 from tollway.gateway.rankings import Rankings
@@ -33,6 +35,7 @@ from tollway.identity.authenticate import Authenticator
 from tollway.identity.guest import GuestRules
 from tollway.identity.issuers import Issuers
 from tollway.identity.people import People
+from tollway.identity.scanners import Scanners
 from tollway.payments.auto_topups import AutoTopUps
 from tollway.payments.codes import Codes
 from tollway.payments.events import Events
@@ -82,6 +85,8 @@ class House:
         )
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
+        self.scanners = Scanners(config.leaks, lambda: time.monotonic(), allow=config.upstream.fetch_allow)
+        self.leaks = LeakDesk(database, keys, pepper)
         self.till = till
         self.payment_events = Events(database, gateway.books, config.payments)
         self.auto_topups = AutoTopUps(database, audit, till, self.payment_events)

@@ -19,6 +19,7 @@ from tollway.api import (
     gemini_models,
     generations,
     health,
+    leaks,
     openapi,
     platform,
     presets,
@@ -198,8 +199,11 @@ def routes(house: House) -> list[Route]:
 
 
 def webhooks(house: House) -> list[Route]:
-    """Where payment providers tell of payments: of those that are configured, with the secret that they sign with."""
-    return [Route("POST", f"/webhooks/{name}", Auth.WEBHOOK, purchases.webhook(name)) for name in house.till.providers]
+    """What others tell with a signature of the body, where it is configured: payments, and keys that were leaked."""
+    told = [Route("POST", f"/webhooks/{name}", Auth.WEBHOOK, purchases.webhook(name)) for name in house.till.providers]
+    if house.config.leaks.on:
+        told.append(Route("POST", leaks.PATH, Auth.WEBHOOK, leaks.take_report))
+    return told
 
 
 PRESET_FORMS = (

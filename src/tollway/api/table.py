@@ -22,7 +22,7 @@ class Auth(StrEnum):
     BROWSER = "browser"  # nobody yet, but a page of ours: how one signs in
     SESSION = "session"  # somebody who is signed in
     ADMIN = "admin"  # an admin who has signed in lately, or the command line
-    WEBHOOK = "webhook"  # a payment provider's signature of the body
+    WEBHOOK = "webhook"  # a payment provider's or a scanner's signature of the body
     CONTROL = "control"  # this start's control token, from the file in the data directory
 
 

@@ -112,6 +112,11 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
         "keys in base64 under which they lie, the present one first; by default a file in the data directory",
         '["${TOLLWAY_BYOK_KEY}"]',
     ),
+    "leaks.url": (
+        "where a scanner of public code lists its keys: with it, leaked keys can be reported",
+        '"https://api.github.com/meta/public_keys/secret_scanning"',
+    ),
+    "leaks.keys": ("public keys of scanners by identifier, as PEM", ""),
     "users.sign_up": ('who may become a user: "open" to everybody, by "invite", or "off"', '"open"'),
     "users.challenges": ("how apps that ask users for a key may protect its code", '["S256"]'),
     "users.issuers": (

@@ -177,6 +177,22 @@ class KeyDesk:
         )  # fmt: skip
         self._end(key)
 
+    async def disable_leaked(self, key: Key, notice: Statement, where: str, now_ms: int) -> bool:
+        """Whether it was disabled now: its secret is known to everybody. `notice`: what its owner is told.
+
+        Told again of the same key, nothing is changed, unless it works again.
+        """
+        found = await keys.find_key(self._database, key.id)
+        if found is None or found.disabled:
+            return False
+        await self._audit.write(
+            Actor("tollway", {}), "key.leaked", key.id,
+            keys.set_key(structs.replace(found, disabled=True, updated_ms=now_ms)), notice,
+            now_ms=now_ms, workspace_id=key.workspace_id, label=key.label, found_at=where,
+        )  # fmt: skip
+        self._end(found)
+        return True
+
     def _end(self, key: Key) -> None:
         """No request is let in any more, and those under way end."""
         self._forget(key.digest)

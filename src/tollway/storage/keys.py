@@ -216,6 +216,11 @@ async def key_is_of(database: Database, key_id: str, workspace_id: str, *, creat
     return bool(rows) and creator in (None, rows[0][0])
 
 
+async def was_key(database: Database, digest: bytes) -> bool:
+    """Whether a key of ours has or had this HMAC digest: deleted ones, too."""
+    return bool(await database.read("SELECT 1 FROM keys WHERE digest = :digest", digest=digest.hex()))
+
+
 async def has_keys(database: Database) -> bool:
     """Whether any key was ever made."""
     return bool(await database.read("SELECT 1 FROM keys LIMIT 1"))
