@@ -20,6 +20,7 @@ def test_kill_9_under_40_streams(tmp_path: Path, tell: Callable[[str], None]) ->
     assert sum(play.counts.values()) >= CYCLES * STREAMS
     assert play.counts["end seen, charged"] > 0
     assert play.counts["cut off, free"] > 0
+    assert play.counts["beyond the key's limit"] > 0
     for what in ("bought", "codes redeemed"):
         assert play.shoppers.counts[what] >= max(1, CYCLES // 5), play.shoppers.counts
     found = dict(play.counts | play.shoppers.counts)

@@ -23,7 +23,8 @@ from tollway.domain.people import Actor, Role
 from tollway.payments.auto_topups import REPEAT_MS, AutoStatus, AutoTopUps, SetAutoTopUp, month_ms
 from tollway.payments.base import ProviderFailed
 from tollway.simulator import Simulator
-from tollway.storage.auto_topups import keep_method, set_auto_topup
+from tollway.storage.auto_topups import keep_method, set_auto_topup, short_of_credits
+from tollway.storage.database import Statement
 from tollway.storage.keys import create_workspace
 from tollway.storage.ledger import Balance, balance, post_transfers
 
@@ -222,6 +223,22 @@ def test_what_switches_it_off(tmp_path: Path) -> None:
                 await shop.auto.status(actor, "home", shop.now_ms)
             with pytest.raises(error):
                 await shop.auto.forget(actor, "home", shop.now_ms)
+
+    inside(test, tmp_path)
+
+
+@pytest.mark.parametrize("column", ["deleted_ms", "disabled_ms"])
+def test_nothing_is_bought_for_who_is_gone(tmp_path: Path, column: str) -> None:
+    """A workspace that is deleted or stopped is charged no more, also if it is stopped just then."""
+
+    async def test(shop: Shop) -> None:
+        await switched_on(shop)
+        [auto] = await short_of_credits(shop.database)
+        await shop.database.write(Statement(f"UPDATE workspaces SET {column} = 1 WHERE id = 'home'"))
+        assert await short_of_credits(shop.database) == []
+        assert await shop.auto._order(auto, shop.now_ms) is None
+        await shop.auto.look(shop.now_ms)
+        assert charges(shop) == 0
 
     inside(test, tmp_path)
 

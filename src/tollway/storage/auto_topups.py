@@ -10,6 +10,10 @@ from tollway.storage.orders import order_of, row_of
 
 COLUMNS = ", ".join(AutoTopUp.__struct_fields__)
 PENDING = "SELECT 1 FROM orders WHERE workspace_id = auto_topups.workspace_id AND automatic = 1 AND status = 'pending'"
+OPEN = """
+EXISTS (SELECT 1 FROM workspaces WHERE id = auto_topups.workspace_id AND deleted_ms IS NULL AND disabled_ms IS NULL)
+"""
+"""Nothing is bought for a workspace that is deleted or stopped."""
 BOUGHT = """
 SELECT COALESCE(SUM(credits), 0) FROM orders
 WHERE workspace_id = :workspace_id AND automatic = 1 AND status <> 'failed' AND created_ms >= :since_ms
@@ -51,7 +55,7 @@ async def short_of_credits(database: Database) -> list[AutoTopUp]:
     listed = ", ".join(f"auto_topups.{name}" for name in AutoTopUp.__struct_fields__)
     sql = f"""
     SELECT {listed} FROM auto_topups JOIN accounts ON accounts.id = auto_topups.workspace_id
-    WHERE enabled = 1 AND credited - debited < threshold AND NOT EXISTS ({PENDING}) ORDER BY workspace_id
+    WHERE enabled = 1 AND credited - debited < threshold AND NOT EXISTS ({PENDING}) AND {OPEN} ORDER BY workspace_id
     """  # noqa: S608 (constants)
     return [_auto(row) for row in await database.read(sql)]
 
@@ -66,7 +70,7 @@ def new_automatic_order(order: Order, since_ms: int) -> Statement:
     INSERT INTO orders ({ORDER_COLUMNS})
     SELECT {values} FROM auto_topups JOIN accounts ON accounts.id = auto_topups.workspace_id
     WHERE auto_topups.workspace_id = :workspace_id AND enabled = 1 AND amount = :credits
-          AND credited - debited < threshold AND ({BOUGHT}) + amount <= monthly_max
+          AND credited - debited < threshold AND ({BOUGHT}) + amount <= monthly_max AND {OPEN}
     RETURNING id
     """  # noqa: S608 (constants)
     return Statement(sql, (row_of(order) | {"since_ms": since_ms},))

@@ -90,6 +90,7 @@ def delete_workspace(workspace_id: str, now_ms: int) -> tuple[Statement, ...]:
         Statement("DELETE FROM guardrails WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_budgets WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_settings WHERE workspace_id = :id", ({"id": workspace_id},)),
+        Statement("DELETE FROM auto_topups WHERE workspace_id = :id", ({"id": workspace_id},)),
         drop_contents_of(workspace_id),
         drop_feedback_of(workspace_id),
         Statement(
