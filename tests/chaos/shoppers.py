@@ -70,7 +70,7 @@ class Shoppers:
 
     async def judge(self, reader: Database) -> None:
         """After a restart: what Stripe has not been heard about it tells again, twice; then each is there once."""
-        assert self._wrong == []
+        assert not self._wrong, self._wrong
         for order_id, (_, event) in self._paid.items():
             if order_id not in self._heard:
                 for _ in range(2):
