@@ -1,7 +1,5 @@
 """One chat request, from start to end: the table of contents of the gateway."""
 
-from functools import partial
-
 from msgspec import structs
 
 from tollway.domain.chat import ChatRequest
@@ -14,9 +12,10 @@ from tollway.gateway.entrance import enter
 from tollway.gateway.filtering import filtered
 from tollway.gateway.run import ChatRun, Origin
 from tollway.gateway.serve import serve
-from tollway.gateway.settled import settle
+from tollway.gateway.settled import settled
 from tollway.gateway.sink import Sink
 from tollway.routing.market import Market
+from tollway.routing.presets import preset_named
 from tollway.routing.unbuilt import refuse_unbuilt
 
 
@@ -35,13 +34,9 @@ async def complete(
     """
     started_s = gateway.loop.time()
     key = caller.key
-    request, body_bytes = await settle(
-        request,
-        body_bytes,
-        standing=key.standing,
-        find_preset=partial(gateway.presets.find, key.workspace_id),
-        default_model=gateway.default_model,
-    )
+    slug = preset_named(request)
+    preset = None if slug is None else await gateway.presets.find(key.workspace_id, slug)
+    request, body_bytes = settled(request, body_bytes, preset, key.standing, gateway.default_model)
     refuse_unbuilt(request)
     book = await open_book(gateway, key)
     request, choice = routed(gateway, request, body_bytes, key.workspace_id, key.standing)

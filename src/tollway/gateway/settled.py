@@ -24,8 +24,15 @@ async def settle(
     The request's own words come before its preset's, these before its workspace's, and the operator's come last.
     """
     slug = preset_named(request)
-    if slug is not None:
-        preset = await find_preset(slug)
+    preset = None if slug is None else await find_preset(slug)
+    return settled(request, body_bytes, preset, standing, default_model)
+
+
+def settled(
+    request: ChatRequest, body_bytes: int, preset: Applied | None, standing: Standing | None, default_model: str | None
+) -> tuple[ChatRequest, int]:
+    """The same, where the preset was found already, or none is named."""
+    if preset is not None:
         request, body_bytes = with_preset(request, preset), body_bytes + preset.bytes
     request = with_model(request, standing, default_model)
     return with_preferences(request, standing), body_bytes
