@@ -75,6 +75,9 @@ class Shoppers:
             if order_id not in self._heard:
                 for _ in range(2):
                     seen = await self._tell(event)
+                    while seen.status == 503:  # Stripe itself, which is this loaded machine, did not answer in time
+                        self.counts["told to come again"] += 1
+                        seen = await self._tell(event)
                     assert seen.status == 200, seen.raw
                 self._heard.add(order_id)
                 self.counts["told after a kill"] += 1
@@ -134,8 +137,10 @@ class Shoppers:
         return await send(self._server.port, _request(path, data, named))
 
     def _expect(self, seen: Seen, status: int) -> None:
-        """An answer that came whole is the one that was expected; the others were cut by the kill."""
-        if seen.ended and seen.status != status:
+        """An answer that came whole is the one that was expected, or says to come again; the others were cut."""
+        if seen.ended and seen.status == 503:
+            self.counts["told to come again"] += 1
+        elif seen.ended and seen.status != status:
             self._wrong.append(seen.raw[-300:].decode(errors="replace"))
 
 
