@@ -102,6 +102,9 @@ def test_a_cookie_is_of_one_server_and_one_question() -> None:
     ):
         with pytest.raises(Forbidden):
             taker.take(cookie, slug, state, now_ms)
+    older = "e30"  # {}
+    with pytest.raises(Forbidden):
+        sign_ins.take(f"{older}.{sign_ins._sign(older)}", "work", asked.state, 1_000)
     assert sign_ins.take(sealed, "work", asked.state, 999 + AWAY_MS) == asked
     with pytest.raises(Forbidden):
         sign_ins.take(sealed, "work", asked.state, 1_001)

@@ -42,6 +42,8 @@ class Passwords:
 
     def count_arrival(self, address: str | None, now_ns: int) -> None:
         """RateLimited: too many who come back from issuers to this address; `count` is for passwords."""
+        if address is None:
+            return
         want = Want(("arrival", address), OF_AN_ADDRESS, "sign-ins from this address")
         if (short := self._buckets.take([want], now_ns)) is not None:
             raise RateLimited("Too many tries: wait some minutes.", retry_after_s=-(-(short.wait_ns or 0) // 10**9))

@@ -56,7 +56,10 @@ class SignIns:
         payload, _, signature = sealed.partition(".")
         if not sealed.isascii() or not hmac.compare_digest(signature.encode(), self._sign(payload).encode()):
             raise Forbidden(AGAIN)
-        found = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=SignIn)
+        try:
+            found = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=SignIn)
+        except ValueError:  # ours, but of another version
+            raise Forbidden(AGAIN) from None
         over_ms = found.began_ms + AWAY_MS
         self._used = {each: until_ms for each, until_ms in self._used.items() if until_ms > now_ms}
         same = found.slug == slug and hmac.compare_digest(found.state.encode(), state.encode())
