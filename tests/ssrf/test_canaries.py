@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -48,7 +48,8 @@ class Canaries:
     async def listening(self) -> AsyncIterator["Canaries"]:
         servers = [await asyncio.start_server(self._hit, "0.0.0.0", 0)]
         self.port = servers[0].sockets[0].getsockname()[1]
-        servers.append(await asyncio.start_server(self._hit, "::", self.port))
+        with suppress(OSError):  # a machine without IPv6 has no address of it that could be reached
+            servers.append(await asyncio.start_server(self._hit, "::", self.port))
         try:
             yield self
         finally:
