@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -331,3 +332,24 @@ def test_own_keys_of_a_group(platform: World) -> None:
     found = last(platform)
     assert (found.credential_id, found.credits) == (None, 3)
     sound(platform)
+
+
+def test_a_group_sees_its_prices(platform: World) -> None:
+    """A member's own list has the group's prices, to the last digit, also after the market was swapped; others' not."""
+    member, other = platform.new_key("partner"), platform.new_key("nobodys")
+
+    def prices(path: str, key: Secret) -> dict[str, dict[str, str]]:
+        listed = request(platform.url, "GET", path, headers=key.headers).json["data"]
+        return {each["id"]: each["pricing"] for each in listed}
+
+    async def swap() -> None:
+        await platform.house.reload()
+
+    for _ in range(2):
+        public, own = prices("/api/v1/models", member), prices("/api/v1/models/user", member)
+        assert prices("/api/v1/models/user", other) == public
+        assert own.keys() == public.keys()
+        for id_, price in public.items():
+            for name in ("prompt", "completion"):
+                assert Decimal(own[id_][name]) == Decimal(price[name]) * Decimal("1.5"), (id_, name)
+        platform.run(swap())

@@ -1,6 +1,6 @@
 """Catalog answers: `GET .../models`, one model, and a model's endpoints, as OPENROUTER.md 7.1 and 7.2 have them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -49,6 +49,8 @@ class ModelPages:
         self._live: list[Offer] = []
         self._ids: dict[str, bytes] = {}
         """Models that can be called, as JSON."""
+        self._groups: dict[int, tuple[Market, list[Offer], dict[str, bytes]]] = {}
+        """The same for markets of groups, which are held here, so that no other takes the place of one."""
         self._zdr: tuple[float, bytes] = (0.0, b"")
 
     async def list(self, request: Request, makes: str = "") -> Response:
@@ -71,20 +73,24 @@ class ModelPages:
         return Response(b'{"data":{"count":%d}}' % found, media_type="application/json")
 
     async def of_caller(self, request: Request) -> Response:
-        """The same list, of what the caller's workspace allows: other endpoints don't count, nor do their prices."""
-        self._refresh()
-        market, standing = self._house.gateway.market, self._house.caller(request).key.standing
+        """The same list, of what the caller's workspace allows: other endpoints don't count, nor do their prices.
+
+        Who is in a group sees the group's prices.
+        """
+        caller = self._house.caller(request)
+        market, standing = self._house.gateway.market_of(caller.workspace_id), caller.key.standing
+        every, ids = self._listing(market)
         rulings = standing.rulings if standing else ()
         ask = Ask(NO_CHAT, 0, frozenset(), Preferences(), market.facts)
         rules = rules_of(rulings, ask, market)
         allowed = []
-        for offer in self._live:
+        for offer in every:
             live = tuple(each for each in offer.live if not any(rule.check(ask, each) for rule in rules))
             if live:
                 allowed.append(offer if len(live) == len(offer.live) else structs.replace(offer, live=live))
-        whole = {id(offer) for offer in self._live}
+        whole = {id(offer) for offer in every}
         items = [
-            self._ids[offer.model.id] if id(offer) in whole else msgspec.json.encode(model_json(offer))
+            ids[offer.model.id] if id(offer) in whole else msgspec.json.encode(model_json(offer))
             for offer in await self._chosen(request, allowed)
         ]
         return _listed(request, items)
@@ -161,9 +167,24 @@ class ModelPages:
         if market is self._market:
             return
         self._market = market
-        self._live = live_offers(market)
-        self._ids = {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in self._live}
+        self._live, self._ids = _encoded(market)
+        self._groups.clear()
         self._zdr = (0.0, b"")
+
+    def _listing(self, market: Market) -> tuple[Sequence[Offer], Mapping[str, bytes]]:
+        """The models of everybody's market, or of a group's, and their JSON; each market's is made once."""
+        self._refresh()
+        if market is self._market:
+            return self._live, self._ids
+        kept = self._groups.get(id(market))
+        if kept is None or kept[0] is not market:
+            kept = self._groups[id(market)] = (market, *_encoded(market))
+        return kept[1:]
+
+
+def _encoded(market: Market) -> tuple[list[Offer], dict[str, bytes]]:
+    live = live_offers(market)
+    return live, {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in live}
 
 
 def live_offers(market: Market) -> list[Offer]:
