@@ -99,7 +99,7 @@ clean: ## remove environments and caches; data (.tollway/) stays
 bench: $(VENV)/.stamp-dev ## measure Tollway beside nginx, and beside each peer that is installed
 bench-peers: $(VENV)/.stamp-dev ## install the gateways that it is compared with, in environments of their own
 bench-quick: $(VENV)/.stamp-dev ## the same in short: that it works, not how fast
-bench-scale: $(VENV)/.stamp-dev ## fill a database with five million generations, and time the activity page and the lists
+bench-scale: $(VENV)/.stamp-dev ## fill a database with five million generations and a million keys, and time the activity page, the lists and a key
 -include bench/bench.mk
 
 $(VENV)/.stamp-run: requirements.lock $(MAKES_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""Records at scale: a database of millions of generations, and how long the activity page and the lists take of it."""
+"""Records at scale: a database of a million keys and millions of generations, and how long its queries take."""
 
 import argparse
 import asyncio
@@ -13,11 +13,15 @@ from pathlib import Path
 import apsw
 
 from tollway.storage.generations import Wanted, list_generations
+from tollway.storage.keys import find_key_by_digest, spent_by_day
 from tollway.storage.migrate import migrate
 from tollway.storage.sqlite import SqliteDatabase
 from tollway.storage.usage_days import DAY_MS, usage_by_day
 
 ROWS, DAYS, KEYS, MODELS, PROVIDERS = 5_000_000, 31, 50, 20, 2
+ISSUED = 1_000_000
+"""Keys in the table, one in a hundred of them with spending on each of the last days."""
+LOOKED_UP = 500
 BAR_MS = 200
 TODAY = 20_000
 RUNS = 7
@@ -49,6 +53,55 @@ SELECT created_ms / 86400000, workspace_id, key_id, model, endpoint_id, app_id, 
     SUM(reasoning_tokens), SUM(cached_tokens), SUM(cost)
 FROM generations GROUP BY 1, 2, 3, 4, 5, 6
 """
+
+
+_ISSUE = """
+WITH RECURSIVE numbers (n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :last)
+INSERT INTO keys (id, digest, workspace_id, name, label, kind, created_ms)
+SELECT LOWER(HEX(RANDOMBLOB(32))), LOWER(HEX(RANDOMBLOB(32))), 'place-' || (n % 1000), 'key ' || n, 'sk-or-v1-...abcd',
+    'inference', n
+FROM numbers
+"""
+_SPEND = """
+INSERT INTO key_usage (key_id, day, spent)
+SELECT keys.id, days.value, 1000 FROM keys, JSON_EACH(:days) AS days WHERE created_ms % 100 = 0
+"""
+
+
+def issue(path: Path, keys: int) -> None:
+    """So many keys of a thousand workspaces."""
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute(
+        "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 999) "
+        "INSERT INTO workspaces (id, name, slug, created_ms) SELECT 'place-' || n, 'place', 'place-' || n, 1 FROM n"
+    )
+    for first in range(0, keys, 100_000):
+        with connection:
+            connection.execute(_ISSUE, {"first": first, "last": min(keys, first + 100_000)})
+    with connection:
+        connection.execute(_SPEND, {"days": json.dumps(list(range(TODAY - 30, TODAY + 1)))})
+    connection.close()
+
+
+async def measure_keys(path: Path) -> dict[str, float]:
+    """A key that is not in memory: its one read, and what it has spent. The median over keys that were never read."""
+    database = SqliteDatabase(path)
+    found, spent = [], []
+    try:
+        rows = await database.read(
+            "SELECT id, digest FROM keys WHERE id >= :at ORDER BY id LIMIT :count", at="8", count=LOOKED_UP
+        )
+        for id_, digest in rows:
+            began = time.perf_counter()
+            assert await find_key_by_digest(database, bytes.fromhex(digest)) is not None
+            found.append(1_000 * (time.perf_counter() - began))
+            began = time.perf_counter()
+            await spent_by_day(database, id_)
+            spent.append(1_000 * (time.perf_counter() - began))
+    finally:
+        await database.close()
+    return {"key_ms": round(statistics.median(found), 2), "key_spent_ms": round(statistics.median(spent), 2)}
 
 
 def fill(path: Path, rows: int) -> None:
@@ -94,7 +147,7 @@ async def measure(path: Path) -> dict[str, float]:
         await database.close()
 
 
-async def scale(folder: Path, rows: int) -> dict[str, float]:
+async def scale(folder: Path, rows: int, keys: int) -> dict[str, float]:
     """Fills a new database and measures."""
     path = folder / "tollway.db"
     database = SqliteDatabase(path)
@@ -102,17 +155,20 @@ async def scale(folder: Path, rows: int) -> dict[str, float]:
     await database.close()
     began = time.perf_counter()
     fill(path, rows)
-    return {"rows": rows, "fill_s": round(time.perf_counter() - began, 1), **await measure(path)}
+    issue(path, keys)
+    took = {"rows": rows, "keys": keys, "fill_s": round(time.perf_counter() - began, 1)}
+    return {**took, **await measure(path), **await measure_keys(path)}
 
 
 def main() -> int:
     """1 where anything that a page asks takes longer than the bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--keys", type=int, default=ISSUED)
     parser.add_argument("--dir", type=Path, help="where there is room for about 1 KB a row")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.dir) as folder:
-        found = asyncio.run(scale(Path(folder), chosen.rows))
+        found = asyncio.run(scale(Path(folder), chosen.rows, chosen.keys))
     sys.stdout.write(json.dumps(found) + "\n")
     return int(any(took > BAR_MS for name, took in found.items() if name.endswith("_ms")))
 

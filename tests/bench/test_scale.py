@@ -10,9 +10,9 @@ from tollway.storage.sqlite import SqliteDatabase
 
 def test_a_small_one(tmp_path: Path) -> None:
     """Its days' sums equal its generations, and every question finds something."""
-    found = asyncio.run(scale(tmp_path, 3_000))
+    found = asyncio.run(scale(tmp_path, 3_000, 2_000))
     assert found["rows"] == 3_000
-    assert {"activity_ms", "page_ms", "page_of_a_key_ms", "failed_ms"} <= found.keys()
+    assert {"activity_ms", "page_ms", "page_of_a_key_ms", "failed_ms", "key_ms", "key_spent_ms"} <= found.keys()
 
     async def broken() -> set[str]:
         database = SqliteDatabase(tmp_path / "tollway.db")
