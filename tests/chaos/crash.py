@@ -24,7 +24,7 @@ from tollway.storage.ledger import balance
 
 STREAMS = 40
 LIMITED = 3
-"""Clients with a key that may spend a tenth of a cent."""
+"""Clients with a key that may spend some hundredths of a cent."""
 CREDITS_USD = "1000"
 UPSTREAM = "m@tokens=500,latency_ms=10,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
 ASKED = "Say hello."

@@ -21,8 +21,8 @@ from tollway.storage.sqlite import SqliteReader
 
 PATIENCE_S = 90.0
 WORKSPACE = "home"
-LIMIT = 1_000_000
-"""What the limited key may spend: a tenth of a cent."""
+LIMIT = 300_000
+"""What the limited key may spend: some hundredths of a cent."""
 SRC = Path(__file__).resolve().parents[2] / "src"
 TOML = """
 [server]
@@ -74,7 +74,7 @@ class ServerProcess:
         return load(self._config_file, {})
 
     async def endow(self, usd: str) -> None:
-        """A key, another that may spend a tenth of a cent, and credits, before the first start."""
+        """A key, another that may spend some hundredths of a cent, and credits, before the first start."""
         database = await open_database(self.config)
         try:
             now_ms = int(time.time() * 1000)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 import stripe
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.payments.fake_stripe import SECRET, signed
@@ -125,6 +125,7 @@ def test_forgeries_credit_nothing(tmp_path: Path) -> None:
     inside(test, tmp_path)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.sampled_from(["", " ", "\t", "one", "two"]), max_size=4), st.booleans())
 def test_secrets(body: bytes, secrets: list[str], old: bool) -> None:
     """Any of the secrets that are there will do, so that they can be rotated; an empty one never does."""
@@ -139,6 +140,7 @@ def test_secrets(body: bytes, secrets: list[str], old: bool) -> None:
             assert fits
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100), st.integers(1, 10**11))
 def test_signatures_are_those_of_the_sdk(payload: str, at_s: int) -> None:
     """What Stripe's own library signs passes, and it accepts what we sign."""
@@ -147,6 +149,7 @@ def test_signatures_are_those_of_the_sdk(payload: str, at_s: int) -> None:
     check_stripe(payload.encode(), lambda _: [header], [SECRET], float(at_s))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.binary(max_size=50))
 def test_any_signature_header(text: str, body: bytes) -> None:
     """Whatever is in the header: Forged, and nothing else."""
@@ -251,6 +254,7 @@ def test_who_may_buy(tmp_path: Path) -> None:
     inside(test, tmp_path)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**15), st.decimals(0, 20, places=2), st.decimals(0, 3, places=2))
 def test_fees(cents: int, percent: Decimal, least: Decimal) -> None:
     """At least the part and the least that are asked, in whole cents, less than a cent more."""
