@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from starlette.routing import Route as Page
 
 from tests.api.conftest import WELL
 from tests.api.test_routes import ROWS, Ids, table
 from tests.support import World, raw, request, world
 from tollway.api.table import Auth, Route
+from tollway.app import site_routes
 from tollway.domain.people import Role
 
 VARIANTS = 25
@@ -154,3 +156,57 @@ def audited(town: World) -> int:
     """Entries of the audit log."""
     [(count,)] = town.run(town.house.database.read("SELECT COUNT(*) FROM audit_log"))
     return int(count)
+
+
+FORMS: tuple[dict[str, str], ...] = (
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": "https://evil.example"},
+    {},
+)
+"""What a browser says of a page of another site; the last one says nothing."""
+
+
+def test_other_sites_forms(town: World) -> None:
+    """Every page that takes a form: 403 for another site's, whoever is signed in, and nothing is done."""
+    admin = town.new_user("forms-admin", Role.OWNER, admin=True)
+    pages = [
+        each for each in town.call(site_routes, town.house) if isinstance(each, Page) and "POST" in (each.methods or ())
+    ]
+    assert len(pages) >= 4
+    log = audited(town)
+    for page in pages:
+        path = re.sub(r"{[^}]*}", "x", page.path)
+        for change in (
+            {"sec-fetch-site": "cross-site"},
+            {"sec-fetch-site": "same-site"},
+            {"origin": "https://evil.example"},
+            {},
+        ):
+            headers = {"cookie": town.signed_in(admin)["cookie"], "content-type": "application/x-www-form-urlencoded"}
+            answer = request(town.url, "POST", path, b"csrf=&email=a&password=b", headers=headers | change)
+            assert answer.status == 403, (path, change, answer.text[:300])
+    assert audited(town) == log
+
+
+def test_a_session_is_never_of_the_visitors_choosing(town: World) -> None:
+    """Whatever cookie a browser brings to a sign-in, it leaves with another, and what it brought is over."""
+    person = {"email": "fixed@example.com", "password": "long enough for this"}
+    now_ms = town.house.gateway.now_ms()
+    user = town.new_user("fixed", Role.OWNER)
+    token = town.run(town.house.people.password_link(user, now_ms))
+    mine = {"sec-fetch-site": "same-origin"}
+    reset = request(
+        town.url, "POST", "/account/v1/password/reset", {"token": token, "new": person["password"]}, headers=mine
+    )
+    assert reset.status == 200, reset.text
+    attacker = town.signed_in(town.new_user("attacker", Role.MEMBER))
+    for planted in ("tollway=chosen", attacker["cookie"], reset.headers["set-cookie"].partition(";")[0]):
+        answer = request(town.url, "POST", "/account/v1/sign-in", person, headers=mine | {"cookie": planted})
+        assert answer.status == 200, answer.text
+        cookie = answer.headers["set-cookie"].partition(";")[0]
+        assert cookie != planted
+        old = request(town.url, "GET", "/account/v1/me", headers={"cookie": planted})
+        assert old.status == 401
+        new = request(town.url, "GET", "/account/v1/me", headers={"cookie": cookie})
+        assert new.json["data"]["user"]["email"] == person["email"]

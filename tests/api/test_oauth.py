@@ -338,3 +338,10 @@ def test_the_documented_program(well: World, user: User, tmp_path: Path) -> None
 
 def run(node: str, file: Path) -> str:
     return subprocess.run([node, str(file)], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_forty_cases(tell: Callable[[str], None]) -> None:
+    """S-T7: what the tables of this file have, each a test over HTTP; those of callbacks are in tests/identity."""
+    cases = len(EXCHANGES) + len(BAD_CODES)
+    assert cases >= 40
+    tell(f"PKCE: {cases} cases of exchanges and of codes that are asked for (S-T7 wants 40)")

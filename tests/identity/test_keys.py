@@ -2,7 +2,10 @@
 
 import hashlib
 import hmac
+import random
+import time
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -129,3 +132,17 @@ def test_an_issued_key_does_not_hold_its_secret(prefix: str, kind: KeyKind) -> N
     assert bytes.fromhex(key.id) not in known
     assert key.digest.hex() not in key.label
     assert secret[len(prefix) + 3 : -3] not in repr(key)
+
+
+def test_a_million_bad_keys(tell: Callable[[str], None]) -> None:
+    """Half are made up, half are a good one with another character somewhere: none would be looked up."""
+    dice = random.Random(5)
+    good = new_secret()
+    began_s = time.perf_counter()
+    for _ in range(500_000):
+        at = dice.randrange(9, len(good))
+        other = BASE62[(BASE62.index(good[at]) + dice.randrange(1, 62)) % 62]
+        assert not well_formed(f"{good[:at]}{other}{good[at + 1 :]}")
+        assert not well_formed(f"{good[:9]}{dice.getrandbits(196):049x}")
+    assert well_formed(good)
+    tell(f"a million bad keys, refused by their checksums in {time.perf_counter() - began_s:.1f} s")
