@@ -2,9 +2,9 @@
 
 A client is a folder in tests/clients/: what it is made of (`requirements.txt` or `package-lock.json`, written by
 `make lock`), `setup*`: the few lines that its users write, which the page shows, and `check*.py` or `check*.mjs`:
-scripts that try it. A check finds the server in TOLLWAY_URL and TOLLWAY_KEY, whom to ask in TOLLWAY_MODELS, exits 0
-when everything was as it should be, and prints what passed as JSON in its last line: `{"client", "version", "speaks",
-"passed": {feature: [family, ...]}}`.
+scripts that try it. A check finds the server in TOLLWAY_URL and TOLLWAY_KEY, a key that manages others in
+TOLLWAY_MANAGER, whom to ask in TOLLWAY_MODELS, exits 0 when everything was as it should be, and prints what passed as
+JSON in its last line: `{"client", "version", "speaks", "passed": {feature: [family, ...]}}`.
 
 Arguments: names of folders, else all; `--write`: put what passed into docs/clients.md. Without it, a page that says
 anything else is an error.
@@ -62,8 +62,8 @@ def main(arguments: list[str]) -> int:
     with ThreadPoolExecutor(PARALLEL) as pool:
         make_environments(sorted({check.parent for check in chosen}), pool)
         installed = time.monotonic()
-        with server() as (url, api_key):
-            rows = list(pool.map(lambda check: run(check, url, api_key), chosen))
+        with server() as told:
+            rows = list(pool.map(lambda check: run(check, told), chosen))
     failed = [f"{check.parent.name}/{check.name}" for check, row in zip(chosen, rows, strict=True) if row is None]
     print(
         f"== {len(chosen) - len(failed)} of {len(chosen)} checks passed"
@@ -136,8 +136,8 @@ def node_path() -> str:
 
 
 @contextmanager
-def server() -> Iterator[tuple[str, str]]:
-    """Start `tollway demo` on a free port with an empty home, and stop it in the end. -> its URL and a key."""
+def server() -> Iterator[dict[str, str]]:
+    """Start `tollway demo` on a free port with an empty home, and stop it in the end. -> what checks are told of it."""
     command = shutil.which("tollway", path=str(Path(sys.executable).parent)) or "tollway"
     with tempfile.TemporaryDirectory(prefix="tollway-clients-") as home:
         log_path = Path(home) / "server.log"
@@ -151,7 +151,8 @@ def server() -> Iterator[tuple[str, str]]:
                 env=bare_environment(HOME=home),
             )
         try:
-            yield hello(process, log_path)
+            url, api_key = hello(process, log_path)
+            yield {"TOLLWAY_URL": url, "TOLLWAY_KEY": api_key, "TOLLWAY_MANAGER": manager_key(command, home)}
         finally:
             process.terminate()
             try:
@@ -179,11 +180,25 @@ def hello(process: subprocess.Popen[bytes], log_path: Path) -> tuple[str, str]:
         sys.exit(f"`tollway demo --json` printed no line of JSON within {START_S} s, but {line!r}. Its log:\n{tail}")
 
 
-def run(check: Path, url: str, api_key: str) -> dict[str, Any] | None:
+def manager_key(command: str, home: str) -> str:
+    """A provisioning key, made on the command line beside the running server."""
+    done = subprocess.run(
+        [command, "keys", "create", "--name", "manager", "--workspace", "demo", "--provisioning", "--json"],
+        cwd=home,
+        env=bare_environment(HOME=home, TOLLWAY_STORAGE__DATA_DIR=".tollway/demo"),
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=True,
+    )
+    return str(json.loads(done.stdout)["key"])
+
+
+def run(check: Path, server: dict[str, str]) -> dict[str, Any] | None:
     """Run one check, in a folder of its own as home, and show what it prints. -> its last line; None: it failed."""
     name = f"{check.parent.name}/{check.name}"
     with tempfile.TemporaryDirectory(prefix="tollway-client-") as home:
-        told = {"TOLLWAY_URL": url, "TOLLWAY_KEY": api_key, "TOLLWAY_MODELS": json.dumps(MODELS)}
+        told = {**server, "TOLLWAY_MODELS": json.dumps(MODELS)}
         told |= {"HOME": home, "PYTHONPATH": str(CLIENTS), "PYTHONPYCACHEPREFIX": str(ENVIRONMENTS / "bytecode")}
         try:
             done = subprocess.run(

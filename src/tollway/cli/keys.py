@@ -31,6 +31,7 @@ async def create(
     as_json: bool,
     rpm: int | None = None,
     default_model: str | None = None,
+    provisioning: bool = False,
 ) -> None:
     """Makes a key and prints it. ValueError: a reset or a date that is none; TollwayError: see `Office.create_key`."""
     ask = CreateKey(
@@ -41,6 +42,7 @@ async def create(
         expires_at=_moment(expires),
         rpm=rpm,
         default_model=default_model,
+        provisioning=provisioning,
     )
     config = load(config_file)
     async with office(config) as operator:

@@ -145,6 +145,7 @@ def keys_create(
     expires: Annotated[str | None, typer.Option(help="When it stops working, e.g. 2027-01-31T00:00:00Z")] = None,
     rpm: Annotated[int | None, typer.Option(help="Requests per minute, in place of limits.key_rpm")] = None,
     default_model: Annotated[str | None, typer.Option(help="For its requests that name no model")] = None,
+    provisioning: Annotated[bool, typer.Option("--provisioning", help="It manages keys, and calls no model")] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -161,6 +162,7 @@ def keys_create(
             expires=expires,
             rpm=rpm,
             default_model=default_model,
+            provisioning=provisioning,
             as_json=as_json,
         )
     )

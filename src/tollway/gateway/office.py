@@ -13,7 +13,7 @@ from tollway.domain.catalog_changes import Change
 from tollway.domain.catalog_rows import PriceRow
 from tollway.domain.chat import Slug
 from tollway.domain.errors import InvalidRequest, NotFound
-from tollway.domain.identity import LimitReset
+from tollway.domain.identity import KeyKind, LimitReset
 from tollway.domain.ledger import PLATFORM_ACCOUNTS, TransferKind
 from tollway.domain.money import nanodollars_from_text, nanodollars_to_text
 from tollway.domain.people import Actor
@@ -26,7 +26,7 @@ from tollway.identity.actors import OPERATOR
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.credentials import Rotation
 from tollway.identity.guest import WORKSPACE as GUESTS
-from tollway.identity.keys import issue_key
+from tollway.identity.keys import PREFIXES, PROVISIONING_PREFIX, issue_key
 from tollway.storage import catalog as rows
 from tollway.storage.database import Database
 from tollway.storage.keys import create_workspace, new_key, workspace_exists
@@ -49,6 +49,8 @@ class CreateKey(Struct, forbid_unknown_fields=True):
     """Requests per minute, at least 1."""
     default_model: Slug | None = None
     """For its requests that name no model."""
+    provisioning: bool = False
+    """It manages keys and workspaces, and calls no model."""
 
 
 class CreatedKey(Struct):
@@ -167,6 +169,8 @@ class Office:
             default_model=None if ask.default_model is None else a_model(ask.default_model, "default_model"),
             expires_ms=expiry_ms(ask.expires_at, now_ms),
             now_ms=now_ms,
+            kind=KeyKind.PROVISIONING if ask.provisioning else KeyKind.INFERENCE,
+            prefix=PROVISIONING_PREFIX if ask.provisioning else PREFIXES[0],
         )
         await create_workspace(self._database, workspace_id, workspace_id, now_ms)
         await self._audit.write(
