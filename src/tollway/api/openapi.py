@@ -34,7 +34,7 @@ _ERRORS = {
 }
 _OF_AUTH: dict[Auth, frozenset[int]] = {
     Auth.NONE: frozenset(),
-    Auth.KEY: frozenset({401, 403, 429}),
+    Auth.KEY: frozenset({401, 403, 404, 429}),
     Auth.INFERENCE: frozenset({400, 401, 402, 403, 404, 408, 413, 415, 429, 502}),
     Auth.PROVISIONING: frozenset({401, 403, 404, 429}),
     Auth.BROWSER: frozenset({401, 403, 404, 429}),
