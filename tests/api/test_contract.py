@@ -74,9 +74,6 @@ def things(shop: World) -> dict[str, list[str]]:
         "/workspaces/": ["home"],
         "/guardrails/": [guardrail.id],
         "/presets/": ["kept"],
-        "/models/": ["test/model"],
-        "/model/": ["test/model"],
-        "/engines/": ["test/embed"],
         "/budgets/": ["daily", "weekly", "monthly", "lifetime"],
         "/versions/": ["1"],
     }
