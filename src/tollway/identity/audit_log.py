@@ -1,7 +1,7 @@
 """Writing the audit log: one entry after the other, whoever asks at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,6 +35,19 @@ class AuditLog:
 
         -> what each change returned. ConflictError, StorageError: as `Database.write`.
         """
+        # Shielded: whoever hangs up while it is written must not let the next one read a chain without its end.
+        return await asyncio.shield(self._write(actor, action, target, changes, now_ms, workspace_id, details))
+
+    async def _write(
+        self,
+        actor: Actor,
+        action: str,
+        target: str,
+        changes: Sequence[Statement | NewRows],
+        now_ms: int,
+        workspace_id: str | None,
+        details: dict[str, Any],
+    ) -> list[list[Row]]:
         async with self._lock:
             entry = await self._next(actor, action, target, now_ms, workspace_id, details)
             self._last = None  # a write whose outcome is unknown: read again what is there
