@@ -187,7 +187,17 @@ def test_the_list_of_keys_is_read_once(scanned: World) -> None:
         {"name": "wide", "by": WIDE},
         {"name": "listed"},
     ],
-    ids=str,
+    ids=[
+        "another key",
+        "another body",
+        "none",
+        "no base64",
+        "no DER",
+        "no name",
+        "broken key",
+        "another curve",
+        "no PEM",
+    ],
 )
 def test_who_is_no_scanner_changes_nothing(scanned: World, wrong: dict[str, Any]) -> None:
     """Another's signature, one of another body, none, nonsense, a key of another curve: a 401, and the key works."""
