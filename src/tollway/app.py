@@ -38,6 +38,7 @@ from tollway.gateway.commit import Committer
 from tollway.gateway.contents import Contents
 from tollway.gateway.figures import keep_figures, restore_figures, store_figures
 from tollway.gateway.key_desk import KeyDesk
+from tollway.gateway.moderation import Moderation
 from tollway.gateway.oauth_desk import OAuthDesk
 from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
@@ -105,8 +106,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     jobs, upstream = Jobs(), config.upstream
     committer = Committer(database, jobs.spawn)
     client = UpstreamClient(connections_per_origin=upstream.connections_per_origin, proxies=upstream.proxies)
-    tokens = AccessTokens(client, jobs.spawn, time.time)
-    ring = await open_ring(config, database)
+    tokens, ring = AccessTokens(client, jobs.spawn, time.time), await open_ring(config, database)
     gateway = Gateway(
         loop=asyncio.get_running_loop(),
         market=build_market(EMPTY, {}, {}),
@@ -164,6 +164,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     await open_door(database, house.guests, gateway.now_ms())
     await supply.declare()
     await reload()
+    _require_moderation(gateway, config)
     await restore_figures(gateway, database)
     jobs.spawn(supply.list_servers(reload), "list models of own servers")
     jobs.spawn(supply.watch_prices(reload), "watch prices")
@@ -182,6 +183,16 @@ def _start_keepers(house: House) -> None:
     jobs.spawn(keep_contents(database, records, gateway.now_ms), "drop old contents")
     if records.keep_days:
         jobs.spawn(keep_records(database, records.keep_days, gateway.now_ms), "keep records")
+
+
+def _require_moderation(gateway: Gateway, config: Config) -> None:
+    """Of the models that the configuration names. That nobody can judge is said at start, not at the first refusal."""
+    if not config.moderation.models:
+        return
+    gateway.moderation = Moderation(config.moderation)
+    if not gateway.moderation.has_judge(gateway.market):
+        told = "set its provider's key, and price it or declare it free (tollway catalog price)"
+        log.warning("models require moderation, and nobody can judge", model=config.moderation.model, hint=told)
 
 
 def _add_gauges(gateway: Gateway, jobs: Jobs) -> None:

@@ -19,8 +19,10 @@ from tollway.domain.byok import ByokSettings
 from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.issuers import Issuer, odd_issuers
 from tollway.domain.leaks import SecretScanning, odd_scanning
+from tollway.domain.moderation import ModerationSettings, odd_moderation
 from tollway.domain.money import price_from_text
 from tollway.domain.people import ChallengeMethod, SignUp
+from tollway.domain.retention import Records
 from tollway.domain.storefronts import Guest, Mount, Platform
 from tollway.limits import Limits
 from tollway.providers import PROVIDERS
@@ -184,24 +186,6 @@ class Users(Struct, frozen=True, forbid_unknown_fields=True):
     """Where users may sign in instead of with a password."""
 
 
-class Records(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of finished requests."""
-
-    keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
-    """How long their records stay: user agents, sessions, attempts, errors. Amounts stay for ever. 0: for ever."""
-    content_keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 30
-    """How long prompts and answers stay that workspaces have kept. 0: none can be kept."""
-    content_discount_percent: Annotated[float, Meta(ge=0, lt=100)] = 1.0
-    """What workspaces pay less whose prompts and answers the operator may use. 0: they can't be shared."""
-    content_max_bytes: Annotated[int, Meta(ge=4_096, le=16 * 2**20)] = 262_144
-    """Of the prompt and the answer of one request together; what is longer is cut."""
-
-    @property
-    def content_discount_ppm(self) -> int:
-        """The discount in millionths."""
-        return round(self.content_discount_percent * 10_000)
-
-
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
@@ -219,6 +203,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     users: Users = Users()
     records: Records = Records()
     leaks: SecretScanning = SecretScanning()
+    moderation: ModerationSettings = ModerationSettings()
     providers: tuple[ProviderConfig, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """The process's variables: provider keys are looked up here by the names that the catalog gives."""
@@ -444,6 +429,7 @@ def _odd(config: Config) -> Iterator[str]:
     yield from odd_payments(config.payments, config.billing)
     yield from odd_issuers(config.users.issuers)
     yield from odd_scanning(config.leaks)
+    yield from odd_moderation(config.moderation)
     for number, network in enumerate(config.server.trusted_proxies):
         try:
             ipaddress.ip_network(network)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.sdks import openrouter
 from tests.support import Answer, Secret, World, ask, offer, request, world
-from tollway.config import Records
 from tollway.domain.identity import KeyKind, key_number
 from tollway.domain.people import Role, User
+from tollway.domain.retention import Records
 from tollway.gateway.retention import drop_old_contents
 from tollway.identity.credentials import open_ring, rotate
 from tollway.storage.audit import audit_ledger

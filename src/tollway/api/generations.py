@@ -190,7 +190,7 @@ def generation_json(generation: Generation, house: House) -> dict[str, Any]:
         "finish_reason": generation.finish_reason,
         "native_finish_reason": generation.native_finish_reason,
         "latency": generation.latency_ms,
-        "moderation_latency": None,
+        "moderation_latency": generation.moderation_ms,
         "generation_time": generation.generation_ms,
         "tokens_prompt": usage.prompt,
         "tokens_completion": usage.completion,

@@ -1,6 +1,6 @@
 """Catalog answers: `GET .../models`, one model, and a model's endpoints, as OPENROUTER.md 7.1 and 7.2 have them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -90,7 +90,7 @@ class ModelPages:
                 allowed.append(offer if len(live) == len(offer.live) else structs.replace(offer, live=live))
         whole = {id(offer) for offer in every}
         items = [
-            ids[offer.model.id] if id(offer) in whole else msgspec.json.encode(model_json(offer))
+            ids[offer.model.id] if id(offer) in whole else self._encode(offer)
             for offer in await self._chosen(request, allowed)
         ]
         return _listed(request, items)
@@ -167,7 +167,7 @@ class ModelPages:
         if market is self._market:
             return
         self._market = market
-        self._live, self._ids = _encoded(market)
+        self._live, self._ids = _encoded(market, self._encode)
         self._groups.clear()
         self._zdr = (0.0, b"")
 
@@ -178,13 +178,18 @@ class ModelPages:
             return self._live, self._ids
         kept = self._groups.get(id(market))
         if kept is None or kept[0] is not market:
-            kept = self._groups[id(market)] = (market, *_encoded(market))
+            kept = self._groups[id(market)] = (market, *_encoded(market, self._encode))
         return kept[1:]
 
+    def _encode(self, offer: Offer) -> bytes:
+        moderation = self._house.gateway.moderation
+        is_moderated = moderation is not None and moderation.is_required_by(offer.model)
+        return msgspec.json.encode(model_json(offer, is_moderated=is_moderated))
 
-def _encoded(market: Market) -> tuple[list[Offer], dict[str, bytes]]:
+
+def _encoded(market: Market, encode: Callable[[Offer], bytes]) -> tuple[list[Offer], dict[str, bytes]]:
     live = live_offers(market)
-    return live, {offer.model.id: msgspec.json.encode(model_json(offer)) for offer in live}
+    return live, {offer.model.id: encode(offer) for offer in live}
 
 
 def live_offers(market: Market) -> list[Offer]:
@@ -193,7 +198,7 @@ def live_offers(market: Market) -> list[Offer]:
     return sorted(live, key=lambda offer: (-offer.model.created_s, offer.model.id))
 
 
-def model_json(offer: Offer) -> dict[str, Any]:
+def model_json(offer: Offer, *, is_moderated: bool = False) -> dict[str, Any]:
     """A model with every field that the official SDKs require. Its price is that of the cheapest endpoint."""
     model, best = offer.model, offer.live[0]
     widest = max(offer.live, key=lambda endpoint: endpoint.context_tokens)
@@ -214,7 +219,7 @@ def model_json(offer: Offer) -> dict[str, Any]:
         "top_provider": {
             "context_length": widest.context_tokens,
             "max_completion_tokens": max(outputs, default=None),
-            "is_moderated": False,
+            "is_moderated": is_moderated,
         },
         "per_request_limits": None,
         "supported_parameters": parameters,

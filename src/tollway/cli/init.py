@@ -117,6 +117,10 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
         '"https://api.github.com/meta/public_keys/secret_scanning"',
     ),
     "leaks.keys": ("public keys of scanners by identifier, as PEM", ""),
+    "moderation.models": ("chat models that are asked only after moderation: ids or wildcards", '["openai/*"]'),
+    "moderation.model": ("the moderation model that judges, with this server's keys and at your cost", ""),
+    "moderation.on_failure": ('what happens to what nobody could judge: "refuse" or "allow"', '"refuse"'),
+    "moderation.timeout_s": ("how long a judgement may take", ""),
     "users.sign_up": ('who may become a user: "open" to everybody, by "invite", or "off"', '"open"'),
     "users.challenges": ("how apps that ask users for a key may protect its code", '["S256"]'),
     "users.issuers": (

@@ -141,3 +141,5 @@ class Generation(Struct, frozen=True, omit_defaults=True):
     """With the caller's own key: the list price of what its provider bills to them."""
     findings: tuple[Finding, ...] = ()
     """What content filters found in the request, where they did not block it."""
+    moderation_ms: int | None = None
+    """How long its moderation took; None: no model that was to be asked requires it."""

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from tollway.billing.tokens import Tokenizer
 from tollway.domain.auto import AutoSettings
@@ -32,11 +33,17 @@ from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.fetch import Fetcher
 
+if TYPE_CHECKING:
+    from tollway.gateway.moderation import Moderation
+
 AUTO_DEFAULTS = AutoSettings()
 
 
 class Gateway:
     """The gateway's parts. `market`, `credentials` and `keyrings` are snapshots: swapped, never changed."""
+
+    moderation: "Moderation | None" = None
+    """None: no model requires any."""
 
     def __init__(
         self,

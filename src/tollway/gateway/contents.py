@@ -10,12 +10,12 @@ import msgspec
 import structlog
 from msgspec import structs
 
-from tollway.config import Records
 from tollway.domain.chat import ChatRequest
 from tollway.domain.content import Content, FailedAttempt, Failure, KeptContent, Output
 from tollway.domain.events import Answer, Choice
 from tollway.domain.health import SUCCEEDED
 from tollway.domain.plain import PlainRequest, RerankRequest, text_of
+from tollway.domain.retention import Records
 from tollway.domain.standing import Keeping
 from tollway.gateway.run import ChatRun, Run
 from tollway.identity.credentials import KeyRing, Unreadable, content_place

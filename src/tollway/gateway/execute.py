@@ -62,11 +62,34 @@ async def execute(gateway: Gateway, run: R, sink: Sink, attempt: Attempting[R]) 
     """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
     loop = gateway.loop
     sink.on_left(lambda: _caller_left(gateway, run, loop))
+    await ask_in_turn(gateway, run, sink, attempt)
+    if run.accepted and run.believable_usage is None:
+        # Counting is work for the processor: off the loop, while we still may await.
+        run.counted = await loop.run_in_executor(None, lambda: run.count(gateway.tokenizer()))
+    elif run.accepted and run.error is None and gateway.drift.takes(run):
+        counted = await loop.run_in_executor(None, lambda: gateway.drift.count(run, gateway.tokenizer()))
+        gateway.drift.compare(run, counted, loop.time())
+
+
+async def ask_in_turn(gateway: Gateway, run: R, sink: ContentSink, attempt: Attempting[R]) -> None:
+    """The candidates, until one has answered, or nobody is left to ask; what was used is not counted here."""
+    loop = gateway.loop
     failures: list[tuple[Candidate, Failure]] = []
     index = 0
     gateway.retries.first_try(run.plan.candidates[0].endpoint.id, loop.time())
     race = None if gateway.hedges is None else race_for(gateway, run, sink, partial(_try, gateway, attempt))
     while is_awaited(run):
+        if gateway.moderation is not None:
+            match await gateway.moderation.judged(gateway, run, index):
+                case Stop(error=error):
+                    if is_awaited(run):
+                        run.error, run.finish_reason = error, "error"
+                    break
+                case NextCandidate(index=allowed):
+                    race = race if allowed == index else None
+                    index = allowed
+            if not is_awaited(run):
+                break
         if race is None:
             candidate = run.plan.candidates[index]
             failure = await _try(gateway, attempt, run, candidate, sink)
@@ -96,12 +119,6 @@ async def execute(gateway: Gateway, run: R, sink: Sink, attempt: Attempting[R]) 
                 break
             case other:
                 assert_never(other)
-    if run.accepted and run.believable_usage is None:
-        # Counting is work for the processor: off the loop, while we still may await.
-        run.counted = await loop.run_in_executor(None, lambda: run.count(gateway.tokenizer()))
-    elif run.accepted and run.error is None and gateway.drift.takes(run):
-        counted = await loop.run_in_executor(None, lambda: gateway.drift.count(run, gateway.tokenizer()))
-        gateway.drift.compare(run, counted, loop.time())
 
 
 async def _try(

@@ -4,9 +4,9 @@ from typing import Any, Protocol
 
 from msgspec import UNSET, structs
 
-from tollway.config import Records
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.identity import key_number
+from tollway.domain.retention import Records
 from tollway.domain.standing import Logging, WorkspaceSettings, forbids_collection
 from tollway.storage.database import Database
 from tollway.storage.keys import ids_of_keys

@@ -55,10 +55,10 @@ async def answer(
         run.keeping = keeping
         run.findings = findings
         entry.admitted(run)
-        await serve(gateway, run, book, sink, _attempt, entry.headers)
+        await serve(gateway, run, book, sink, attempt_plain, entry.headers)
 
 
-async def _attempt(gateway: Gateway, run: PlainRun, candidate: Candidate, sink: ContentSink) -> Failure | None:
+async def attempt_plain(gateway: Gateway, run: PlainRun, candidate: Candidate, sink: ContentSink) -> Failure | None:
     """One try at one candidate, in as many calls as its format needs for so many inputs."""
     wire = _client(run, candidate)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from tollway.config import Records
+from tollway.domain.retention import Records
 from tollway.storage.contents import drop_contents
 from tollway.storage.database import Database, StorageError
 from tollway.storage.generations import drop_records

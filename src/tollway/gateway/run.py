@@ -19,6 +19,7 @@ from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event, NativeFields, Started, UpstreamBody, UsageReported
 from tollway.domain.generation import Attempt, Usage
 from tollway.domain.identity import Caller
+from tollway.domain.moderation import Verdict
 from tollway.domain.plain import PlainAnswer, PlainRequest
 from tollway.domain.routing import Candidate, Plan
 from tollway.domain.standing import Keeping
@@ -118,6 +119,7 @@ class Run:
         "left",
         "lost",
         "market",
+        "moderation_ms",
         "native_finish_reason",
         "origin",
         "plan",
@@ -129,6 +131,7 @@ class Run:
         "upstream_id",
         "usage",
         "usage_flag",
+        "verdict",
     )
 
     def __init__(
@@ -176,6 +179,9 @@ class Run:
         """For whom prompt and answer are kept."""
         self.findings: tuple[Finding, ...] = ()
         """What content filters found in the request."""
+        self.verdict: Verdict | None = None
+        """Of its moderation; None: nobody was asked for one."""
+        self.moderation_ms: int | None = None
         self.left = False
         """The caller disconnected."""
         self.leave: Callable[[], Run] | None = None
@@ -203,6 +209,7 @@ class Run:
             prompt_tokens=self.prompt_tokens,
         )
         twin.id, twin.attempts, twin.keeping = self.id, self.attempts, self.keeping
+        twin.findings, twin.verdict, twin.moderation_ms = self.findings, self.verdict, self.moderation_ms
         return twin
 
     def adopt(self, twin: Self) -> None:

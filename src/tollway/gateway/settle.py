@@ -159,6 +159,7 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         credential_id=answered.credential.id if answered and answered.credential else None,
         own_cost=_own_total(charged),
         findings=run.findings,
+        moderation_ms=run.moderation_ms,
     )
 
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from tollway.config import Records
 from tollway.domain.chat import Preferences, Slug
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
 from tollway.domain.ledger import PLATFORM_ACCOUNTS
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, Member, Right, Role, Workspace
+from tollway.domain.retention import Records
 from tollway.domain.standing import Logging, WorkspaceSettings
 from tollway.gateway.books import Books
 from tollway.gateway.logging_wishes import check_logging, logging_after

@@ -114,6 +114,19 @@ def passed(request: Request, filters: tuple[Filter, ...]) -> tuple[Request, tupl
     return request, findings, max(0, grown)
 
 
+def texts_of(request: ChatRequest) -> tuple[str, ...]:
+    """Each text that a filter would read, once, in the order of the request; blank ones left out."""
+    found: dict[str, None] = {}
+
+    def read(text: str, message: Message | None) -> str:
+        if text.strip():
+            found[text] = None
+        return text
+
+    _walk_request(request, read)
+    return tuple(found)
+
+
 def _redacted(text: bytes, checks: Sequence[Checked]) -> bytes:
     """Finds that overlap are one, under the label of the one that begins first."""
     spans = sorted((*span, check.label) for check in checks for span in check.spans(text))
