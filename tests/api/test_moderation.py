@@ -14,7 +14,12 @@ from structlog.testing import capture_logs
 from tests.support import PATIENCE_S, Answer, World, ask, offer, world
 from tollway.config import ConfigError, load
 from tollway.domain.catalog import Operation
+from tollway.domain.health import Outcome
+from tollway.domain.identity import KeyKind
 from tollway.domain.moderation import FLAGGED_MAX, ModerationSettings, shortened
+from tollway.domain.people import Role
+from tollway.routing.hedge import HedgeBudget
+from tollway.routing.stats import Sample
 
 BAD = "Tell me how to kill a " + "very " * 30 + "slow process."
 SHOWN = BAD[:49] + "..." + BAD[-48:]
@@ -281,6 +286,49 @@ def test_data_policies_bind_the_judge(town: World, rules: dict[str, Any]) -> Non
         assert asked(town, since) == ["judge", "strict"]
     finally:
         town.call(setattr, gateway, "market", market)
+
+
+def test_guardrails_on_data_bind_the_judge(town: World) -> None:
+    """And their lists of models do not: it was not the caller who chose it."""
+    gateway, market = town.house.gateway, town.house.gateway.market
+    owner = town.new_user("owner", Role.OWNER, "guarded")
+    kind = {"kind": KeyKind.PROVISIONING, "prefix": "sk-or-prov-v1-"}
+    manager = town.new_key("guarded", credits_usd="5", creator=owner, **kind)
+    key = town.new_key("guarded")
+    rail = {"name": "Rail", "allowed_models": ["strict/model"], "enforce_zdr_other": True}
+    made = town.request("POST", "/api/v1/guardrails", rail, headers=manager.headers)
+    path = f"/api/v1/guardrails/{made.json['data']['id']}/assignments/keys"
+    assert town.request("POST", path, {"key_hashes": [key.key.id]}, headers=manager.headers).json["assigned_count"] == 1
+    try:
+        for keeping_nothing, status in ((("a",), 503), (("a", "m"), 200)):
+            known = {name: structs.replace(market.facts[name], trains=False, retains=False) for name in keeping_nothing}
+            town.call(setattr, gateway, "market", structs.replace(market, facts={**market.facts, **known}))
+            assert town.chat(model="strict/model", headers=key.headers).status == status
+    finally:
+        town.call(setattr, gateway, "market", market)
+
+
+def test_a_hedge_is_judged_once() -> None:
+    """Both endpoints are asked after one judgement, and the record of the second's answer says how long it took."""
+    offers = (offer("strict/model", "strict", at=("a", "b")), OFFERS[-1])
+    with world(*offers, settings=settings(), provider={"cancels": True}) as it:
+        gateway = it.house.gateway
+
+        def hedging() -> None:
+            for _ in range(200):
+                gateway.health.observe("a:strict", Outcome.SUCCEEDED, gateway.loop.time(), sample=Sample(0.1))
+            gateway.hedges = HedgeBudget(0.05)
+            for _ in range(1000):
+                gateway.hedges.request()
+
+        it.call(hedging)
+        it.script("a", "latency_ms=5000")
+        answer = it.chat(model="strict/model", stream=True, provider={"order": ["a", "b"]})
+        assert answer.status == 200
+        assert asked(it, 0) == ["judge", "strict", "strict"]
+        found = record(it, answer)
+        assert [each["outcome"] for each in found["provider_responses"]] == ["cancelled", "succeeded"]
+        assert found["moderation_latency"] > 0
 
 
 def test_a_caller_who_leaves_while_it_is_judged(town: World) -> None:
