@@ -196,7 +196,7 @@ def test_the_list_of_keys_is_read_once(scanned: World) -> None:
         "no name",
         "broken key",
         "another curve",
-        "no PEM",
+        "another name",
     ],
 )
 def test_who_is_no_scanner_changes_nothing(scanned: World, wrong: dict[str, Any]) -> None:
