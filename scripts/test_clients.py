@@ -43,8 +43,8 @@ BEHAVIOUR = "answer=tools,reasoning=8"
 QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 """Says to clients that ask their makers' servers for something at the start that they should not."""
 START_S = 60
-INSTALL_S = 600
-CHECK_S = 180
+INSTALL_S = 1200
+CHECK_S = 600
 STOP_S = 10
 PARALLEL = 4
 
