@@ -4,10 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tollway.billing.tokens import Tokenizer
 from tollway.domain.auto import AutoSettings
+from tollway.domain.catalog import Model
 from tollway.domain.chat import Preferences
 from tollway.domain.health import Alarm
 from tollway.domain.identity import Key
@@ -20,9 +21,11 @@ from tollway.gateway.contents import Contents
 from tollway.gateway.drift import DriftWatch
 from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
+from tollway.gateway.run import Run
 from tollway.limits import Limiter, Limits
 from tollway.routing.auto import AutoRouter
 from tollway.routing.budget import RetryBudgets
+from tollway.routing.fallback import NextCandidate, Stop
 from tollway.routing.health import HealthBoard
 from tollway.routing.hedge import HedgeBudget
 from tollway.routing.market import Market
@@ -33,16 +36,29 @@ from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.fetch import Fetcher
 
-if TYPE_CHECKING:
-    from tollway.gateway.moderation import Moderation
-
 AUTO_DEFAULTS = AutoSettings()
+
+
+class Judge(Protocol):
+    """Who looks at a prompt before a model that requires it is asked: `gateway/moderation.py`, set by app.py."""
+
+    def is_required_by(self, model: Model) -> bool:
+        """Whether requests for a model are judged before it is asked."""
+        ...
+
+    def has_judge(self, market: Market) -> bool:
+        """Whether there is anybody to be asked for a judgement."""
+        ...
+
+    async def judged(self, gateway: "Gateway", run: Run, index: int) -> NextCandidate | Stop:
+        """The first candidate from `index` on that may be asked; or the error that ends the request."""
+        ...
 
 
 class Gateway:
     """The gateway's parts. `market`, `credentials` and `keyrings` are snapshots: swapped, never changed."""
 
-    moderation: "Moderation | None" = None
+    moderation: Judge | None = None
     """None: no model requires any."""
 
     def __init__(
