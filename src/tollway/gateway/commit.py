@@ -17,7 +17,7 @@ RETRY_FOR_S = 10.0
 RETRY_EVERY_S = 0.1
 GATHER_FROM = 4
 """So many that finished during one commit are a crowd: more are about to finish, and the next commit waits for them."""
-GATHER_S = 0.004
+GATHER_S = 0.002
 """How long. What a commit costs (threads that take turns, pages that all of it touches) is shared by more then; who
 comes alone never waits (PostgreSQL's commit_delay and commit_siblings are the same idea)."""
 NOT_RECORDED = "The answer ended with an error: its charge could not be recorded in time, so it was taken back."

@@ -1,11 +1,11 @@
 """Content filters at work: the text of a request is read, blocked, or sent on with the finds taken out."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
-import re2
 from msgspec import Raw, Struct, structs
 
 from tollway.domain.chat import ChatRequest, Message, UserMessage
@@ -29,7 +29,7 @@ NOT_TEXT = frozenset(
     )
 )  # fmt: skip
 """Fields whose values say what something is, or that their own makers must find unchanged."""
-_BASE64 = re2.compile(r"[A-Za-z0-9+/_=\-]*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=\-]*")
 
 Request = TypeVar("Request", ChatRequest, PlainRequest)
 
@@ -61,6 +61,8 @@ def compiled_pattern(pattern: str, param: str) -> Any:
     """InvalidRequest: not an expression that we take."""
     if not pattern or len(pattern) > PATTERN_MAX:
         raise InvalidRequest(_bad(param, f"from 1 to {PATTERN_MAX:,} characters, please"), param=param)
+    import re2  # 3 MB, which only who filters pays for
+
     try:
         return _compile(pattern)
     except re2.error as error:
@@ -172,6 +174,8 @@ def _ready(each: Filter) -> Checked:
 
 @lru_cache(maxsize=4096)
 def _compile(pattern: str) -> Any:
+    import re2
+
     options = re2.Options()
     options.log_errors = False
     return re2.compile(pattern, options)
