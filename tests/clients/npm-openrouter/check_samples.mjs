@@ -63,4 +63,4 @@ async function reference() {
 }
 reference.models = only;
 
-await scene.report("@openrouter/sdk", "documentation of keys", [guide, reference]);
+await scene.report("@openrouter/sdk", "keys", [guide, reference]);
