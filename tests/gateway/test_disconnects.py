@@ -24,7 +24,13 @@ TOKENS = 40
 PROMPT_TOKENS = prompt_tokens("Say 000000")
 IN_FULL = price(PROMPT_TOKENS, TOKENS)
 CLOSED_WITHIN_S = 0.25
+TRIES = 3
+"""Rounds in which a machine may have been busy with something else; everything but time must hold in each."""
 PATIENCE_S = 300.0
+
+
+class TooLateError(AssertionError):
+    """Providers' connections were not closed soon enough."""
 
 
 class Visit:
@@ -124,16 +130,24 @@ def test_random_disconnects(cancels: bool, capsys: pytest.CaptureFixture[str], t
                 late_s_p99 = quantiles(late_s, n=100)[98]
                 # Client, server and provider share one loop here: on a machine that is busy with other things, its own
                 # delay comes twice, from the client to the server and from the server to the provider.
-                assert late_s_p99 <= CLOSED_WITHIN_S + 2 * lag_s_p99
                 closed = f", upstream closed p99 {late_s_p99 * 1000:.0f} ms, max {max(late_s) * 1000:.0f} ms"
                 closed += f" (the loop itself: {lag_s_p99 * 1000:.0f} ms)"
+                if late_s_p99 > CLOSED_WITHIN_S + 2 * lag_s_p99:
+                    raise TooLateError(closed)
             printed = capsys.readouterr().out
             assert "error" not in printed, printed[-2000:]
             assert "Traceback" not in printed
             counts = {row: rows.count(row) for row in sorted(set(rows))}
             tell(f"disconnects: {counts}{closed}")
 
-    run(scene, PATIENCE_S)
+    for last in range(TRIES):
+        try:
+            run(scene, PATIENCE_S)
+        except TooLateError:
+            if last == TRIES - 1:
+                raise
+        else:
+            return
 
 
 async def lag_s() -> list[float]:
