@@ -28,6 +28,8 @@ LIMITED = 3
 CREDITS_USD = "1000"
 UPSTREAM = "m@tokens=500,latency_ms=10,jitter=1,tokens_per_s=400,fail_rate=0.05,fail_kinds=503|reset|truncate"
 ASKED = "Say hello."
+BEYOND_TOKENS = 2000
+"""The longest answer of the dear model (tests/chaos/server.py)."""
 
 
 class Request:
@@ -178,6 +180,7 @@ class Crash:
         try:
             left, tokens = await self._offered()
             while tokens:
+                tokens = min(tokens, BEYOND_TOKENS)
                 body = ask("test/beyond", ASKED, max_tokens=tokens)
                 seen = await send(self.server.port, post(self.server.key, body))
                 assert seen.complete, seen.raw
