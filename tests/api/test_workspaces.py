@@ -173,16 +173,18 @@ def test_members(well: World, manager: Secret, owner: User) -> None:
 def test_the_official_sdk(well: World, manager: Secret, owner: User) -> None:
     """openrouter 1.3: workspaces and members, with its strict response types."""
     with openrouter(well, manager) as client:
-        made = client.workspaces.create(name="SDK", slug="sdk", default_text_model="test/model")
+        made = client.workspaces.create(name="SDK", slug="sdk-place", default_text_model="test/model")
         assert made.data.default_text_model == "test/model"
         listed = client.workspaces.list(limit=100)
         assert listed is not None
         assert made.data.id in {each.id for each in listed.result.data}
-        assert client.workspaces.get(id="sdk").data.created_by == owner.id
-        assert client.workspaces.update(id="sdk", name="SDK 2", default_provider_sort="price").data.name == "SDK 2"
-        found = client.workspaces.list_members(id="sdk")
+        assert client.workspaces.get(id="sdk-place").data.created_by == owner.id
+        assert (
+            client.workspaces.update(id="sdk-place", name="SDK 2", default_provider_sort="price").data.name == "SDK 2"
+        )
+        found = client.workspaces.list_members(id="sdk-place")
         assert found is not None
         assert [each.user_id for each in found.result.data] == [owner.id]
-        assert client.workspaces.bulk_add_members(id="sdk", user_ids=[owner.id]).added_count == 0
-        assert client.workspaces.bulk_remove_members(id="sdk", user_ids=["nobody"]).removed_count == 0
-        assert client.workspaces.delete(id="sdk").DELETED
+        assert client.workspaces.bulk_add_members(id="sdk-place", user_ids=[owner.id]).added_count == 0
+        assert client.workspaces.bulk_remove_members(id="sdk-place", user_ids=["nobody"]).removed_count == 0
+        assert client.workspaces.delete(id="sdk-place").DELETED
