@@ -11,13 +11,14 @@ PLANS ?= 100000
 EXAMPLES ?= 20
 # Files of tests are spread over processes (tests/conftest.py says how many); ARGS="-n0" keeps all in one.
 PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+ALONE := tests/gateway/test_disconnects.py tests/server tests/upstream tests/browser/test_speed.py
 MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
 
 # The tests start hundreds of processes, and none of them is to compile anew what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix golden docs lock chaos contract plans test-clients score fuzz clean
+.PHONY: help run test check fix golden docs lock vendor chaos contract plans test-clients score fuzz screenshots clean
 
 # A checkout that was moved or copied together with its .venv makes it anew: scripts have absolute paths inside.
 ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(realpath .))
@@ -31,10 +32,11 @@ run: $(VENV)/.stamp-run ## start Tollway with simulated providers: a page and an
 	@$(BIN)/tollway demo $(ARGS)
 
 test: check ## everything that is checked on each change: `make check`, then all tests
+	@sh scripts/chromium.sh
 	@echo && echo "== pytest"
-# How soon a provider's connection is closed is measured with the machine to itself.
-	@$(PYTEST) $(or $(ARGS),--ignore=tests/gateway/test_disconnects.py --ignore=tests/api/test_contract.py)
-	@$(if $(ARGS),,$(PY) -m pytest -n0 tests/gateway/test_disconnects.py)
+# Deadlines of tenths of a second, and how soon pages are there, are measured with the machine to itself.
+	@$(PYTEST) $(or $(ARGS),$(ALONE:%=--ignore=%) --ignore=tests/api/test_contract.py)
+	@$(if $(ARGS),,$(PY) -m pytest -n0 $(ALONE))
 
 check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, floors, the map
 	@echo "== ruff format --check"
@@ -53,6 +55,8 @@ check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, f
 	@$(PY) scripts/balancing_plot.py --check
 	@echo && echo "== docs/clients.md"
 	@$(PY) scripts/clients_page.py --check
+	@echo && echo "== src/tollway/web/static/vendor"
+	@$(PY) scripts/vendor.py --check
 	@echo && echo "== docs/auto.md"
 	@$(PY) scripts/train_tagger.py --check
 
@@ -70,6 +74,9 @@ docs: $(VENV)/.stamp-dev ## print what the pages take from the code: the map, th
 	@$(PY) -m scripts.balancing_table
 	@$(PY) scripts/clients_page.py
 	@$(PY) scripts/train_tagger.py --score
+
+vendor: $(VENV)/.stamp-dev ## fetch what others wrote for the site, as src/tollway/web/vendor.toml lists it (needs npm; ARGS="--check" needs nothing)
+	@$(PY) scripts/vendor.py $(ARGS)
 
 lock: ## resolve the lock files again (ARGS="--upgrade" for newer versions)
 	@sh scripts/lock.sh $(ARGS)
@@ -89,6 +96,10 @@ test-clients: $(VENV)/.stamp-run ## drive real clients, each in an environment o
 score: $(VENV)/.stamp-dev ## what of the recorded exchanges survives translation, per provider and format, and what is dropped and why
 	@$(PY) scripts/score.py $(ARGS)
 
+screenshots: $(VENV)/.stamp-dev ## every page, light and dark, wide and narrow, from a demo with a month of traffic, to .screenshots/ (ARGS="--publish" for the docs)
+	@sh scripts/chromium.sh
+	@$(PY) -m scripts.screenshots $(ARGS)
+
 fuzz: $(VENV)/.stamp-dev ## mutate recordings for SECONDS (default 60) and read them with every decoder: only errors of our own may come out
 	@$(PY) scripts/fuzz.py --seconds $(SECONDS) $(ARGS)
 
@@ -99,7 +110,7 @@ clean: ## remove environments and caches; data (.tollway/) stays
 bench: $(VENV)/.stamp-dev ## measure Tollway beside nginx, and beside each peer that is installed
 bench-peers: $(VENV)/.stamp-dev ## install the gateways that it is compared with, in environments of their own
 bench-quick: $(VENV)/.stamp-dev ## the same in short: that it works, not how fast
-bench-scale: $(VENV)/.stamp-dev ## fill a database with five million generations and a million keys, and time the activity page, the lists and a key
+bench-scale: $(VENV)/.stamp-dev ## fill a database with five million generations and a million keys, and time what pages ask of it (ARGS="--rows 10000000 --chat 5" to serve it, too)
 -include bench/bench.mk
 
 $(VENV)/.stamp-run: requirements.lock $(MAKES_ENVIRONMENT)

@@ -65,11 +65,14 @@ class Ledger(Struct, frozen=True):
     captures: int
 
 
-def start(processes: Processes, upstream_port: int, command: str) -> Gateway:
-    """Prepare a fresh Tollway with its own command line, then serve. `command` is how it is called, as in a shell."""
+def start(processes: Processes, upstream_port: int, command: str, data_dir: Path | None = None) -> Gateway:
+    """Prepare a fresh Tollway with its own command line, then serve. `command` is how it is called, as in a shell.
+
+    `data_dir`: one that holds a database already.
+    """
     program = shlex.split(command)
     work = Path(tempfile.mkdtemp(prefix="tollway-", dir=processes.work))
-    data_dir = work / "data"
+    data_dir = data_dir or work / "data"
     port = free_port()
     config = work / "tollway.toml"
     config.write_text(

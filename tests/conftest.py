@@ -1,19 +1,16 @@
 """How the suite runs: files spread over processes, the slow ones first; what tests counted is printed at the end."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 SLOW_FIRST = ("gateway", "bench", "faults", "chaos", "routing", "cli", "api")
 """Folders in this order, then the others: a file that takes a minute is not to be begun when all else has ended."""
 COUNTED = "counted"
 
-# As in `set_up_logs`: a line that a server logs in a test's own process is never part of what a command prints.
-structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+pytest_plugins = ("tests.canaries",)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

@@ -7,6 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from tests.canaries import CANARIES
 from tollway.app import open_database
 from tollway.config import Config, Storage
 from tollway.gateway.base import Gateway
@@ -31,6 +32,7 @@ def _made() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="tollway-first-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     asyncio.run(make(folder))
+    CANARIES.know(folder)
     return folder
 
 

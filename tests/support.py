@@ -7,20 +7,22 @@ inside the running loop. Either takes the offers: `offer("test/model", at=("a", 
 import asyncio
 import json
 import os
-import re
 import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 import pytest
 import uvloop
 from msgspec import Struct
 
+from tests.answers import Answer as Answer
+from tests.answers import parse_answer
+from tests.canaries import CANARIES
 from tests.first_start import TOKENIZER, copy_first_data
 from tollway.api.browser import cookie_name, csrf_token
 from tollway.api.house import House
@@ -87,6 +89,9 @@ class Secret(Struct, frozen=True):
 
     key: Key
     secret: str
+
+    def __post_init__(self) -> None:
+        CANARIES.note(self.secret)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -164,7 +169,8 @@ class Stage:
 
     async def signed_in(self, user: User) -> dict[str, str]:
         """The headers of a page of a new session."""
-        token = await self.house.people.sessions.start(user, self.house.gateway.now_ms(), address=None, user_agent=None)
+        now_ms = self.house.gateway.now_ms()
+        token = CANARIES.note(await self.house.people.sessions.start(user, now_ms, address=None, user_agent=None))
         return {
             "cookie": f"{cookie_name(self.house)}={token}",
             "x-csrf-token": csrf_token(self.house, token),
@@ -256,18 +262,21 @@ class World:
         """Returns when every finished request is in the database."""
         self.run(self.house.committer.drain())
 
-    def request(self, method: str, path: str, body: Any = None, **named: Any) -> "Answer":
+    def request(self, method: str, path: str, body: Any = None, **named: Any) -> Answer:
         """As `request` below, with this world's key unless `headers` says otherwise."""
         headers = named.pop("headers", None)
         return request(self.url, method, path, body, headers=self.key.headers if headers is None else headers, **named)
 
-    def chat(self, path: str = "/api/v1/chat/completions", **fields: Any) -> "Answer":
+    def chat(self, path: str = "/api/v1/chat/completions", **fields: Any) -> Answer:
         """A chat request with one user message, unless `messages` says otherwise."""
         headers = fields.pop("headers", None)
         return self.request("POST", path, ask(**fields), headers=headers)
 
 
-def ask(model: str | None = "test/model", content: Any = "Say hello.", **fields: Any) -> dict[str, Any]:
+PROMPT_TEXT = CANARIES.note("Say hello.")
+
+
+def ask(model: str | None = "test/model", content: Any = PROMPT_TEXT, **fields: Any) -> dict[str, Any]:
     """The body of a chat request. `model=None` leaves it out."""
     named = {} if model is None else {"model": model}
     if "messages" in fields or "prompt" in fields:
@@ -328,6 +337,7 @@ async def staged(
                 yield stage
         finally:
             await simulator.close()
+            CANARIES.search_folder(Path(data_dir), os.environ.get("PYTEST_CURRENT_TEST", "a server"))
 
 
 @contextmanager
@@ -384,49 +394,6 @@ def world(*offers: Offer, **named: Any) -> Iterator[World]:
     assert complaints == []
 
 
-class Answer(Struct, frozen=True):
-    """An HTTP answer. Header names are in lower case; of several of one name, the last."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    cookies: tuple[str, ...] = ()
-    """Every Set-Cookie."""
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-    @property
-    def error(self) -> dict[str, Any]:
-        """The error object. AssertionError: it is not in the format that every storefront keeps."""
-        assert self.headers["content-type"] == "application/json", self.headers
-        error = self.json["error"]
-        assert isinstance(error["message"], str)
-        assert error["message"]
-        return dict(error)
-
-    @property
-    def events(self) -> list[Any]:
-        """The data of each event of a stream, decoded; `[DONE]` as that text; comments left out."""
-        assert self.headers["content-type"].startswith("text/event-stream"), self.text[:500]
-        found: list[Any] = []
-        for block in re.split(r"\n\n", self.text):
-            lines = [line for line in block.split("\n") if line and not line.startswith(":")]
-            if lines:
-                data = "\n".join(line.removeprefix("data:").removeprefix(" ") for line in lines)
-                found.append(data if data == "[DONE]" else json.loads(data))
-        return found
-
-    @property
-    def comments(self) -> list[str]:
-        return [line[1:].strip() for line in self.text.split("\n") if line.startswith(":")]
-
-
 def request(
     url: str,
     method: str,
@@ -450,6 +417,7 @@ def request(
 
 def raw(url: str, sent: bytes, *, timeout_s: float = PATIENCE_S) -> Answer:
     """Sends bytes as they are and reads to the end. A server that refuses early may reset: what came counts."""
+    CANARIES.note_in(sent)
     host, _, port = url.removeprefix("http://").rpartition(":")
     received = bytearray()
     with socket.create_connection((host, int(port)), timeout=timeout_s) as connection:
@@ -458,38 +426,20 @@ def raw(url: str, sent: bytes, *, timeout_s: float = PATIENCE_S) -> Answer:
         with suppress(ConnectionResetError):
             while data := connection.recv(65_536):
                 received += data
+    CANARIES.note_in(bytes(received[:4096]))
     return parse_answer(bytes(received))
-
-
-def parse_answer(answer: bytes) -> Answer:
-    """The bytes of an answer -> its parts, out of its chunks as far as they go."""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, *lines = head.decode("latin-1").split("\r\n")
-    fields = [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines)]
-    headers = dict(fields)
-    if headers.get("transfer-encoding") == "chunked":
-        body = _unchunked(body)
-    cookies = tuple(value for name, value in fields if name == "set-cookie")
-    return Answer(int(status.split(" ")[1]), headers, body, cookies)
-
-
-def _unchunked(body: bytes) -> bytes:
-    found = bytearray()
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size, 16)
-        if length == 0:
-            break
-        found += rest[:length]
-        body = rest[length + 2 :]
-    return bytes(found)
 
 
 def shared(name: str) -> Path:
     """A path in the shared folder beside the checkout. Where it is not there the test is skipped, but not in CI."""
     path = Path(__file__).parents[2] / "shared" / name
     if not path.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"../shared/{name} is missing")
-        pytest.skip(f"../shared/{name} is not on this machine")
+        absent(f"../shared/{name} is not on this machine")
     return path
+
+
+def absent(told: str) -> NoReturn:
+    """What a test needs is not here: it is skipped for this reason, and fails in CI, which has to have everything."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(told)
+    pytest.skip(told)

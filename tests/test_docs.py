@@ -108,7 +108,7 @@ def test_configuration_has_every_key_and_its_default() -> None:
     """docs/configuration.md names every key of config.py, with its default, and no key that there is not."""
     found = first_codes(
         "configuration.md",
-        r"(server|storage|security|upstream|routing|limits|billing|byok|payments|platform|guest|users|records|leaks|moderation|providers)"
+        r"(server|storage|security|upstream|routing|limits|billing|byok|payments|platform|guest|users|records|leaks|mail|moderation|providers)"
         r"\.[a-z_.]+",
         cells=3,
     )

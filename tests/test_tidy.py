@@ -23,6 +23,7 @@ EXCEPTIONS: dict[str, str] = {
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools", "stuff"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HACK)\b")
+FILLER = re.compile(r"(?i)\b(?:lor" r"em\s+ip" r"sum|dolor sit amet|placeholder text)\b")
 STUB = "NotImplementedError"
 SUPPRESSION = re.compile(r"#\s*(?:noqa\b(?::\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*)?|type:\s*ignore(?:\[[^\]]*\])?|nosec\b)")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:wo" r"rk|tm" r"p|ho" r"me/\w+|Us" r"ers/\w+)/")
@@ -290,6 +291,24 @@ def test_nothing_is_left_unfinished() -> None:
     none_of(wrong(), "finish it, or say why not:")
 
 
+def test_nothing_of_the_site_is_left_unfinished() -> None:
+    """No to-do marks in what is neither Python nor somebody else's, and no filler where words of our own belong."""
+
+    def wrong() -> Iterator[str]:
+        for path in site_files():
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if UNFINISHED.search(line) or FILLER.search(line):
+                    yield f"{short(path)}:{number}: {line.strip()[:100]}"
+
+    none_of(wrong(), "finish it, or say why not:")
+
+
+def site_files() -> list[Path]:
+    """Scripts, styles, templates and SQL of ours; `static/vendor/` is others'."""
+    found = [path for kind in ("js", "css", "html", "sql", "svg", "toml") for path in PACKAGE.rglob(f"*.{kind}")]
+    return sorted(path for path in found if "vendor" not in path.relative_to(PACKAGE).parts[:-1])
+
+
 def skip_has_reason(call: ast.Call) -> bool:
     """Whether a call to pytest's skip or skipif says why."""
     first_is_reason = call.args and isinstance(call.func, ast.Attribute) and call.func.attr == "skip"
@@ -367,6 +386,29 @@ def locked(path: Path) -> dict[str, str]:
 def test_what_counts_as_a_reason(comment: str, enough: bool) -> None:
     """The machine's own mark is no reason; words after it are."""
     assert has_reason(comment) is enough
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("/* TODO: colours */", True),
+        ("<!-- FIXME -->", True),
+        ("{# XXX #}", True),
+        ("<p>Lorem ipsum dolor sit amet</p>", True),
+        ('error: { status: 500, todo: "Try again" }', False),
+        ("::placeholder { color: red; }", False),
+    ],
+)
+def test_what_counts_as_unfinished(line: str, found: bool) -> None:
+    """Marks and filler are found, in whatever kind of comment; a word that holds their letters is none."""
+    assert bool(UNFINISHED.search(line) or FILLER.search(line)) is found
+
+
+def test_the_site_is_read() -> None:
+    """What is scanned for marks are the pages, scripts and styles of the site, and nothing of others."""
+    names = {path.relative_to(PACKAGE).as_posix() for path in site_files()}
+    assert {"web/templates/base.html", "web/static/app.css", "web/static/chat/room.js"} <= names
+    assert not [name for name in names if "vendor/" in name]
 
 
 @pytest.mark.parametrize(

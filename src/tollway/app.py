@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as StarletteRoute
 
 from tollway.api.browser import BrowserDoor
+from tollway.api.control import office_of
 from tollway.api.engines import PATH as ENGINES_PATH
 from tollway.api.engines import EngineCalls
 from tollway.api.exchange import App, Receive, Scope, Send, as_asgi
@@ -23,17 +25,23 @@ from tollway.api.gemini import PATHS as GEMINI_PATHS
 from tollway.api.gemini import GeminiCalls
 from tollway.api.house import House
 from tollway.api.mounts import Mounts
-from tollway.api.routes import error_answer, hot_routes, no_such_route, starlette_routes
+from tollway.api.openapi import described
+from tollway.api.room import PATH as ROOM_PATH
+from tollway.api.room import RoomCalls
+from tollway.api.routes import error_answer, hot_routes, no_such_route, routes, starlette_routes
 from tollway.api.server import ServerLimits, serve
+from tollway.api.table import PREFLIGHT
 from tollway.config import Config
 from tollway.domain.catalog import EMPTY
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import TollwayError
-from tollway.domain.money import AMOUNT_MAX, Nanodollars, nanodollars_from_text
+from tollway.domain.money import Nanodollars, nanodollars_from_text
 from tollway.gateway.access_tokens import AccessTokens
+from tollway.gateway.allowed import Allowed
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.books import Books
+from tollway.gateway.byok_probe import probe
 from tollway.gateway.commit import Committer
 from tollway.gateway.contents import Contents
 from tollway.gateway.figures import keep_figures, restore_figures, store_figures
@@ -42,6 +50,7 @@ from tollway.gateway.moderation import Moderation
 from tollway.gateway.oauth_desk import OAuthDesk
 from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
+from tollway.gateway.provider_desk import ProviderDesk
 from tollway.gateway.retention import keep_contents, keep_records
 from tollway.gateway.supply import Supply
 from tollway.gateway.tokenizer import SharedTokenizer
@@ -56,10 +65,11 @@ from tollway.payments.auto_topups import keep_topped_up
 from tollway.payments.jobs import keep_purchases
 from tollway.payments.providers import open_providers
 from tollway.payments.topup import Till
-from tollway.routing.explain import Bench, Explanation, Prompt, explain
-from tollway.routing.health import Glance
+from tollway.routing.explain import Explanation, Prompt
 from tollway.routing.market import Market, build_market
+from tollway.storage.catalog import all_prices
 from tollway.storage.database import Database, StorageError
+from tollway.storage.endpoint_hours import hours_of
 from tollway.storage.files import (
     DATABASE_FILE,
     Control,
@@ -76,16 +86,29 @@ from tollway.telemetry.metrics import Metrics
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.fetch import Fetcher
 from tollway.web.account import AccountPages
+from tollway.web.activity import ActivityPages
+from tollway.web.admin.base import AdminSite
+from tollway.web.admin.routes import operator_routes
 from tollway.web.assets import Assets
+from tollway.web.chat import ChatPages
 from tollway.web.consent import ConsentPages
 from tollway.web.credits import CreditsPages
+from tollway.web.docs.pages import Docs
+from tollway.web.docs.reader import reader_of
+from tollway.web.generation import GenerationPages
 from tollway.web.issuers import IssuerPages
 from tollway.web.keys import KeyPages
+from tollway.web.logs import LogPages
 from tollway.web.me import MyPages
+from tollway.web.overview import OverviewPages
 from tollway.web.page import Site
+from tollway.web.pages.home import sample_model
+from tollway.web.records import Archive
 from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
 from tollway.web.rows import Listings
+from tollway.web.settings_routes import Rooms, settings_routes
+from tollway.web.tables import table_routes
 
 log = structlog.get_logger(__name__)
 
@@ -125,14 +148,13 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         default_model=config.routing.default_model,
         auto=config.routing.auto,
         limits=config.limits,
-        groups=config.billing.groups,
         contents=Contents(database, ring, jobs.spawn, config.records) if config.records.content_keep_days else None,
         hedge_extra=config.routing.hedge_extra,
         hedge_extra_max=config.routing.hedge_extra_max,
         recount_share=upstream.recount_share,
         first_content_s=upstream.first_content_s,
     )
-    supply = Supply(config, database, client, tokens, simulator_url)
+    supply = Supply(config, database, client, tokens, simulator_url, ring)
 
     async def reload() -> Market:
         gateway.market, live = await supply.load()
@@ -158,16 +180,18 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         pepper=pepper,
         control_token=secrets.token_urlsafe(32),
         reload=reload,
+        providers=ProviderDesk(config, database, audit, ring, supply, gateway, reload),
         simulated=simulator_url is not None,
     )
     _add_gauges(gateway, jobs)
     await open_door(database, house.guests, gateway.now_ms())
+    await house.groups.load()
     await supply.declare()
     await reload()
     _require_moderation(gateway, config)
     await restore_figures(gateway, database)
-    jobs.spawn(supply.list_servers(reload), "list models of own servers")
-    jobs.spawn(supply.watch_prices(reload), "watch prices")
+    jobs.keep(supply.list_servers(reload), "list models of own servers")
+    jobs.keep(supply.watch_prices(reload), "watch prices")
     _start_keepers(house)
     return house
 
@@ -175,14 +199,17 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
 def _start_keepers(house: House) -> None:
     """The jobs that look after what is kept: figures, records, contents, purchases."""
     jobs, gateway, database, records = house.jobs, house.gateway, house.database, house.config.records
-    jobs.spawn(keep_figures(gateway, database), "keep figures")
-    jobs.spawn(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
+    jobs.spawn(house.site.load(), "read the words of the site")
+    jobs.keep(house.minutes.keep(), "count minutes")
+    jobs.keep(keep_figures(gateway, database), "keep figures")
+    jobs.keep(keep_purchases(house.till, gateway.books, database, gateway.now_ms), "keep purchases")
     if house.till.providers:
-        jobs.spawn(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
-    jobs.spawn(house.departures.keep_empty(gateway.now_ms), "empty records of users who are gone")
-    jobs.spawn(keep_contents(database, records, gateway.now_ms), "drop old contents")
+        jobs.keep(keep_topped_up(house.auto_topups, gateway.now_ms), "keep topped up")
+    jobs.keep(house.departures.keep_empty(gateway.now_ms), "empty records of users who are gone")
+    jobs.keep(house.alerting.sweep.keep(gateway.now_ms), "look after alerts")
+    jobs.keep(keep_contents(database, records, gateway.now_ms), "drop old contents")
     if records.keep_days:
-        jobs.spawn(keep_records(database, records.keep_days, gateway.now_ms), "keep records")
+        jobs.keep(keep_records(database, records.keep_days, gateway.now_ms), "keep records")
 
 
 def _require_moderation(gateway: Gateway, config: Config) -> None:
@@ -222,7 +249,8 @@ def open_people(config: Config, database: Database, pepper: bytes, audit: AuditL
         await books.grant(workspace_id, amount, ref, reason, Gateway.now_ms())
 
     credit = nanodollars_from_text(config.users.launch_credit_usd)
-    return People(database, pepper, audit, sign_up=config.users.sign_up, launch_credit=credit, grant=give)
+    users, url = config.users, config.public_url
+    return People(database, pepper, audit, sign_up=users.sign_up, launch_credit=credit, grant=give, public_url=url)
 
 
 def open_till(config: Config, database: Database, audit: AuditLog, books: Books, client: UpstreamClient) -> Till:
@@ -259,6 +287,7 @@ def create_app(house: House) -> App:
             *starlette_routes(house),
             *(StarletteRoute(path, gemini, methods=["POST"]) for path in GEMINI_PATHS),
             StarletteRoute(ENGINES_PATH, EngineCalls(house), methods=["POST"]),
+            StarletteRoute(ROOM_PATH, RoomCalls(house), methods=["POST"]),
             *pages,
         ],
         exception_handlers={404: unknown, 405: unknown, Exception: failed},
@@ -277,16 +306,26 @@ def site_routes(house: House) -> list[BaseRoute]:
     """The site's pages: those of people first, because the last of the others answers where nothing else is."""
     notice, now_ms = DEMO_NOTICE if house.simulated else "", house.gateway.now_ms
     assets, door = Assets.of_package(), BrowserDoor(house)
-    renderer = Renderer(assets, notice)
+    renderer = Renderer(assets, notice, house.site.words)
     sign_up, buttons, public_url = house.config.users.sign_up, house.issuers.buttons, house.config.public_url
-    sign_ins = SignIns(house.pepper)
-    return [
-        *AccountPages(renderer, door, house.people, sign_up, now_ms, buttons).routes(),
+    passkeys, sign_ins, site = house.passkeys.place is not None, SignIns(house.pepper), site_of(house, door)
+    pages = [
+        *AccountPages(renderer, door, house.people, sign_up, now_ms, buttons, passkeys).routes(),
         *IssuerPages(
-            renderer, door, house.people, house.issuers, sign_ins, sign_up=sign_up, public_url=public_url, now_ms=now_ms
+            renderer,
+            door,
+            house.people,
+            house.issuers,
+            sign_ins,
+            sign_up=sign_up,
+            passkeys=passkeys,
+            public_url=public_url,
+            now_ms=now_ms,
         ).routes(),
         *ConsentPages(renderer, door, house.oauth, house.database, now_ms).routes(),
-        *KeyPages(renderer, door, house.keys, house.database, f"{house.config.public_url}/api/v1", now_ms).routes(),
+        *KeyPages(
+            renderer, door, house.keys, house.database, public_url, now_ms, lambda: house.gateway.market
+        ).routes(),
         *CreditsPages(
             renderer,
             door,
@@ -298,18 +337,61 @@ def site_routes(house: House) -> list[BaseRoute]:
             house.receipts,
             now_ms,
         ).routes(),
-        *MyPages(renderer, door, house.people, house.issuers, house.departures, now_ms).routes(),
-        *web_routes(site_of(house), renderer, assets),
+        *record_pages(house, site, renderer, door),
+        *MyPages(renderer, door, house.people, house.issuers, house.passkeys, house.departures, now_ms).routes(),
+        *settings_routes(rooms_of(house, renderer, door)),
+        *operator_routes(AdminSite(renderer, door, house, office_of(house))),
+        *Docs(renderer, public_url, reader_of(door, house.database, now_ms), lambda: described(routes(house))).routes(),
+        *ChatPages(renderer, door, house.config, house.pepper, lambda: sample_model(site.rows())).routes(),
+        *web_routes(site, renderer, assets, house.config),
     ]
+    return [*table_routes(renderer, pages), *pages]
 
 
-def site_of(house: House) -> Site:
-    """What the public pages are made from."""
+def record_pages(house: House, site: Site, renderer: Renderer, door: BrowserDoor) -> list[BaseRoute]:
+    """What somebody's workspace has, spends and asked for."""
     gateway = house.gateway
+    archive = Archive(
+        renderer=renderer,
+        door=door,
+        database=house.database,
+        records=house.records,
+        usage=house.usage,
+        books=gateway.books,
+        contents=gateway.contents,
+        market=lambda: gateway.market,
+        provider_name=house.provider_name,
+        sample_model=lambda: sample_model(site.rows()),
+        base_url=site.base_url,
+        now_ms=gateway.now_ms,
+    )
+    pages = (OverviewPages, ActivityPages, LogPages, GenerationPages)
+    return [route for each in pages for route in each(archive).routes()]
 
-    def plan(request: ChatRequest, prompt: Prompt) -> Explanation:
-        sight = Glance(gateway.health, house.now_s())
-        return explain(request, Bench(gateway.market, sight, gateway.policy, AMOUNT_MAX), prompt)
+
+def rooms_of(house: House, renderer: Renderer, door: BrowserDoor) -> Rooms:
+    """What the pages of settings need."""
+    gateway, config = house.gateway, house.config
+    return Rooms(
+        renderer=renderer, door=door, database=house.database, now_ms=gateway.now_ms, market=lambda: gateway.market,
+        market_of=gateway.market_of, provider_name=house.provider_name, public_url=config.public_url,
+        workspaces=house.workspaces, members=house.members, budgets=house.budgets, people=house.people,
+        keys=house.keys, byok=house.byok, guardrails=house.guardrails, presets=gateway.presets,
+        probe=partial(probe, gateway), last_use=gateway.own.last_use, fee_percent=config.byok.fee_percent,
+        records=config.records, alerting=house.alerting,
+    )  # fmt: skip
+
+
+def site_of(house: House, door: BrowserDoor) -> Site:
+    """What the public pages are made from."""
+    gateway, allowed = house.gateway, Allowed(house.database, house.gateway)
+
+    async def plan_for(request: Request, ask: ChatRequest, prompt: Prompt) -> Explanation | None:
+        return await allowed.plan_for(await door.signed_in(request), ask, prompt)
+
+    async def own_market(request: Request, workspace_id: str) -> Market | None:
+        actor = await door.signed_in(request)
+        return await allowed.market(actor, workspace_id or None) if actor else None
 
     return Site(
         market=lambda: gateway.market,
@@ -319,22 +401,21 @@ def site_of(house: House) -> Site:
         public_url=house.config.public_url,
         now_s=house.now_s,
         model_tokens=house.rankings.models,
-        apps=house.rankings.apps,
-        explain=plan,
+        uses=house.rankings.uses,
+        hours=partial(hours_of, house.database),
+        prices=partial(all_prices, house.database),
+        now_ms=gateway.now_ms,
+        explain=allowed.plan,
+        plan_for=plan_for,
+        model_use=house.rankings.model_use,
+        provider_days=house.rankings.provider_days,
+        own_market=own_market,
+        groups=lambda: gateway.groups.groups,
+        guests=bool(house.config.guest.models),
     )
 
 
 DEMO_NOTICE = "This is a demo: every provider is simulated, and its answers are made up."
-
-PREFLIGHT = {
-    "access-control-allow-origin": "*",
-    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, Content-Type, HTTP-Referer, X-Title, X-OpenRouter-Title, "
-    "X-OpenRouter-Categories, X-OpenRouter-Metadata, X-Session-Id, OpenAI-Beta, X-Stainless-OS, X-Stainless-Lang, "
-    "X-Stainless-Package-Version, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Arch, "
-    "X-Stainless-Retry-Count, X-Stainless-Timeout",
-    "access-control-max-age": "86400",
-}
 
 
 @asynccontextmanager
@@ -361,11 +442,11 @@ async def running(
         started = asyncio.Event()
         task = asyncio.create_task(_serve(house, config, limits, started.set))
         waiting = asyncio.create_task(started.wait())
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if task.done():
-            task.result()
         try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if task.done():
+                task.result()
             yield house, task
         finally:
             task.cancel()
@@ -407,5 +488,6 @@ async def close(house: House) -> None:
     await house.gateway.fetcher.close()
     await house.scanners.close()
     await house.issuers.close()
+    await house.alerting.hooks.close()
     await house.schemas.close()
     await house.jobs.close()

@@ -19,6 +19,7 @@ from tollway.domain.byok import ByokSettings
 from tollway.domain.catalog import Operation, WireFormat
 from tollway.domain.issuers import Issuer, odd_issuers
 from tollway.domain.leaks import SecretScanning, odd_scanning
+from tollway.domain.mail import MailSettings, odd_mail
 from tollway.domain.moderation import ModerationSettings, odd_moderation
 from tollway.domain.money import price_from_text
 from tollway.domain.people import ChallengeMethod, SignUp
@@ -40,6 +41,7 @@ SECRETS = (
     "payments.stripe_webhook_secret",
     "payments.coinbase_key",
     "payments.coinbase_webhook_secret",
+    "mail.password",
 )
 """Values that may also come from a file: TOLLWAY_SECURITY__SECRET_KEY_FILE (Docker's and Kubernetes' secrets)."""
 
@@ -127,6 +129,10 @@ class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Values for the `${NAME}` of the catalog's address, in place of the environment's."""
     deployments: dict[str, str] = {}
     """Model id -> what the provider calls it; only these models are sold then."""
+    enabled: bool = True
+    """Switched off, it gets no new request; those under way end as they would have."""
+    weight: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    """How much of the balanced traffic it gets beside its like: 2 is twice, 0 nothing while others can; not said: 1."""
     cancels: bool | None = None
     trains: bool | None = None
     """Whether it trains on prompts, by your contract or your own setup; not said: what is publicly known of it."""
@@ -203,6 +209,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     users: Users = Users()
     records: Records = Records()
     leaks: SecretScanning = SecretScanning()
+    mail: MailSettings = MailSettings()
     moderation: ModerationSettings = ModerationSettings()
     providers: tuple[ProviderConfig, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -334,7 +341,7 @@ def misnamed(environment: Mapping[str, str]) -> list[str]:
     known: dict[str, str] = {}
     for section in msgspec.structs.fields(Config):
         if (struct := _struct_in(section.type)) and section.name != "providers":
-            known |= {each.name: section.name for each in msgspec.structs.fields(struct)}
+            known = {each.name: section.name for each in msgspec.structs.fields(struct)} | known
     return [
         f"{name} sets nothing; {ENV_PREFIX}{known[key].upper()}__{key.upper()} would"
         for name in sorted(environment)
@@ -429,6 +436,7 @@ def _odd(config: Config) -> Iterator[str]:
     yield from odd_payments(config.payments, config.billing)
     yield from odd_issuers(config.users.issuers)
     yield from odd_scanning(config.leaks)
+    yield from odd_mail(config.mail)
     yield from odd_moderation(config.moderation)
     for number, network in enumerate(config.server.trusted_proxies):
         try:
@@ -441,24 +449,29 @@ def _odd(config: Config) -> Iterator[str]:
         if provider.slug in seen:
             yield f'{place}.slug: "{provider.slug}" is there twice; each provider has one block'
         seen.add(provider.slug)
-        yield from odd_keys(provider.key, provider.keys, place)
-        if provider.key and '"accessKeyId"' in provider.key:
-            try:
-                read_keys(provider.key)
-            except ValueError as error:
-                yield f"{place}.key: {error}"
-        for name in ("base_url", "models_url"):
-            url = getattr(provider, name)
-            if url is not None and not re.match(r"https?://[^/\s]", url):
-                yield f'{place}.{name}: "{url}" does not start with http:// or https://'
-        known = PROVIDERS.get(provider.slug)
-        listed = provider.base_url is not None or (known is not None and known.listed)
-        if not listed and (provider.models is not None or provider.models_url or provider.free):
-            yield f"{place}: models, models_url and free need a base_url; without one, the catalog says what is sold"
-        if provider.speaks is not None and provider.base_url is None:
-            yield f"{place}: speaks needs a base_url; without one, the catalog says which format is spoken"
-        for index, model in enumerate(provider.models or ()):
-            yield from _odd_model(model, f"{place}.models[{index}]")
+        yield from odd_provider(provider, place)
+
+
+def odd_provider(provider: ProviderConfig, place: str) -> Iterator[str]:
+    """The same of one block: in sentences that begin with `place`."""
+    yield from odd_keys(provider.key, provider.keys, place)
+    if provider.key and '"accessKeyId"' in provider.key:
+        try:
+            read_keys(provider.key)
+        except ValueError as error:
+            yield f"{place}.key: {error}"
+    for name in ("base_url", "models_url"):
+        url = getattr(provider, name)
+        if url is not None and not re.match(r"https?://[^/\s]", url):
+            yield f'{place}.{name}: "{url}" does not start with http:// or https://'
+    known = PROVIDERS.get(provider.slug)
+    listed = provider.base_url is not None or (known is not None and known.listed)
+    if not listed and (provider.models is not None or provider.models_url or provider.free):
+        yield f"{place}: models, models_url and free need a base_url; without one, the catalog says what is sold"
+    if provider.speaks is not None and provider.base_url is None:
+        yield f"{place}: speaks needs a base_url; without one, the catalog says which format is spoken"
+    for index, model in enumerate(provider.models or ()):
+        yield from _odd_model(model, f"{place}.models[{index}]")
 
 
 def _odd_model(model: ModelConfig, place: str) -> Iterator[str]:

@@ -50,9 +50,9 @@ FAILING = (
 """Offers that do not: before the answer, or inside it."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def well() -> Iterator[World]:
-    """Everything works. Tests share it: what they change, they change for models and workspaces of their own."""
+    """Everything works. Shared by a file: what its tests change, they change for models and workspaces of their own."""
     platform = Platform((PlatformModel("test/model", credit_cost=3),))
     with world(*WELL, settings={"platform": platform}) as it:
         yield it

@@ -66,6 +66,14 @@ MANAGED: dict[tuple[str, str], Row] = {
     ("POST", "/guardrails/{id}/assignments/members/remove"): Row(
         "/guardrails/{guardrail}/assignments/members/remove", {"member_user_ids": ["{member}"]}
     ),
+    ("GET", "/alerts"): Row("/alerts?workspace_id=home"),
+    ("POST", "/alerts"): Row(
+        "/alerts", {"kind": "balance", "amount_usd": 5, "by_webhook": True, "workspace_id": "home"}, 201
+    ),
+    ("DELETE", "/alerts/{id}"): Row("/alerts/{new_alert}", {}),
+    ("GET", "/alert-webhook"): Row("/alert-webhook?workspace_id=home"),
+    ("PUT", "/alert-webhook"): Row("/alert-webhook", {"url": "https://hook.example/x", "workspace_id": "home"}),
+    ("DELETE", "/alert-webhook"): Row("/alert-webhook?workspace_id=home", {}),
     ("GET", "/workspaces/{id}/members"): Row("/workspaces/home/members"),
     ("POST", "/workspaces/{id}/members/add"): Row("/workspaces/home/members/add", {"user_ids": ["{member}"]}),
     ("POST", "/workspaces/{id}/members/remove"): Row("/workspaces/home/members/remove", {"user_ids": ["nobody"]}),
@@ -79,6 +87,10 @@ ADMIN: dict[tuple[str, str], Row] = {
     ("GET", "/feedback"): Row("/feedback?limit=1"),
     ("GET", "/statistics"): Row("/statistics"),
     ("GET", "/settings"): Row("/settings"),
+    ("GET", "/groups"): Row("/groups"),
+    ("PUT", "/groups/{name}"): Row("/groups/partners", {"multiplier": "1.5"}),
+    ("DELETE", "/groups/{name}"): Row("/groups/no-such", {}, 404),
+    ("POST", "/group-members"): Row("/group-members", {"group": None, "workspace_id": "home"}),
     ("GET", "/users"): Row("/users?limit=2"),
     ("POST", "/users"): Row("/users", {"email": "new-{count}@example.com"}, 201),
     ("GET", "/users/{id}"): Row("/users/{member}"),

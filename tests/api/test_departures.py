@@ -182,6 +182,49 @@ def test_the_export(town: World) -> None:
     assert request(town.url, "GET", "/account/v1/export").status == 401
 
 
+def test_the_export_has_what_was_said(town: World) -> None:
+    """Kept prompts and answers of one's own keys, decrypted; and one's feedback. Nobody else's, of the same team."""
+    user, home = new_person(town, "speaks")
+    other, _ = new_person(town, "listens")
+    for each in (user, other):
+        town.run(join(town, each, Role.MEMBER, "studio"))
+    owner = town.signed_in(town.new_user("studio-boss", Role.OWNER, "studio"))
+    kept = {"is_observability_io_logging_enabled": True}
+    assert request(town.url, "PATCH", "/account/v1/workspaces/studio", kept, headers=owner).status == 200
+    mine, theirs = (town.new_key("studio", credits_usd="1", creator=each) for each in (user, other))
+    own = settle(town, user, town.new_key(home, credits_usd="1", creator=user))
+    said, ids = {}, {}
+    for name, each, key in (("mine", user, mine), ("theirs", other, theirs)):
+        said[name] = f"What {name} asked, and nobody else."
+        answer = town.chat(content=said[name], headers=key.headers)
+        assert answer.status == 200
+        town.settled()
+        assert town.house.gateway.contents is not None
+        town.run(town.house.gateway.contents.drain())
+        ids[name] = answer.json["id"]
+        told = {"generation_id": ids[name], "category": "latency", "comment": f"Comment of {name}"}
+        posted = request(town.url, "POST", "/account/v1/generation/feedback", told, headers=town.signed_in(each))
+        assert posted.status == 200, posted.text
+    answer = request(town.url, "GET", "/account/v1/export", headers=town.signed_in(user))
+    told = answer.json
+    found = {each["id"]: each.get("content") for each in told["generations"]}
+    assert set(found) == {own, ids["mine"]}
+    assert found[own] is None
+    assert said["mine"] in json.dumps(found[ids["mine"]]["input"])
+    assert found[ids["mine"]]["output"]
+    assert [(each["generation_id"], each["comment"]) for each in told["feedback"]] == [(ids["mine"], "Comment of mine")]
+    assert "theirs" not in answer.text
+    # Under another address it is still theirs; nothing of the old one is kept beside it.
+    moved = request(town.url, "PATCH", "/account/v1/me", {"email": "spoke@example.com"}, headers=town.signed_in(user))
+    assert moved.status == 200
+    again = request(town.url, "GET", "/account/v1/export", headers=town.signed_in(user)).json
+    assert again["feedback"] == told["feedback"]
+    assert "generation_feedback" not in rows_with(town, user.email)
+    admin = town.signed_in(town.new_user("reads-words", admin=True))
+    shown = request(town.url, "GET", "/admin/v1/feedback", headers=admin).json["data"]
+    assert {each["actor"] for each in shown} == {"spoke@example.com", other.email}
+
+
 def test_name_and_address_over_http(town: World) -> None:
     """As on the page; what is left out stays."""
     user, _ = new_person(town, "patch")

@@ -11,7 +11,8 @@ import pytest
 from starlette.routing import Route as Page
 
 from tests.api.conftest import WELL
-from tests.api.test_routes import ROWS, Ids, table
+from tests.api.ids import Ids
+from tests.api.test_routes import ROWS, table
 from tests.support import World, raw, request, world
 from tollway.api.table import Auth, Route
 from tollway.app import site_routes

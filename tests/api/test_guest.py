@@ -10,6 +10,7 @@ from tollway.api.routes import hot_routes, routes
 from tollway.api.table import Auth
 from tollway.config import Server
 from tollway.domain.storefronts import Guest
+from tollway.identity.guest import COOKIE, new_visitor, visitor_of
 from tollway.limits import Limiter, Limits
 
 URL = "/api/v1/guest/chat/completions"
@@ -162,3 +163,17 @@ def test_the_door_is_closed_without_a_configuration() -> None:
         assert shop.received
         rows = shop.run(shop.house.database.read("SELECT id FROM workspaces"))
         assert ("guest",) not in rows
+
+
+def test_a_visitor_is_known_again_elsewhere(open_house: World) -> None:
+    """The playground's cookie counts beside the address, whichever comes first; a false one counts nothing."""
+    limit(open_house)
+    cookie = f"{COOKIE}={new_visitor(open_house.house.pepper)}"
+
+    def status(address: str, sent: str) -> int:
+        headers = {"x-forwarded-for": address, "cookie": sent}
+        return request(open_house.url, "POST", URL, ask("test/free"), headers=headers).status
+
+    assert [status(f"198.51.100.{number}", cookie) for number in range(3)] == [200, 200, 429]
+    assert [status("198.51.100.9", f"{COOKIE}={name}") for name in ("a.b", "x" * 5000, "")] == [200, 200, 429]
+    assert visitor_of("a.b", b"pepper") is None

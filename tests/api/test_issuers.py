@@ -102,7 +102,7 @@ def test_a_new_user_and_again(town: World, fake: Fake, slug: str) -> None:
     visitor = Visitor(town)
     assert "Go on with" in visitor.get("/sign-in").text
     answer = visitor.come(slug, "?next=%2Fjoin")
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "/overview")
     assert visitor.is_signed_in
     assert list(visitor.jar) == ["tollway"]
     found = town.run(find_user_with_password(town.house.database, f"new-{slug}@example.com"))
@@ -356,7 +356,7 @@ def test_where_it_goes_on(town: World, fake: Fake, wanted: str) -> None:
     """To a page of ours that is on the list, and nowhere else."""
     fake.be("goes", "goes@example.com")
     answer = Visitor(town).come("oidc", f"?next={wanted}")
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "/overview")
     assert Visitor(town).come("oidc", "?next=%2Fauth%3Fx%3D1").headers["location"] == "/auth?x=1"
 
 
@@ -410,7 +410,7 @@ def test_where_sign_up_is_not_open(fake: Fake) -> None:
         assert going.status != 303
         going = visitor.post("/sign-in/oidc", token=token, next="/join")
         answer = visitor.get(back_from(url_of(going)))
-        assert (answer.status, answer.headers["location"]) == (303, "/")
+        assert (answer.status, answer.headers["location"]) == (303, "/overview")
         found = town.run(find_user_with_password(town.house.database, "guest@example.com"))
         assert found is not None
         roles = {each.workspace_id: each.role for each in town.run(memberships_of(town.house.database, found[0].id))}

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 from openrouter import errors
 
 from tests.sdks import openrouter
-from tests.support import Answer, Secret, World, request, shared, world
+from tests.support import Answer, Secret, World, absent, request, shared, world
 from tollway.config import Server
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role, User
@@ -318,7 +318,7 @@ def test_the_documented_program(well: World, user: User, tmp_path: Path) -> None
     """The manual's own TypeScript, with host, code and verifier put in: makes a challenge, exchanges, gets a key."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not on this machine")
+        absent("node is not on this machine")
     text = next(shared("seeds").glob("003_*")).read_text()
     samples = dict(re.findall(r"```typescript title=\"([^\"]+)\"[^\n]*\n(.*?)\n *```", text, re.DOTALL))
     challenge = samples["Generate Code Challenge"].replace("your-random-string", VERIFIER)

@@ -234,3 +234,11 @@ def test_out_of_bounds(well: World, name: str, value: Any) -> None:
     assert answer.error["metadata"]["param"].startswith(name)
     assert name in answer.error["message"]
     assert len(well.received) == before
+
+
+def test_what_is_not_built_yet_is_described(well: World) -> None:
+    """A tier of service whose prices are not known is a 501, and the document says that there is one."""
+    answer = well.chat(**ask(service_tier="fast"))
+    described = well.request("GET", "/openapi.json").json["paths"]["/api/v1/chat/completions"]["post"]
+    assert answer.status == 501
+    assert str(answer.status) in described["responses"]

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.conftest import WELL
-from tests.api.test_routes import BEST, ROWS, Ids, table
+from tests.api.ids import Ids
+from tests.api.test_routes import BEST, ROWS, table
 from tests.support import World, request, world
 from tollway.api.table import Auth
 from tollway.domain.identity import KeyKind

@@ -154,6 +154,8 @@ WRONG: dict[str, tuple[Any, int, str]] = {
     "no messages": ({"model": "test/model"}, 400, "messages_required"),
     "empty messages": ({"model": "test/model", "messages": []}, 400, "messages_required"),
     "a prompt": ({"model": "test/model", "prompt": "Hello."}, 400, "messages_required"),
+    "null for a model": ({"model": None, "messages": HELLO}, 400, "model_required"),
+    "null for messages": ({"model": "test/model", "messages": None}, 400, "messages_required"),
     "not in the registry": ({"model": "test/unlisted", "messages": HELLO}, 404, "model_not_available"),
     "no model at all": ({"model": "no/such", "messages": HELLO}, 404, "model_not_available"),
     "a variant": ({"model": "test/model:free", "messages": HELLO}, 404, "model_not_available"),
@@ -207,6 +209,16 @@ def test_images_are_said_to_be_missing(platform: World) -> None:
     answer = platform.request("POST", f"{BASE}/images/generations", {"model": "test/model", "prompt": "A robot."})
     assert answer.status == 501
     assert answer.json["error"]["type"] == answer.json["error"]["code"]
+    for body, status, code in (
+        ({"prompt": "A robot."}, 400, "model_required"),
+        ({"model": "", "prompt": "A robot."}, 400, "model_required"),
+        ({"model": "test/model"}, 400, "prompt_required"),
+        ({"model": "test/model", "prompt": ""}, 400, "prompt_required"),
+        ({"model": "test/unlisted", "prompt": "A robot."}, 404, "model_not_available"),
+        (b"{", 400, "invalid_request"),
+    ):
+        answer = platform.request("POST", f"{BASE}/images/generations", body)
+        assert (answer.status, answer.json["error"]["code"]) == (status, code), body
 
 
 def test_request_logs(platform: World) -> None:

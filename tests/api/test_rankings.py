@@ -85,3 +85,19 @@ def test_roles(well: World) -> None:
             == status
         )
         assert request(well.url, "GET", url, headers=headers).json["data"]["ranked"] is (status != 200)
+
+
+def test_uses_of_a_time(well: World) -> None:
+    """Models and providers have the same tokens in all, those of the models' own sums; read once in ten minutes."""
+    assert well.chat().status == 200
+    well.settled()
+    house = well.house
+    fresh = Rankings(house.database, house.audit, house.gateway.now_ms)
+    uses = well.run(fresh.uses(1))
+    assert uses.models["test/model"] > 0
+    assert uses.providers["a"] >= uses.models["test/model"]
+    assert sum(uses.models.values()) == sum(uses.providers.values())
+    assert well.run(fresh.uses(8)).models == well.run(fresh.models())  # a week, and today
+    assert well.chat().status == 200
+    well.settled()
+    assert well.run(fresh.uses(1)) is uses

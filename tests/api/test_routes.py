@@ -1,34 +1,25 @@
 """Every URL of the table with every kind of credential and the wrong methods: a new route without a row here fails."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 
+from tests.api.ids import Ids
 from tests.api.managed import ADMIN, MANAGED, Row
 from tests.api.paid import PAID
+from tests.api.passkey_rows import PASSKEYS
 from tests.support import Secret, World, ask, request
 from tollway.api.gemini import METHODS
 from tollway.api.routes import hot_routes, routes
 from tollway.api.table import Auth
-from tollway.domain.budgets import Budget, Interval
-from tollway.domain.guardrails import Guardrail, Guards
 from tollway.domain.identity import KeyKind
-from tollway.domain.money import NANO
-from tollway.domain.people import Member, Role, Workspace
-from tollway.gateway.byok_desk import NewCredential
-from tollway.identity.actors import OPERATOR
-from tollway.identity.ids import new_id
-from tollway.storage.budgets import set_budget
 from tollway.storage.database import StorageError
-from tollway.storage.guardrails import set_guardrail
 from tollway.storage.keys import delete_key
-from tollway.storage.members import new_workspace, set_member
 
 CHAT = ask()
 TEXT = {"model": "test/model", "prompt": "One two."}
+ANSWER = {"model": "test/model", "input": "One two."}
 EMBED = {"model": "test/embed", "input": "One two."}
 RERANK = {"model": "test/rerank", "query": "One?", "documents": ["One.", "Two."]}
 MODERATE = {"model": "test/moderate", "input": "One two."}
@@ -48,12 +39,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/v1/messages"): Row("/v1/messages", {**CHAT, "max_tokens": 20}),
     ("POST", "/api/v1/messages/count_tokens"): Row("/api/v1/messages/count_tokens", CHAT),
     ("POST", "/v1/messages/count_tokens"): Row("/v1/messages/count_tokens", CHAT),
-    ("POST", "/api/v1/responses"): Row("/api/v1/responses", {"model": "test/model", "input": "One two."}),
-    ("POST", "/v1/responses"): Row("/v1/responses", {"model": "test/model", "input": "One two."}),
-    ("POST", "/api/v1/responses/compact"): Row(
-        "/api/v1/responses/compact", {"model": "test/model", "input": "One two."}
-    ),
-    ("POST", "/v1/responses/compact"): Row("/v1/responses/compact", {"model": "test/model", "input": "One two."}),
+    ("POST", "/api/v1/responses"): Row("/api/v1/responses", ANSWER),
+    ("POST", "/v1/responses"): Row("/v1/responses", ANSWER),
+    ("POST", "/api/v1/responses/compact"): Row("/api/v1/responses/compact", ANSWER),
+    ("POST", "/v1/responses/compact"): Row("/v1/responses/compact", ANSWER),
     ("POST", "/api/v1/embeddings"): Row("/api/v1/embeddings", EMBED),
     ("POST", "/v1/embeddings"): Row("/v1/embeddings", EMBED),
     ("POST", "/api/v1/rerank"): Row("/api/v1/rerank", RERANK),
@@ -82,13 +71,16 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/platform/api/v1/chat/completions"): Row("/platform/api/v1/chat/completions", CHAT),
     ("GET", "/platform/api/v1/models"): Row("/platform/api/v1/models"),
     ("GET", "/platform/api/v1/requests"): Row("/platform/api/v1/requests?limit=1"),
-    ("POST", "/platform/api/v1/images/generations"): Row("/platform/api/v1/images/generations", {}, 501),
+    ("POST", "/platform/api/v1/images/generations"): Row(
+        "/platform/api/v1/images/generations", {"model": "test/model", "prompt": "A robot."}, 501
+    ),
     ("GET", "/v1/status/routes"): Row("/v1/status/routes"),
     ("GET", "/v1/billing/status"): Row("/v1/billing/status"),
     ("GET", "/api/v1/providers"): Row("/api/v1/providers"),
     ("GET", "/api/v1/generation"): Row("/api/v1/generation?id={own}"),
     ("GET", "/api/v1/generation/content"): Row("/api/v1/generation/content?id={own}", None, 404),  # nothing is kept
     ("GET", "/account/v1/generation"): Row("/account/v1/generation?id={own}"),
+    ("GET", "/account/v1/generations/{id}/trace"): Row("/account/v1/generations/{own}/trace"),
     ("GET", "/account/v1/generation/content"): Row("/account/v1/generation/content?id={own}", None, 404),
     ("GET", "/v1/generation"): Row("/v1/generation?id={own}"),
     ("GET", "/api/v1/presets"): Row("/api/v1/presets"),
@@ -105,9 +97,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/account/v1/setup"): Row("/account/v1/setup", {"token": "x", **PERSON}, 403),
     ("POST", "/account/v1/sign-up"): Row("/account/v1/sign-up", PERSON, 403),  # off by default
     ("POST", "/account/v1/sign-in"): Row("/account/v1/sign-in", {"email": "n@example.com", "password": "wrong"}, 401),
-    ("POST", "/account/v1/password/reset"): Row(
-        "/account/v1/password/reset", {"token": "x", "new": "long enough"}, 404
-    ),
+    ("POST", "/account/v1/password/reset"): Row("/account/v1/password/reset", {"token": "x", "new": "x" * 9}, 404),
     ("POST", "/account/v1/sign-out"): Row("/account/v1/sign-out", {}),
     ("GET", "/account/v1/me"): Row("/account/v1/me"),
     ("PATCH", "/account/v1/me"): Row("/account/v1/me", {"name": "Another"}),
@@ -122,6 +112,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/account/v1/join"): Row("/account/v1/join", {"invitation": "x"}, 404),
     ("POST", "/account/v1/invitations"): Row("/account/v1/invitations", {"workspace_id": "home"}, 201),
     **PAID,
+    **PASSKEYS,
     **{
         (method, door + path): Row(door + row.path, row.body, row.status)
         for door in ("/account/v1", "/api/v1")
@@ -185,66 +176,6 @@ def table(world: World) -> dict[tuple[str, str], Auth]:
     """Every URL of the API with the credential that it wants."""
     found = {(route.method, route.path): route.auth for route in routes(world.house)}
     return found | dict.fromkeys(world.call(hot_routes, world.house), Auth.INFERENCE)
-
-
-class Ids:
-    """What the rows' paths name: things of a workspace; "home" also has the preset "kept"."""
-
-    def __init__(self, world: World, place: str = "home") -> None:
-        self._world, self.place = world, place
-        self.secret = world.new_key(place, credits_usd="1")
-        answer = world.chat(headers=self.secret.headers)
-        world.settled()
-        self.own = str(answer.json["id"])
-        self.key = world.new_key(place).key.id
-        self.member = world.new_user(f"member-{place}", Role.OWNER, place)
-        self._count = 0
-        self.guardrail = self._new_guardrail()
-        budget = Budget(f"budget-{place}", place, Interval.MONTHLY, 90 * NANO, 1, 1)
-        world.run(world.house.database.write(set_budget(budget)))
-        self.byok = self._new_byok()
-        if place == "home":
-            assert world.request("POST", "/api/v1/presets/kept/chat/completions", CHAT).status == 200
-
-    def path(self, row: Row) -> str:
-        """The row's path with ids in it; what is deleted is made anew each time."""
-        new = self._world.new_key(self.place).key.id if "{new_key}" in row.path else ""
-        place = self._new_workspace() if "{new_workspace}" in row.path else ""
-        guardrail = self._new_guardrail() if "{new_guardrail}" in row.path else self.guardrail
-        byok = self._new_byok() if "{new_byok}" in row.path else self.byok
-        named = {"own": self.own, "key": self.key, "byok": byok, "guardrail": guardrail, "member": self.member.id}
-        path = re.sub(r"\bhome\b", self.place, row.path)
-        return path.format(**named, new_key=new, new_workspace=place, new_guardrail=guardrail, new_byok=byok)
-
-    def body(self, row: Row) -> Any:
-        """The row's body with ids in it."""
-        self._count += 1
-        text = msgspec.json.encode(row.body).decode().replace('"home"', f'"{self.place}"')
-        count = f"{self.place}-{self._count}"
-        return msgspec.json.decode(
-            text.replace("{count}", count).replace("{member}", self.member.id).replace("{key}", self.key)
-        )
-
-    def _new_guardrail(self) -> str:
-        """One that forbids nothing."""
-        guardrail = Guardrail(new_id(1), self.place, "Harmless", None, Guards(), 1)
-        self._world.run(self._world.house.database.write(set_guardrail(guardrail)))
-        return guardrail.id
-
-    def _new_workspace(self) -> str:
-        """One that our user owns."""
-        self._count += 1
-        name = f"{self.place}-{self._count}"
-        workspace = Workspace(name, name, "A place", 1)
-        owner = set_member(Member(workspace.id, self.member.id, Role.OWNER, 1))
-        self._world.run(self._world.house.database.write(*new_workspace(workspace), owner))
-        return workspace.id
-
-    def _new_byok(self) -> str:
-        """A disabled credential of our workspace."""
-        ask = NewCredential("b", "none", workspace_id=self.place, disabled=True)
-        house = self._world.house
-        return self._world.run(house.byok.create(OPERATOR, ask, house.gateway.now_ms())).id
 
 
 @pytest.fixture(scope="module")

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from openrouter import OpenRouter
+from openrouter.errors import NotFoundResponseError
 
 from tests.api.test_openrouter_sdk import OFFERED
 from tests.sdks import openrouter
 from tests.support import Secret, World
 from tollway.domain.identity import KeyKind
 from tollway.domain.people import Role
+from tollway.storage.feedback import list_feedback
 
 NOT_OURS = {
-    "analytics.query_analytics": "answered, and tested in test_analytics.py without the package",
-    "generations.submit_feedback": "answered, and tested in test_analytics.py without the package",
     "batch": "not built yet",
     "benchmarks": "no benchmarks are kept here",
     "classifications": "tasks are not classified here",
@@ -92,7 +92,7 @@ def test_all_methods(well: World, manager: Secret, call: Driver) -> None:
     manage_workspaces(call, user)
     assert call("credits.get_credits").total_credits == 1
     call("analytics.get_user_activity")
-    call("analytics.get_analytics_meta")
+    read_records(well, manager, call)
     exchanged = call("o_auth.create_auth_code", callback_url="https://app.example/")
     assert call("o_auth.exchange_auth_code_for_api_key", code=exchanged.id).key.startswith("sk-or-v1-")
     with openrouter(well) as client:
@@ -103,6 +103,35 @@ def test_all_methods(well: World, manager: Secret, call: Driver) -> None:
     assert call.driven | ELSEWHERE <= ours
     gone = {name for name in NOT_OURS if name not in known and not any(each.startswith(f"{name}.") for each in known)}
     assert gone == set()
+
+
+def read_records(well: World, manager: Secret, call: Driver) -> None:
+    """What was asked of a model is counted and summed by day and model, and spoken of; feedback on nothing is a 404."""
+    key = well.new_key("sdk-methods")
+    asked = [well.chat(headers=key.headers).json for _ in range(3)]
+    well.settled()
+    meta = call("analytics.get_analytics_meta")
+    assert {"request_count", "tokens_prompt"} <= {each.name for each in meta.metrics}
+    query: dict[str, Any] = {
+        "metrics": ["request_count", "tokens_prompt"],
+        "dimensions": ["model"],
+        "granularity": "day",
+        "filters": [{"field": "api_key_id", "operator": "eq", "value": key.key.id}],
+        "order_by": {"field": "request_count", "direction": "desc"},
+        "limit": 5,
+    }
+    found = call("analytics.query_analytics", **query)
+    assert (found.metadata.row_count, found.metadata.truncated, len(found.data)) == (1, False, 1)
+    # The package's type of a row has no fields, so that what is in it is looked at without the package.
+    [row] = well.request("POST", "/api/v1/analytics/query", query, headers=manager.headers).json["data"]["data"]
+    assert (row["model"], row["request_count"]) == ("test/model", 3)
+    assert row["tokens_prompt"] == sum(each["usage"]["prompt_tokens"] for each in asked)
+    given = {"category": "latency", "comment": "Slow, says the package."}
+    assert call("generations.submit_feedback", generation_id=asked[0]["id"], **given).SUCCESS
+    with pytest.raises(NotFoundResponseError):
+        call("generations.submit_feedback", generation_id="gen-nothing", **given)
+    rows = well.run(list_feedback(well.house.database, before_ms=2**53, limit=1000))
+    assert [each.comment for each in rows if each.generation_id == asked[0]["id"]] == ["Slow, says the package."]
 
 
 def manage_keys(call: Driver) -> None:

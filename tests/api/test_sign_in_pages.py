@@ -45,7 +45,7 @@ def admin(town: World) -> str:
     assert fields_of(wrong, "/setup")["email"] == "ada@example.com"
     assert PASSWORD not in wrong.text
     done = browser.submit(wrong, "/setup", token=token, password=PASSWORD, name="<b>Ada</b>")
-    assert (done.status, done.headers["location"]) == (303, "/")
+    assert (done.status, done.headers["location"]) == (303, "/admin/setup")
     assert browser.get("/sign-in").status == 303
     return "ada@example.com"
 
@@ -110,7 +110,7 @@ def test_where_it_goes_on(town: World, admin: str, wanted: str) -> None:
     """Only to a page of ours that is on the list."""
     browser = Browser(town)
     answer = browser.post("/sign-in", email=admin, password=PASSWORD, next=wanted)
-    assert (answer.status, answer.headers["location"]) == (303, "/")
+    assert (answer.status, answer.headers["location"]) == (303, "/overview")
 
 
 def test_forms_of_other_sites(town: World, admin: str) -> None:
@@ -157,7 +157,7 @@ def test_signing_up(town: World, monkeypatch: pytest.MonkeyPatch, sign_up: SignU
     assert browser.submit(page, "/sign-up", token="x", **person).status == 403
     answer = browser.submit(page, "/sign-up", token=invitation(town, Welcome(email=email)), **person)
     assert answer.status == 303
-    assert answer.headers["location"] == "/"
+    assert answer.headers["location"] == "/overview"
     assert browser.get("/sign-in").status == 303
 
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from tests.api.conftest import WELL
+from tests.api.ids import Ids
 from tests.api.managed import Row
-from tests.api.test_routes import ROWS, Ids, table
+from tests.api.test_routes import ROWS, table
 from tests.support import Answer, World, ask, request, world
 from tollway.api.routes import routes
 from tollway.api.table import Auth

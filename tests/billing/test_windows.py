@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from tollway.billing.ledger import day_of_month, window_start
+from tollway.billing.ledger import day_of_month, window_end, window_start
 from tollway.domain.identity import LimitReset
 
 EPOCH = date(1970, 1, 1)
@@ -22,3 +22,8 @@ def test_every_window_of_270_years() -> None:
         assert window_start(LimitReset.WEEKLY, day) == day - day_date.weekday()
         assert window_start(LimitReset.MONTHLY, day) == (day_date.replace(day=1) - EPOCH).days
         assert window_start(None, day) == 0
+        month = day_date.replace(day=1)
+        following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+        assert window_end(LimitReset.DAILY, day) == day + 1
+        assert window_end(LimitReset.WEEKLY, day) == day - day_date.weekday() + 7
+        assert window_end(LimitReset.MONTHLY, day) == (following - EPOCH).days

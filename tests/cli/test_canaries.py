@@ -11,12 +11,13 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.canaries import forms
 from tests.chaos.server import ServerProcess
 from tests.payments.fake_stripe import signed
 from tests.support import PATIENCE_S, Answer, ask, request
@@ -48,16 +49,6 @@ key = "{UPSTREAM}"
 models = [ {{ id = "own/model", upstream = "m@answer=echo", price_prompt = "0.000001", price_completion = "0.000002" }},
   {MODELS} ]
 """
-
-
-def forms(secret: str) -> Iterator[bytes]:
-    """A secret as one may meet it: as it is, in hexadecimal, and in base64 wherever it begins in what was encoded."""
-    plain = secret.encode()
-    yield plain
-    yield plain.hex().encode()
-    for before in range(3):
-        coded = base64.b64encode(b"\0" * before + plain)
-        yield coded[(before * 8 + 5) // 6 : -4]
 
 
 class Visit:

@@ -17,6 +17,7 @@ from tollway.cli import catalog_commands, providers
 from tollway.cli.control import office
 from tollway.config import ConfigError, load
 from tollway.gateway.office import CreateKey
+from tollway.gateway.server_lists import guess_slug
 from tollway.simulator import Simulator
 
 LOCAL_MODELS = ("llama3.2:3b", "qwen2.5-coder:7b")
@@ -324,7 +325,7 @@ def _always(status: int, body: str) -> Callable[[asyncio.StreamReader, asyncio.S
 )
 def test_a_slug_is_guessed_from_the_address(url: str, slug: str) -> None:
     """A name that one would have chosen."""
-    assert providers.guess_slug(url) == slug
+    assert guess_slug(url) == slug
 
 
 def test_a_file_that_takes_no_block_is_left_alone(tmp_path: Path) -> None:

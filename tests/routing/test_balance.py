@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from itertools import pairwise
+from operator import mul
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.routing.stage import MICRO, ask, endpoint, market, order_of, plan
 from tollway.domain.measured import Measured, Spread
-from tollway.routing.balance import EXPLORED_MAX, Rated, costs, preference, rated, shares
+from tollway.routing.balance import EXPLORED_MAX, Rated, costs, preference, rated, shares, weighted
 
 FIVE = {
     "balanced": (0.98, 92.0, 0.35),
@@ -121,3 +122,17 @@ def test_preference_falls(least: float, times: float) -> None:
     """1 at the best, and less the more it costs."""
     assert preference(least, least) == 1.0
     assert 0 <= preference(least * times * 1.01, least) <= preference(least * times, least) <= 1
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 100), st.sampled_from([0.0, 0.5, 1.0, 3.0])), min_size=1, max_size=9))
+def test_weights_multiply_shares(drawn: list[tuple[float, float]]) -> None:
+    """Shares still sum to 1; of two, the ratio is that of before by their weights; 0 is nobody, unless all are 0."""
+    before = shares([cost for cost, _ in drawn])
+    weights = [weight for _, weight in drawn]
+    after = weighted(before, weights)
+    assert sum(after) == pytest.approx(1)
+    if not any(weights):
+        assert after == before
+        return
+    for one, its, weight in zip(before, after, weights, strict=True):
+        assert its == pytest.approx(one * weight / sum(map(mul, before, weights)))

@@ -10,6 +10,7 @@ from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, order_of, p
 from tollway.domain.chat import Percentiles, SortBy, Tool, ToolFunction
 from tollway.domain.measured import Measured, Spread
 from tollway.domain.routing import Plan
+from tollway.routing.order import Policy
 
 DRAWS = 20_000
 CHI_SQUARE_999 = {1: 10.83, 2: 13.82, 3: 16.27}
@@ -53,6 +54,27 @@ def test_free_ones_share_first_place() -> None:
     firsts, _ = shares([0, 0, MICRO], 5)
     assert firsts["c"] == 0
     assert (firsts["a"] - DRAWS / 2) ** 2 / (DRAWS / 2) * 2 < CHI_SQUARE_999[1]
+
+
+@pytest.mark.parametrize("policy", ["price", "traffic"])
+def test_the_operators_weights(policy: Policy) -> None:
+    """Of two that are alike the one with weight 3 is drawn three times as often; one with 0 only stands behind."""
+
+    def firsts(one: float, other: float) -> Counter[str]:
+        plain = market(endpoint("a"), endpoint("b"))
+        offer = plain.offers[MODEL]
+        stalls = tuple(
+            structs.replace(stall, weight=one if stall.endpoint.provider == "a" else other) for stall in offer.stalls
+        )
+        on_offer = structs.replace(plain, offers={MODEL: structs.replace(offer, stalls=stalls)})
+        dice = random.Random(7).random
+        plans = [plan(ask(), on_offer, dice=dice, policy=policy) for _ in range(DRAWS // 4)]
+        assert {len(order_of(each)) for each in plans} == {2}
+        return Counter(order_of(each)[0] for each in plans)
+
+    shared, alone = firsts(3.0, 1.0), firsts(0.0, 1.0)
+    assert abs(shared["a"] / (DRAWS // 4) - 0.75) < 0.03
+    assert alone == {"b": DRAWS // 4}
 
 
 @pytest.mark.parametrize("mark", [0.0, 0.5, 0.999999999999999, 1 - 2**-53])

@@ -4,13 +4,22 @@ import random
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from tests.storage.ledgers import AWAY, DAY_MS, HOME, NOW_MS, behind_its_back, generation, run, settle_in
 from tollway.domain.apps import app_of
 from tollway.domain.generation import Generation
 from tollway.identity.keys import issue_key
-from tollway.storage.generations import Place, Wanted, find_generation, last_generations, list_generations
+from tollway.storage.generations import (
+    Place,
+    Wanted,
+    count_generations,
+    find_generation,
+    last_generations,
+    list_generations,
+)
 from tollway.storage.keys import insert_key
-from tollway.storage.ledger import commit_generations
+from tollway.storage.ledger import commit_generations, void_generation
 from tollway.storage.sqlite import SqliteDatabase
 
 APP = "https://app.example/page"
@@ -95,6 +104,65 @@ def test_pages_and_filters(tmp_path: Path) -> None:
             )
             for limit in (1, 7, 1000):
                 assert await pages(database, wanted, limit) == [each.id for each in expected], fields
+
+    run(tmp_path, test)
+
+
+def test_counts_are_those_of_the_list(tmp_path: Path) -> None:
+    """By day, whatever the state: requests, failures, tokens and cost, also of one that was voided."""
+
+    async def test(database: SqliteDatabase) -> None:
+        dice = random.Random(5)
+        key = await settle_in(database)
+        made = [
+            generation(
+                f"gen-{n:03}",
+                key,
+                created_ms=NOW_MS - dice.randrange(9) * DAY_MS,
+                cost=dice.randrange(5),
+                model=dice.choice(("a/one", "a/two")),
+                finish_reason=dice.choice(("stop", "error", None)),
+            )
+            for n in range(90)
+        ]
+        await commit_generations(database, made)
+        await void_generation(database, next(each for each in made if each.cost and each.finish_reason == "stop"), "x")
+        first, last = (NOW_MS // DAY_MS - 8) * DAY_MS, (NOW_MS // DAY_MS + 1) * DAY_MS
+        for failed in (None, True, False):
+            for until in (last, last - 1):
+                wanted = Wanted(HOME, model="a/one", failed=failed, from_ms=first, until_ms=until)
+                found: list[Generation] = []
+                place: Place | None = None
+                while not found or place is not None:
+                    rows, place = await list_generations(database, wanted, place, 7)
+                    found += rows
+                expected: dict[int, list[int]] = {}
+                for each in found:
+                    day = each.created_ms // DAY_MS * DAY_MS
+                    values = (1, each.finish_reason == "error", each.usage.prompt, each.usage.completion, each.cost)
+                    expected[day] = [a + int(b) for a, b in zip(expected.get(day, [0] * 5), values, strict=True)]
+                counted = await count_generations(database, wanted, DAY_MS)
+                assert {each.at_ms: list(structs.astuple(each)[1:]) for each in counted} == expected, (failed, until)
+
+    run(tmp_path, test)
+
+
+def test_failed_ones_are_found_by_their_index(tmp_path: Path) -> None:
+    """Neither the list nor the count of them reads the others."""
+
+    async def test(database: SqliteDatabase) -> None:
+        await settle_in(database)
+        asked: list[str] = []
+        read = database.read
+
+        async def seen(sql: str, **named: Any) -> Any:
+            asked.extend(row[3] for row in await read(f"EXPLAIN QUERY PLAN {sql}", **named) if "generations" in row[3])
+            return await read(sql, **named)
+
+        database.read = seen  # type: ignore[method-assign, assignment]  # to look over its shoulder
+        await count_generations(database, Wanted(HOME, failed=True), DAY_MS)
+        assert asked
+        assert all("generations_failed" in each for each in asked), asked
 
     run(tmp_path, test)
 

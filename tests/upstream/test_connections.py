@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.support import absent
 from tests.upstream.conftest import Run
 from tests.upstream.scripted import (
     OK,
@@ -475,7 +476,7 @@ def test_ipv6_literal(run: Run) -> None:
         try:
             server = await asyncio.start_server(serve, "::1", 0)
         except OSError:
-            pytest.skip("this machine has no IPv6 loopback")
+            absent("this machine has no IPv6 loopback")
         port = server.sockets[0].getsockname()[1]
         client = UpstreamClient()
         with client.call(HttpRequest("GET", f"http://[::1]:{port}/x"), PATIENT) as call:

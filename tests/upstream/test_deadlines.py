@@ -148,17 +148,16 @@ def test_idle_counts_from_a_late_first_event(run_once: Run) -> None:
     run_once(main())
 
 
-def test_no_timer_outlives_its_call(run: Run) -> None:
-    """The end of the block cancels the timer, so that nothing keeps a finished call alive until its deadline."""
+def test_no_watch_outlives_its_call(run: Run) -> None:
+    """At the end of the block nobody looks any more, so that nothing keeps a finished call alive until its deadline."""
 
     async def main() -> None:
         async with Scripted(always(OK)) as server:
             client = UpstreamClient()
             with client.call(post(server.url()), PATIENT) as call:
                 await call.start()
-                timer = call._timer
-                assert timer is not None
-            assert timer.cancelled()
+                assert client._watch.calls == {call}
+            assert not client._watch.calls
             await client.close()
 
     run(main())

@@ -124,7 +124,7 @@ def test_cancellation_at_each_stage(run: Run, name: str) -> None:
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
-            assert len(client._active) == (1 if name == "queue" else 0)  # the holder of the connection
+            assert len(client._watch.calls) == (1 if name == "queue" else 0)  # the holder of the connection
             await asyncio.sleep(0.01)
             assert client.open_connections == before
             await client.close()

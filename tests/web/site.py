@@ -6,28 +6,42 @@ from html.parser import HTMLParser
 
 import httpx
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
+from tollway.config import Config
 from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, ProviderInfo, Rates, Tier, WireFormat
 from tollway.domain.chat import ChatRequest
+from tollway.domain.measured import EndpointHour
 from tollway.domain.money import AMOUNT_MAX, price_from_text
+from tollway.domain.storefronts import Group
 from tollway.providers.base import Provider
 from tollway.routing.explain import Bench, Explanation, Prompt, explain
 from tollway.routing.health import Glance, HealthBoard
 from tollway.routing.market import Market, build_market
-from tollway.storage.usage_days import AppUse
+from tollway.storage.usage_days import AppUse, ModelUse, Uses
 from tollway.web.assets import Assets
+from tollway.web.docs.pages import Docs
 from tollway.web.page import Site
 from tollway.web.render import Renderer
 from tollway.web.routes import web_routes
 from tollway.web.rows import Listings
+from tollway.web.tables import table_routes
 
 PUBLIC_URL = "https://models.example:8443"
 ORIGIN = "http://site.test"
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 NOW_S = 1000.0
+NOW_MS = 1_795_000_000_000
 
+DESCRIBED = {
+    "paths": {
+        "/api/v1/chat/completions": {"post": {"summary": "Chat <b>", "security": [{"key": []}]}},
+        "/health": {"get": {"summary": "Whether it works"}},
+    }
+}
+"""As little of an OpenAPI document as the site's pages take."""
 PROVIDERS = {
     slug: ProviderInfo(slug, name, f"https://{slug}.example/v1", WireFormat.OPENAI_CHAT, (f"{slug.upper()}_KEY",))
     for slug, name in {"near": "NearGPT", "far": "Far & Co", "dark": "Dark"}.items()
@@ -87,22 +101,38 @@ def full_market() -> Market:
     return market_of(offers)
 
 
-def app_of(market: Market, health: HealthBoard | None = None, root: str = "", notice: str = "") -> Starlette:
+def app_of(
+    market: Market,
+    health: HealthBoard | None = None,
+    root: str = "",
+    notice: str = "",
+    config: Config | None = None,
+) -> Starlette:
     """The site as app.py mounts it, with the URLs of others that its pages link to."""
 
     async def from_api(_: object) -> JSONResponse:
         return JSONResponse({})
 
-    assets = Assets.of_package()
+    async def nobody(_: Request) -> str:
+        return ""
+
+    assets, config = Assets.of_package(), config or Config()
+    renderer = Renderer(assets, notice)
     site: list[BaseRoute] = [
         Route("/openapi.json", from_api),
         Route("/health", from_api),
         Route("/sign-in", from_api),
         Route("/account", from_api),
+        Route("/keys", from_api),
+        Route("/chat", from_api),
+        Route("/playground", from_api),
+        Route("/api/v1/models", from_api),
         Route("/api/v1/models/{model:path}", from_api),
         Route("/api/v1/chat/completions", from_api, methods=["POST"]),
-        *web_routes(site_of(lambda: market, health), Renderer(assets, notice), assets),
+        *Docs(renderer, PUBLIC_URL, nobody, lambda: DESCRIBED).routes(),
+        *web_routes(site_of(lambda: market, health, groups=config.billing.groups), renderer, assets, config),
     ]
+    site = [*table_routes(renderer, site), *site]
     return Starlette(routes=[Mount(root, routes=site)] if root else site)
 
 
@@ -112,19 +142,42 @@ def site_of(
     provider_name: Callable[[str], str] = lambda slug: PROVIDERS[slug].name,
     tokens: Mapping[str, int] = {},
     apps: Sequence[AppUse] = (),
+    hours: Mapping[str, Mapping[int, EndpointHour]] = {},
+    prices: Mapping[str, Sequence[Price]] = {},
+    use: Mapping[str, ModelUse] = {},
+    groups: Sequence[Group] = (),
+    days: Mapping[str, Mapping[int, tuple[int, int]]] = {},
 ) -> Site:
     """What pages are made from, without a server behind it."""
 
     async def model_tokens() -> Mapping[str, int]:
         return tokens
 
-    async def most_used() -> Sequence[AppUse]:
-        return apps
+    async def kept_hours(ids: Sequence[str], since: int) -> Mapping[str, Mapping[int, EndpointHour]]:
+        return {id_: {at: each for at, each in hours.get(id_, {}).items() if at >= since} for id_ in ids}
+
+    async def no_prices(ids: Sequence[str]) -> Mapping[str, Sequence[Price]]:
+        return {id_: prices[id_] for id_ in ids if id_ in prices}
+
+    async def uses(days: int) -> Uses:
+        return Uses(tokens, {"near": sum(tokens.values())} if tokens else {}, apps)
 
     board = health or HealthBoard()
 
     def plan(request: ChatRequest, prompt: Prompt) -> Explanation:
         return explain(request, Bench(market(), Glance(board, NOW_S), "price", AMOUNT_MAX), prompt)
+
+    async def model_use(model: str) -> ModelUse:
+        return use.get(model, ModelUse({}, ()))
+
+    async def provider_days() -> Mapping[str, Mapping[int, tuple[int, int]]]:
+        return days
+
+    async def plan_for(request: Request, ask: ChatRequest, prompt: Prompt) -> Explanation | None:
+        return None
+
+    async def own_market(request: Request, workspace_id: str) -> Market | None:
+        return None
 
     return Site(
         market=market,
@@ -134,8 +187,16 @@ def site_of(
         public_url=PUBLIC_URL,
         now_s=lambda: NOW_S,
         model_tokens=model_tokens,
-        apps=most_used,
+        uses=uses,
+        hours=kept_hours,
+        prices=no_prices,
+        now_ms=lambda: NOW_MS,
         explain=plan,
+        own_market=own_market,
+        model_use=model_use,
+        provider_days=provider_days,
+        plan_for=plan_for,
+        groups=lambda: groups,
     )
 
 

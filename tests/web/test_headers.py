@@ -61,18 +61,20 @@ def test_gzip_for_who_takes_it(path: str) -> None:
 
 
 def test_files_are_named_by_what_they_hold() -> None:
-    """A hashed name may be kept for ever; the plain name does not exist; a changed byte makes another name."""
+    """What lies below the hash may be kept for ever; another hash does not exist; a changed byte makes another hash."""
     app = app_of(full_market())
     urls = [url for url in look(app, "/models").urls() if "/static/" in url]
     assert len(urls) == 3
     for url, answer in zip(urls, get(app, *urls), strict=True):
-        assert re.fullmatch(r"/static/[a-z-]+\.[0-9a-f]{12}\.(css|js)", url)
+        assert re.fullmatch(r"/static/[0-9a-f]{12}/[a-z-]+\.(css|js)", url)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["content-type"] in {"text/css; charset=utf-8", "text/javascript; charset=utf-8"}
         assert answer.headers["x-content-type-options"] == "nosniff"
-    assert [answer.status_code for answer in get(app, "/static/app.css", "/static/..%2Froutes.py")] == [404, 404]
-    one, two = Assets({"app.css": b"a {}"}), Assets({"app.css": b"b {}"})
-    assert one.path("app.css") != two.path("app.css")
+    folder = urls[0].rpartition("/")[0]
+    strays = ["/static/app.css", "/static/0123456789ab/app.css", f"{folder}/..%2Froutes.py", f"{folder}/vendor/"]
+    assert [answer.status_code for answer in get(app, *strays)] == [404] * 4
+    one, two = Assets({"app.css": lambda: b"a {}"}), Assets({"app.css": lambda: b"b {}"})
+    assert one.path("app.css") != two.path("app.css") != Assets({"b.css": lambda: b"b {}"}).path("b.css")
     assert gzip.decompress(one.by_name["app.css"].gzipped) == b"a {}"
 
 

@@ -1,21 +1,23 @@
 """The pages beside the table: a model, a comparison, providers, rankings and the status, as a browser reads them."""
 
 import re
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from tests.web.site import NOW_S, Looked, app_of, full_market, get, look, site_of
+from tests.web.site import NOW_MS, NOW_S, Looked, app_of, full_market, get, look, site_of
+from tollway.config import Config
 from tollway.domain.chat import ChatRequest, MaxPrice, Preferences
 from tollway.domain.health import Outcome
 from tollway.routing.health import HealthBoard
 from tollway.routing.stats import QUARTER_S, Sample
 from tollway.storage.usage_days import AppUse
 from tollway.web.assets import Assets
-from tollway.web.bars import day_bars
+from tollway.web.bars import day_bars, many_day_bars
 from tollway.web.figures import NONE, percent, seconds
 from tollway.web.pages.explore import request_of, wishes_of
 from tollway.web.render import Renderer
@@ -37,13 +39,13 @@ def test_a_model_has_its_endpoints() -> None:
     page = look(app_of(full_market(), health), "/models/acme/seer")
     header, far, tier, near = cells(page)
     assert header[:4] == ["Provider", "Input", "Output", "Context"]
-    assert far[:5] == ["Far & Cotraining not known, retention not known", "$1.234567", "$2.50", "131K", NONE]
-    assert far[5].startswith("513 ms")  # a histogram's step: right to 5%
-    assert far[6].startswith("80")
-    assert "75%" in far[7]
-    assert far[8] == "up"
+    assert far[:6] == ["Far & Cotraining not known, retention not known", "$1.234567", "$2.50", "131K", NONE, NONE]
+    assert far[6].startswith("513 ms")  # a histogram's step: right to 5%
+    assert far[7].startswith("80")
+    assert "75%" in far[8]
+    assert far[9] == "up"
     assert tier == ["prompts of over 200,000 tokens: $3.00 in, $6.00 out"]
-    assert (near[0][:7], near[1], near[7], near[8]) == ("NearGPT", "$2.00", "not asked yet", "untried")
+    assert (near[0][:7], near[1], near[8], near[9]) == ("NearGPT", "$2.00", "not asked yet", "untried")
 
 
 def test_a_model_that_is_off_says_why() -> None:
@@ -90,7 +92,7 @@ def test_rankings() -> None:
     tokens = {"acme/gift": 1_500_000, "old/gone": 3000}
     apps = (AppUse(1, "https://a.example", "Notes", 12, 9000), AppUse(2, "https://b.example", None, 1, 90))
     site = site_of(full_market, tokens=tokens, apps=apps)
-    app = Starlette(routes=web_routes(site, Renderer(assets), assets))
+    app = Starlette(routes=web_routes(site, Renderer(assets), assets, Config()))
     [response] = get(app, "/rankings")
     text = " ".join(response.text.split())
     order = [text.index(word) for word in (">Gift<", "old/gone", "Notes", "https://b.example")]
@@ -98,7 +100,15 @@ def test_rankings() -> None:
     assert "1.5M <small>tokens" in text
     assert "12 requests" in text
     [empty] = get(app_of(full_market()), "/rankings")
-    assert empty.text.count("Nothing was used in this time.") == 2
+    assert empty.text.count("Nothing was used in this time.") == 4
+    paths = {tag["href"] for tag in Looked(response.text).all("a")}
+    assert {"/models/acme/gift", "/models?author=acme", "/models?provider=near"} <= paths
+    data, lines = get(app, "/rankings.json?period=day", "/rankings.csv?period=%00")
+    assert (data.json()["period"], data.json()["providers"][0]["tokens"]) == ("day", 1_503_000)
+    assert [line.split(",")[:3] for line in lines.text.splitlines()[1:3]] == [
+        ["models", "1", "Gift"],
+        ["models", "2", "old/gone"],
+    ]
 
 
 def test_status() -> None:
@@ -108,10 +118,11 @@ def test_status() -> None:
     for _ in range(5):
         health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
     page = look(app_of(full_market(), health), "/status")
-    rows = cells(page)[1:]
+    providers, rows = cells(page)[1:3], cells(page)[4:]
+    assert [row[:2] + row[4:] for row in providers] == [["NearGPT", "1", "0%", NONE], ["Far & Co", "1", "100%", NONE]]
     assert [(row[0], row[1], row[3], row[7]) for row in rows] == [
-        ("acme/brush", "NearGPT", "0%", "down"),
-        ("acme/seer", "Far & Co", "100%", "up"),
+        ("acme/brush", "NearGPTnear:acme/brush", "0%", "down"),
+        ("acme/seer", "Far & Cofar:acme/seer", "100%", "up"),
     ]
     [response] = get(app_of(full_market(), health), "/status")
     assert "1 endpoint down" in response.text
@@ -192,9 +203,60 @@ def test_where_nothing_would_go(query: str, said: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(["model", "tokens", "in", "out", "sort", "tools"]), st.text(max_size=30)))
+@settings(deadline=None)
 def test_any_wish_is_read(params: dict[str, str]) -> None:
     """Whatever a URL says, there is a request, and its JSON is one that the API takes."""
     wishes = wishes_of(params, "acme/seer")
     assert 1 <= wishes.prompt_tokens < 10_000_000
     if wishes.model:
         assert decode_request(msgspec.json.encode(request_of(wishes))).model == wishes.model
+
+
+def test_ninety_days_of_a_provider() -> None:
+    """A bar for each day, those on which nobody asked among them; the worst is told to who can't see them."""
+    health = HealthBoard()
+    health.observe("far:acme/seer", Outcome.SUCCEEDED, NOW_S)
+    today = NOW_MS // 86_400_000
+    days = {
+        "far": {today: (200, 1), today - 3: (10, 5), today - 89: (4, 0), today - 90: (9, 9)},
+        "near": {today: (1, 0)},
+    }
+    assets = Assets.of_package()
+    site = site_of(full_market, health, days=days)
+    page = look(Starlette(routes=web_routes(site, Renderer(assets), assets, Config())), "/status")
+    labels = {tag.get("aria-label") for tag in page.all("svg")}
+    assert [row[:2] for row in cells(page)[1:3]] == [["Far & Co", "1"], ["NearGPT", "0"]], "asked long ago, and today"
+    assert "90 days; on the worst of them 50% of requests did not fail" in labels
+    shares = {day: 1 - failed / asked for day, (asked, failed) in days["far"].items()}
+    drawn = many_day_bars([shares.get(day) for day in range(today - 89, today + 1)])
+    assert drawn is not None
+    assert [path.count("M") for path in (drawn.good, drawn.fair, drawn.bad, drawn.none)] == [2, 0, 1, 87]
+
+
+def test_status_for_programs() -> None:
+    """JSON, an Atom feed with an entry for each outage, a badge: all say what the page says."""
+    health = HealthBoard()
+    health.observe("far:acme/seer", Outcome.SUCCEEDED, NOW_S)
+    for _ in range(5):
+        health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
+    app = app_of(full_market(), health)
+    told, feed, badge = get(app, "/status.json", "/status.atom", "/status.svg")
+    data = told.json()
+    assert (data["status"], data["endpoints"], data["asked"], data["down"]) == ("degraded", 244, 2, 1)
+    assert [(each["name"], each["down"], each["uptime_day"]) for each in data["providers"]] == [
+        ("NearGPT", 1, 0.0),
+        ("Far & Co", 0, 1.0),
+    ]
+    atom = "{http://www.w3.org/2005/Atom}"
+    root = ElementTree.fromstring(feed.text)  # noqa: S314 (what our own page just wrote)
+    titles = [entry.findtext(f"{atom}title") for entry in root.iter(f"{atom}entry")]
+    assert titles == ["acme/brush at NearGPT is down"]
+    assert feed.headers["content-type"] == "application/atom+xml; charset=utf-8"
+    image = ElementTree.fromstring(badge.text)  # noqa: S314 (what our own page just wrote)
+    assert image.attrib["aria-label"] == "tollway: degraded"
+    [quiet] = get(app_of(full_market()), "/status.svg")
+    assert "tollway: quiet" in quiet.text
+    health = HealthBoard()
+    for _ in range(5):
+        health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
+    assert get(app_of(full_market(), health), "/status.json")[0].json()["status"] == "down"

@@ -5,17 +5,24 @@ import io
 import json
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
 
-from tests.web.site import NOW_S, app_of, endpoint, full_market, get, look, market_of, model, walk
+from tests.web.site import NOW_S, app_of, endpoint, full_market, get, look, market_of, model, site_of, walk
+from tollway.config import Config
 from tollway.domain.health import Outcome
+from tollway.providers.base import Facts
 from tollway.routing.health import HealthBoard
 from tollway.routing.stats import Sample
+from tollway.web.assets import Assets
 from tollway.web.figures import dollars, tokens_short, usd_per_million
-from tollway.web.query import Query, parse
+from tollway.web.query import Query, api_query, parse
+from tollway.web.render import Renderer
+from tollway.web.routes import web_routes
 
 
 def board() -> HealthBoard:
@@ -95,8 +102,7 @@ def test_the_form_says_what_the_url_said() -> None:
     fields = {tag["name"]: tag for tag in page.all("input") if tag.get("form") != "compare"}
     assert fields["q"]["value"] == "a b"
     assert "checked" in fields["live"]
-    assert fields["sort"]["value"] == "name"
-    assert [tag["value"] for tag in page.all("option") if "selected" in tag] == ["reads-image"]
+    assert [tag["value"] for tag in page.all("option") if "selected" in tag] == ["reads-image", "name"]
     assert [(tag["method"], tag["action"]) for tag in page.all("form")] == [("get", "/models"), ("get", "/compare")]
     labelled = {"search", "checkbox", "hidden", None}
     assert {tag.get("type") for tag in page.all("input")} <= labelled
@@ -113,11 +119,15 @@ def test_json_and_csv_are_the_table(query: str) -> None:
     assert data["total"] == len(data["data"]) == len(records) == len(seen)
     for row, one, record in zip(seen, data["data"], records, strict=True):
         assert row[0].endswith(one["id"])
-        assert (row[9], row[7], row[8]) == (one["status"], str(one["endpoints"]), ", ".join(one["providers"]))
+        assert (row[9].rstrip("0123456789.%"), row[7], row[8]) == (
+            one["status"],
+            str(one["endpoints"]),
+            ", ".join(one["providers"]),
+        )
         price = one["input_usd_per_million"]
         assert row[3] == ("free" if price == "0" else dollars(price))
-        flat = {name: "; ".join(v) if name == "providers" else " ".join(v) if isinstance(v, list) else str(v)
-                for name, v in one.items()}  # fmt: skip
+        flat = {name: "" if v is None else "; ".join(v) if name == "providers" else v for name, v in one.items()}
+        flat = {name: " ".join(v) if isinstance(v, list) else str(v) for name, v in flat.items()}
         assert record == flat
 
 
@@ -125,6 +135,7 @@ def test_the_page_links_to_its_own_rows() -> None:
     """The CSV and JSON links carry the search of the page, and not its page number."""
     page = look(app_of(full_market()), "/models?q=small&live=1&page=2")
     links = {tag.get("data-export"): tag["href"] for tag in page.all("a") if "data-export" in tag}
+    assert links.pop("api") == "/api/v1/models"
     assert links == {"csv": "/models.csv?q=small&live=1", "json": "/models.json?q=small&live=1"}
 
 
@@ -147,8 +158,15 @@ def test_a_spreadsheet_runs_nothing() -> None:
         needs=st.sampled_from(["", "tools"]),
         context=st.sampled_from([0, 8_000]),
         max_price=st.sampled_from(["", "0.25", "12"]),
+        max_input=st.sampled_from(["", "0.25"]),
+        author=st.text(max_size=20),
+        quantization=st.sampled_from(["", "fp8"]),
+        privacy=st.sampled_from(["", "no-training"]),
+        free=st.booleans(),
         live=st.booleans(),
-        sort=st.sampled_from(["", "name", "input"]),
+        allowed=st.booleans(),
+        workspace=st.sampled_from(["", "home"]),
+        sort=st.sampled_from(["", "name", "input", "used"]),
         page=st.integers(1, 9999),
     )
 )
@@ -183,3 +201,84 @@ def test_prices_are_written_exactly(price: int, written: str) -> None:
 def test_context_is_short(tokens: int, written: str) -> None:
     """Three digits, and the right letter on both sides of a million."""
     assert tokens_short(tokens) == written
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("author=acme", ["acme/seer", "acme/brush", "acme/gift"]),
+        ("author=acme&free=1", ["acme/gift"]),
+        ("author=acme&max_input=1.5", ["acme/seer", "acme/gift"]),
+        ("quantization=fp8", ["kept/whole"]),
+        ("privacy=no-training", ["acme/seer", "acme/gift"]),
+        ("privacy=nothing-kept", []),
+        ("privacy=nonsense&author=kept", ["kept/whole"]),
+        ("max_input=x&author=kept", ["kept/whole"]),
+    ],
+)
+def test_the_rarer_filters(query: str, found: list[str]) -> None:
+    """Author, free, price of input, quantization, what providers promise; the fold is open when one of them is set."""
+    exact = msgspec.structs.replace(endpoint("near", "kept/whole", "0.000001", "0.000001"), quantization="fp8")
+    offers = {offer.model: offer.live for offer in full_market().offers.values()} | {model("kept/whole"): (exact,)}
+    market = msgspec.structs.replace(market_of(offers), facts={"far": Facts(trains=False)})
+    page = look(app_of(market), f"/models?{query}")
+    assert [id_ for id_ in page.ids_of_models() if not id_.startswith("many/")] == found
+    [fold] = [tag for tag in page.all("details") if tag.get("class") == "rarer"]
+    assert "open" in fold
+
+
+def test_flags_and_hours_of_a_row() -> None:
+    """Icons say what a row can do, each with its word; the hours of its best endpoint are drawn, with words too."""
+    able = msgspec.structs.replace(
+        endpoint("near", "kept/able", "0.000001", "0.000001"), parameters=frozenset({"tools", "reasoning", "seed"})
+    )
+    market = msgspec.structs.replace(
+        market_of({model("kept/able"): [able], model("kept/plain"): [endpoint("far", "kept/plain", "0", "0")]}),
+        facts={"near": Facts(retains=False)},
+    )
+    health = HealthBoard()
+    for outcome in (Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.PROVIDER_ERROR):
+        health.observe("near:kept/able", outcome, NOW_S - 60)
+    page = look(app_of(market, health), "/models")
+    icons = [tag.get("aria-label") for tag in page.all("svg") if tag.get("class") == "icon" and tag.get("role")]
+    assert icons == ["tools", "reasoning", "zero retention"]
+    [drawn] = [tag for tag in page.all("svg") if tag.get("class") == "day"]
+    assert drawn["aria-label"] == "Uptime of the last day by hours; the worst quarter of an hour had 66.66%"
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("", "?output_modalities=all"),
+        (
+            "needs=tools&modality=reads-image",
+            "?output_modalities=all&input_modalities=image&supported_parameters=tools",
+        ),
+        ("free=1&max_price=3", "?output_modalities=all&max_price=0&max_output_price=0"),
+        ("privacy=nothing-kept&sort=used", "?output_modalities=all&zdr=true&sort=top-weekly"),
+        ("q=seer", None),
+        ("live=1", None),
+        ("privacy=no-training", None),
+    ],
+)
+def test_the_same_in_words_of_the_api(query: str, asked: str | None) -> None:
+    """A query leads to the request that lists the same models, where there is one."""
+    assert api_query(parse(QueryParams(query))) == asked
+
+
+def test_only_who_is_signed_in_has_settings() -> None:
+    """The page leads to the door and back, nobody keeps a copy of it, and data is refused."""
+    app = app_of(full_market())
+    page, data, file = get(app, "/models?allowed=1&q=acme", "/models.json?allowed=1", "/models.csv?allowed=1")
+    assert 'href="/sign-in?next=%2Fmodels%3Fq%3Dacme%26allowed%3D1"' in page.text
+    assert "<tbody>" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert (data.status_code, file.status_code) == (401, 401)
+
+
+def test_most_used_first() -> None:
+    """By tokens of the last week; what nobody used follows in the order in which it stood."""
+    assets = Assets.of_package()
+    site = site_of(full_market, tokens={"acme/gift": 9, "many/small-007": 90})
+    app = Starlette(routes=web_routes(site, Renderer(assets), assets, Config()))
+    assert look(app, "/models?sort=used").ids_of_models()[:3] == ["many/small-007", "acme/gift", "acme/seer"]

@@ -98,8 +98,14 @@ class Inference:
                 counts[exchange.status] = counts.get(exchange.status, 0) + 1
 
     async def _answer(self, exchange: Exchange) -> None:
-        house = self._house
-        caller = await house.authenticator.authenticate_inference(exchange.header, house.proxies.client_of(exchange))
+        house, head = self._house, exchange.head
+        caller = None if head is None else head.caller
+        if caller is None or not house.authenticator.still(caller):
+            caller = await house.authenticator.authenticate_inference(
+                exchange.header, house.proxies.client_of(exchange)
+            )
+            if head is not None:
+                head.caller = caller
         body = await exchange.body(house.config.server.request_max_bytes)
         await self.answer(exchange, caller, self._wire.decode_request(body), len(body))
 

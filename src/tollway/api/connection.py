@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from tollway.api.asgi import Bridge
 from tollway.api.direct import JSON_HEADERS, STATUS_LINES, DirectExchange, error_body
 from tollway.api.exchange import Handler
-from tollway.api.head import WATCHED, body_too_large, fault_of, header_too_large
+from tollway.api.head import WATCHED, Head, body_too_large, fault_of, header_too_large
 from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
 
@@ -94,6 +94,8 @@ class Connections:
 
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+_LEARNED_MAX = 8
+"""So many different headers on one connection: the next ones will differ, too, and are not learned."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -122,6 +124,8 @@ class Protocol(HttpToolsProtocol):
         self.queue: deque[tuple[DirectExchange, Callable[[DirectExchange], Awaitable[None]]]] = deque()
         self.refusal: tuple[int, str] | None = None  # to be sent when earlier answers have left
         self.watched: list[tuple[bytes, bytes]] = []
+        self.known: Head | None = None  # the last one of a hot URL
+        self.learned = 0
         self.header_bytes = 0
         self.header_complete = False
         self.messages_begun = 0
@@ -223,6 +227,14 @@ class Protocol(HttpToolsProtocol):
                 if self.discarded_bytes > 2 * self.shared.limits.body_bytes:
                     self.transport.abort()
             return
+        known, limits = self.known, self.shared.limits
+        if known is not None and self.phase is IDLE and self.running is None:
+            body = known.body_of(data)
+            if body is not None and len(body) <= limits.body_bytes and known.handler is not None:
+                self.phase = ANSWER
+                self.since = self.shared.now
+                self._run(DirectExchange(self, known, len(body)).filled(body), known.handler)
+                return
         fresh = self.phase is IDLE or self.phase is OPENED
         self.messages_begun = 0
         size = self.read_bytes = len(data)
@@ -236,12 +248,23 @@ class Protocol(HttpToolsProtocol):
             if not self.deaf:
                 self._refuse(400, f"This is not a valid HTTP/1.1 request: {error}.")
             return
+        if fresh and self.messages_begun == 1 and size <= limits.header_bytes and self.learned < _LEARNED_MAX:
+            self._learn(data)
         if self.phase is HEADER and not self.deaf:
             # Bytes of one header that is longer than one read; the part in a read that it shares is counted at its end.
             if self.messages_begun == 0 or (fresh and self.messages_begun == 1):
                 self.header_bytes += size
-            if self.header_bytes > self.shared.limits.header_bytes:
-                self._refuse(431, header_too_large(self.shared.limits))
+            if self.header_bytes > limits.header_bytes:
+                self._refuse(431, header_too_large(limits))
+
+    def _learn(self, data: bytes) -> None:
+        """Know the header again, if `data` was one whole request to a hot URL."""
+        running = self.running
+        if running is None or not (running.complete and running.received) or self.deaf or self.upgrading:
+            return
+        if running.head.handler is not None and running.head.learn(data, running.received):
+            self.known = running.head
+            self.learned += 1
 
     def _feed(self, data: bytes) -> None:
         while data:
@@ -306,28 +329,27 @@ class Protocol(HttpToolsProtocol):
         if self.shared.mounts is not None:
             self.url = self.shared.mounts.target(watched.get(b"host", b""), self.url)
         path, _, query = self.url.partition(b"?")
-        handler: Callable[[DirectExchange], Awaitable[None]] | None = self.shared.hot.get((method, path))
-        if handler is None:
+        hot = self.shared.hot.get((method, path))
+        if hot is None:
             try:
                 scope = self._scope(method.decode(), version)
             except httptools.HttpParserInvalidURLError:
                 self._refuse(400, "The request's target is neither a path nor a URL.")
                 return
-            handler = Bridge(self.app, scope)
+            handler: Callable[[DirectExchange], Awaitable[None]] = Bridge(self.app, scope)
             name, query = scope["path"], scope["query_string"]
         else:
-            name = path.decode()
-        exchange = DirectExchange(
-            self,
+            handler, name = hot, path.decode()
+        head = Head(
             method.decode(),
             name,
             query,
             self.headers,
-            length=length,
             keep_alive=version == "1.1" and parser.should_keep_alive(),
             http_10=version == "1.0",
-            expects_continue=b"expect" in watched,
+            handler=hot,
         )
+        exchange = DirectExchange(self, head, length, expects_continue=b"expect" in watched)
         self.reading = exchange
         self.phase = BODY
         if self.running is None:
@@ -384,9 +406,13 @@ class Protocol(HttpToolsProtocol):
 
     def _run(self, exchange: DirectExchange, handler: Callable[[DirectExchange], Awaitable[None]]) -> None:
         self.running = exchange
-        job = self.loop.create_task(exchange.run(handler))
+        # Who works outlives the connection, so that the server keeps him; `ended` lets him go.
+        exchange.job = job = self.loop.create_task(exchange.run(handler))
         self.tasks.add(job)
-        job.add_done_callback(self.tasks.discard)
+
+    def ended(self, exchange: DirectExchange) -> None:
+        """Its handler has done its work, whatever came of it."""
+        self.tasks.discard(exchange.job)
 
     def answered(self, exchange: DirectExchange) -> None:
         """An answer is complete: what comes next on this connection may begin."""

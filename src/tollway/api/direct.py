@@ -10,6 +10,7 @@ import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from tollway.api.exchange import ClientGone, Exchange, Headers, call_all, too_large
+from tollway.api.head import Head
 
 logger = logging.getLogger("tollway.api")
 
@@ -46,6 +47,9 @@ class Carrier(Protocol):
     def answered(self, exchange: "DirectExchange") -> None:
         """The answer is complete: what comes next on this connection may begin."""
 
+    def ended(self, exchange: "DirectExchange") -> None:
+        """Its handler has returned."""
+
 
 class DirectExchange(Exchange):
     """One request on one of our connections.
@@ -54,30 +58,22 @@ class DirectExchange(Exchange):
     arrived, `finished` that the answer has left.
     """
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        method: str,
-        path: str,
-        query: bytes,
-        headers: Headers,
-        *,
-        length: int,
-        keep_alive: bool,
-        http_10: bool,
-        expects_continue: bool,
-    ) -> None:
+    head: Head
+
+    def __init__(self, carrier: Carrier, head: Head, length: int, *, expects_continue: bool = False) -> None:
         self.carrier = carrier
-        self.method = method
-        self.path = path
-        self.query = query
+        self.head = head
+        self.job: asyncio.Task[None] | None = None
+        self.method = head.method
+        self.path = head.path
+        self.query = head.query
         self.client_host = carrier.client_host
         self.started = self.gone = self.complete = self.finished = False
         self.received = 0
-        self.keep_alive = keep_alive
-        self.http_10 = http_10
-        self._headers = headers
-        self._first: dict[bytes, bytes] | None = None
+        self.keep_alive = head.keep_alive
+        self.http_10 = head.http_10
+        self._headers = head.headers
+        self._first = head.first
         self._length = length
         self._expects_continue = expects_continue
         self._body: bytes | bytearray = b""
@@ -89,6 +85,11 @@ class DirectExchange(Exchange):
         self._left = -1
 
     # The connection calls these.
+
+    def filled(self, body: bytes) -> "DirectExchange":
+        """With its whole body, which came together with its header."""
+        self._body, self.received, self.complete = body, len(body), True
+        return self
 
     def feed(self, data: bytes) -> None:
         """A part of the body has arrived."""
@@ -136,6 +137,8 @@ class DirectExchange(Exchange):
         else:
             if not self.finished and not self.gone:
                 await self._fail("A handler returned before its answer was complete")
+        finally:
+            self.carrier.ended(self)
 
     async def _fail(self, why: str | None) -> None:
         if why is not None:
@@ -174,8 +177,10 @@ class DirectExchange(Exchange):
 
     def check_body(self, limit: int) -> None:
         """As `Exchange.check_body`; the length has been read already."""
-        if self._length > limit or self.carries(_ENCODED):
+        if self.carries(_ENCODED):
             super().check_body(limit)
+        if self._length > limit:
+            raise too_large(limit)
 
     async def body(self, limit: int) -> bytes:
         """The whole body, as `Exchange.body` has it."""

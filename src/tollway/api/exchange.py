@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from tollway.api.head import Head
 from tollway.domain.errors import PayloadTooLarge, UnsupportedMediaType
 
 LINK = "tollway.connection"
@@ -37,6 +38,8 @@ class Exchange:
     started: bool
     gone: bool
     status: int = 0
+    head: Head | None = None
+    """Where the server knows a header again that came before."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method = scope["method"]

@@ -1,6 +1,6 @@
 """`POST /generation/feedback`: what somebody says of an answer; and what all said, for the operator."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from tollway.api.answers import actor, iso, json_answer, moment, read_json, whol
 from tollway.api.generations import seen_generation
 from tollway.api.house import House
 from tollway.storage.feedback import Feedback, list_feedback, new_feedback
+from tollway.storage.users import find_user
 
 
 class NewFeedback(Struct):
@@ -25,7 +26,9 @@ async def post_feedback(house: House, request: Request) -> Response:
     ask, who = await read_json(request, NewFeedback), actor(request)
     generation = await seen_generation(house, who, ask.generation_id)
     now_ms = house.gateway.now_ms()
-    said = Feedback(generation.workspace_id, generation.id, ask.category, who.name, ask.comment or "", now_ms)
+    # A user by id: addresses change, and none is to stay here when its user goes.
+    name = who.user.id if who.user is not None and who.key_id is None else who.name
+    said = Feedback(generation.workspace_id, generation.id, ask.category, name, ask.comment or "", now_ms)
     await house.audit.write(
         who, "generation.feedback", generation.id, new_feedback(said),
         now_ms=now_ms, workspace_id=generation.workspace_id, category=ask.category,
@@ -38,15 +41,19 @@ async def list_all_feedback(house: House, request: Request) -> Response:
     limit = whole(request, "limit", 100, 1, 1000)
     found = await list_feedback(house.database, before_ms=moment(request, "before", 2**53), limit=limit + 1)
     shown = found[:limit]
+    users = {name: await find_user(house.database, name) for name in {each.actor for each in shown}}
     data = [
-        {
-            "generation_id": each.generation_id,
-            "workspace_id": each.workspace_id,
-            "category": each.category,
-            "comment": each.comment or None,
-            "actor": each.actor,
-            "created_at": iso(each.created_ms),
-        }
-        for each in shown
+        feedback_json(each) | {"actor": user.email if (user := users[each.actor]) else each.actor} for each in shown
     ]
     return json_answer({"data": data, "next": iso(shown[-1].created_ms) if len(found) > limit else None})
+
+
+def feedback_json(said: Feedback) -> dict[str, Any]:
+    """What was said, without who said it."""
+    return {
+        "generation_id": said.generation_id,
+        "workspace_id": said.workspace_id,
+        "category": said.category,
+        "comment": said.comment or None,
+        "created_at": iso(said.created_ms),
+    }

@@ -71,17 +71,23 @@ async def seen_generation(house: House, who: Actor, wanted: str) -> Generation:
 
 
 async def _content_of(house: House, generation: Generation) -> Response:
-    contents = house.gateway.contents
-    found = await contents.find(generation.workspace_id, generation.id) if contents is not None else None
-    if found is None:
+    content = await content_of(house, generation)
+    if content is None:
         raise NotFound(
             f"Nothing is kept of generation {generation.id}: its workspace had not switched that on, the request "
             "forbade it, or its time is over."
         )
-    content = _contents.decode(found)
-    if content.error is not None:
-        content = structs.replace(content, error=_with_names(content.error, house))
     return Response(msgspec.json.encode({"data": content}), media_type="application/json")
+
+
+async def content_of(house: House, generation: Generation) -> Content | None:
+    """What is kept of one that the caller may see; None: nothing."""
+    contents = house.gateway.contents
+    found = await contents.find(generation.workspace_id, generation.id) if contents is not None else None
+    if found is None:
+        return None
+    content = _contents.decode(found)
+    return content if content.error is None else structs.replace(content, error=_with_names(content.error, house))
 
 
 def _with_names(error: Failure, house: House) -> Failure:
@@ -100,6 +106,11 @@ async def get_trace(house: House, request: Request) -> Response:
     """The plan as it was made, and each attempt with its times; of the caller's own workspace, else 404."""
     generation = await _find(house, house.caller(request), request.path_params["id"])
     return _json(trace_json(generation, house))
+
+
+async def get_own_trace(house: House, request: Request) -> Response:
+    """The same as `GET /api/v1/generations/{id}/trace`, for who is signed in."""
+    return _json(trace_json(await seen_generation(house, actor(request), request.path_params["id"]), house))
 
 
 async def _find(house: House, caller: Caller, wanted: str) -> Generation:

@@ -1,6 +1,7 @@
 """`POST .../guest/chat/completions`: chat without an account: few models, text only, short answers, twice a minute."""
 
 from collections.abc import Iterator
+from http.cookies import CookieError, SimpleCookie
 
 from msgspec import structs
 
@@ -10,7 +11,7 @@ from tollway.api.house import House
 from tollway.api.storefronts.base import Storefront
 from tollway.domain.chat import ChatRequest, TextPart
 from tollway.domain.errors import InvalidRequest, ModelNotFound
-from tollway.identity.guest import GuestRules, guest
+from tollway.identity.guest import COOKIE, GuestRules, guest, visitor_of
 from tollway.wire.openai_chat import server as openai_chat
 
 BODY_MAX = 64 * 1024
@@ -46,9 +47,19 @@ class GuestChat(Inference):
         if carries or not rules.models:
             await super()._answer(exchange)
             return
-        caller = guest(self._house.proxies.client_of(exchange))
+        visitor = visitor_of(cookie_of(exchange), self._house.pepper)
+        caller = guest(self._house.proxies.client_of(exchange), visitor)
         body = await exchange.body(BODY_MAX)
         await self.answer(exchange, caller, of_guest(openai_chat.decode_request(body), rules), len(body))
+
+
+def cookie_of(exchange: Exchange) -> str:
+    """What the playground gave the visitor; "" if nothing. Who sends none is limited by the address alone."""
+    try:
+        found = SimpleCookie(exchange.header(b"cookie") or "").get(COOKIE)
+    except CookieError:
+        return ""
+    return found.value if found else ""
 
 
 def of_guest(request: ChatRequest, rules: GuestRules) -> ChatRequest:

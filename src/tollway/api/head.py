@@ -1,8 +1,10 @@
-"""Which request headers are refused, and in which words (RFC 9112)."""
+"""A request's header: which are refused, and in which words (RFC 9112); and one that came before, known again."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from tollway.api.server_limits import ServerLimits
+from tollway.domain.identity import Caller
 
 WATCHED = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
 """Headers that decide where a request ends, or whom it is for; each may be sent once."""
@@ -45,6 +47,88 @@ def fault_of(
         elif name == b"expect" and value.strip().lower() != b"100-continue":
             return 417, "The only Expect that can be met here is 100-continue."
     return None
+
+
+class Head:
+    """A request's header, read.
+
+    Clients that keep a connection send the same header again and again, but for the length of the body. Once `learn`
+    has seen its bytes, `body_of` knows it by them: what was read of it, and worked out from it, holds again.
+    """
+
+    __slots__ = (
+        "_after",
+        "_before",
+        "caller",
+        "first",
+        "handler",
+        "headers",
+        "http_10",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        *,
+        keep_alive: bool,
+        http_10: bool,
+        handler: Callable[[Any], Awaitable[None]] | None = None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.http_10 = http_10
+        self.handler = handler
+        """Of a hot URL."""
+        self.first: dict[bytes, bytes] | None = None
+        """Each header's first value, where it has been worked out."""
+        self.caller: Caller | None = None
+        """Who was authenticated by it. A key may have been revoked since."""
+        self._before = self._after = b""
+
+    def learn(self, data: bytes, body_bytes: int) -> bool:
+        """Whether `body_of` will know it again. `data` is the whole request, whose body has `body_bytes`."""
+        raw = data[: len(data) - body_bytes]
+        at = raw.lower().find(LENGTH)
+        if at < 0 or not (self.keep_alive and raw.endswith(b"\r\n\r\n")):
+            return False
+        start = at + len(LENGTH)
+        end = raw.find(b"\r", start)
+        value = raw[start:end]
+        digits = value.strip(b" \t")
+        if not digits.isdigit() or int(digits) != body_bytes:
+            return False
+        start += value.find(digits)
+        self._before, self._after = raw[:start], raw[start + len(digits) :]
+        self.headers = [line for line in self.headers if line[0] != b"content-length"]  # the next one has another
+        self.first = dict(reversed(self.headers))
+        return True
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body of a whole request that begins with this very header; None: it has another, or is not whole."""
+        before, after = self._before, self._after
+        if not data.startswith(before):
+            return None
+        start = len(before)
+        end = data.find(b"\r", start, start + DIGITS_MAX)
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(after, end):
+            return None
+        body = data[end + len(after) :]
+        return body if len(body) == int(digits) else None
+
+
+LENGTH = b"\r\ncontent-length:"
+DIGITS_MAX = 12
 
 
 def header_too_large(limits: ServerLimits) -> str:

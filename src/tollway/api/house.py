@@ -12,6 +12,7 @@ from tollway.config import Config
 from tollway.domain.errors import Unauthenticated
 from tollway.domain.identity import Caller
 from tollway.gateway.admin_desk import AdminDesk
+from tollway.gateway.alerting import open_alerting
 from tollway.gateway.analytics import Analytics
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
@@ -20,20 +21,27 @@ from tollway.gateway.byok_desk import ByokDesk
 from tollway.gateway.commit import Committer
 from tollway.gateway.counts import TokenCounts
 from tollway.gateway.departures import Departures
+from tollway.gateway.group_desk import GroupDesk
 from tollway.gateway.guardrail_desk import GuardrailDesk
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.leak_desk import LeakDesk
+from tollway.gateway.ledger_check import LedgerCheck
 from tollway.gateway.member_desk import MemberDesk
+from tollway.gateway.minutes import Minutes
 from tollway.gateway.oauth_desk import OAuthDesk
+from tollway.gateway.provider_desk import ProviderDesk
 from tollway.gateway.rankings import Rankings
 from tollway.gateway.records import Records
 from tollway.gateway.schema_checks import SchemaChecks
+from tollway.gateway.site_desk import SiteDesk
+from tollway.gateway.usage import Usage
 from tollway.gateway.user_desk import UserDesk
 from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.guest import GuestRules
 from tollway.identity.issuers import Issuers
+from tollway.identity.passkeys import Passkeys
 from tollway.identity.people import People
 from tollway.identity.scanners import Scanners
 from tollway.payments.auto_topups import AutoTopUps
@@ -66,13 +74,14 @@ class House:
         pepper: bytes,
         control_token: str,
         reload: Callable[[], Awaitable[Market]],
+        providers: ProviderDesk,
         simulated: bool = False,
     ) -> None:
         self.config = config
         self.database = database
         self.authenticator = authenticator
         self.people = people
-        self.issuers = issuers
+        self.issuers, self.passkeys = issuers, Passkeys(database, audit, people, config.public_url)
         self.audit = audit
         self.keys = keys
         self.oauth = oauth
@@ -85,8 +94,10 @@ class House:
         )
         self.users = UserDesk(database, gateway.books, audit, authenticator.forget)
         self.admin = AdminDesk(database, gateway.books, audit, people, self.users, authenticator.forget_workspace)
+        self.groups = GroupDesk(database, audit, config.billing.groups, gateway.groups.swap)
         self.scanners = Scanners(config.leaks, lambda: time.monotonic(), allow=config.upstream.fetch_allow)
-        self.leaks = LeakDesk(database, keys, pepper)
+        self.alerting = open_alerting(database, audit, config, pepper)
+        self.leaks = LeakDesk(database, keys, pepper, self.alerting.wake_mail)
         self.till = till
         self.payment_events = Events(database, gateway.books, config.payments)
         self.auto_topups = AutoTopUps(database, audit, till, self.payment_events)
@@ -100,13 +111,16 @@ class House:
         self.control_token = control_token
         self.reload = reload
         """Reads the catalog anew and swaps the market."""
+        self.providers = providers
         self.simulated = simulated
         """Whether the simulator plays the providers: the demo."""
-        self.records = Records(database)
-        self.analytics = Analytics(database)
+        self.records, self.analytics = Records(database), Analytics(database)
+        self.usage = Usage(database)
         self.rankings = Rankings(database, audit, gateway.now_ms)
         self.counts = TokenCounts(gateway)
-        self.schemas = SchemaChecks()
+        self.schemas, self.site = SchemaChecks(), SiteDesk(database, audit)
+        self.ledger_check = LedgerCheck(database, audit, jobs)
+        self.minutes, self.started_ms = Minutes(gateway.metrics, gateway.loop.time), gateway.now_ms()
         self.ready = False
         self.proxies = Proxies(config.server.trusted_proxies, config.server.forwarded_header)
         self.guests = GuestRules(frozenset(config.guest.models), config.guest.output_max)

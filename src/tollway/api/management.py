@@ -5,8 +5,10 @@ from msgspec import Struct
 from tollway.api import (
     activity,
     admin,
+    admin_groups,
     admin_money,
     admin_places,
+    alerts,
     analytics,
     auto_topups,
     budgets,
@@ -20,6 +22,7 @@ from tollway.api import (
     leaks,
     my_data,
     oauth,
+    passkeys,
     people,
     purchases,
     rankings,
@@ -30,6 +33,7 @@ from tollway.gateway.admin_desk import ChangedUser, NewUser, StopWorkspace
 from tollway.gateway.analytics import Query
 from tollway.gateway.budget_desk import SetBudget
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
+from tollway.gateway.group_desk import Move, SetGroup
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.gateway.member_desk import AddMembers, RemoveMembers
@@ -46,6 +50,8 @@ BROWSERS: tuple[Line, ...] = (
     ("POST", "/setup", people.set_up, people.SetUp),
     ("POST", "/sign-up", people.sign_up, people.SignUp),
     ("POST", "/sign-in", people.sign_in, people.SignIn),
+    ("POST", "/sign-in/passkey", passkeys.sign_in, passkeys.ShownPasskey),
+    ("POST", "/sign-in/passkey/challenge", passkeys.ask_known, passkeys.Asked),
     ("POST", "/password/reset", people.reset_password, people.ResetPassword),
 )
 """How one comes in."""
@@ -53,6 +59,7 @@ BROWSERS: tuple[Line, ...] = (
 OWN: tuple[Line, ...] = (
     ("GET", "/generation", generations.get_own_generation),
     ("GET", "/generation/content", generations.get_own_content),
+    ("GET", "/generations/{id}/trace", generations.get_own_trace),
     ("POST", "/sign-out", people.sign_out),
     ("GET", "/me", people.get_me),
     ("PATCH", "/me", my_data.change_me, my_data.ChangeMe),
@@ -62,6 +69,11 @@ OWN: tuple[Line, ...] = (
     ("DELETE", "/sessions", my_data.end_sessions),
     ("DELETE", "/sessions/{id}", people.end_session),
     ("POST", "/password", people.change_password, people.ChangePassword),
+    ("GET", "/passkeys", passkeys.list_passkeys),
+    ("POST", "/passkeys", passkeys.add_passkey, passkeys.NewPasskey),
+    ("POST", "/passkeys/new/challenge", passkeys.ask_new, passkeys.Asked),
+    ("PATCH", "/passkeys/{id}", passkeys.rename_passkey, passkeys.ChangedPasskey),
+    ("DELETE", "/passkeys/{id}", passkeys.remove_passkey),
     ("POST", "/join", people.join, people.Join),
     ("GET", "/notices", leaks.list_notices),
     ("DELETE", "/notices/{id}", leaks.put_notice_away),
@@ -108,6 +120,12 @@ MANAGED: tuple[Line, ...] = (
     ("GET", "/guardrails/{id}/assignments/members", guardrails.list_members),
     ("POST", "/guardrails/{id}/assignments/members", guardrails.assign_members, Users),
     ("POST", "/guardrails/{id}/assignments/members/remove", guardrails.unassign_members, Users),
+    ("GET", "/alerts", alerts.list_alerts),
+    ("POST", "/alerts", alerts.create_alert, alerts.AskAlert),
+    ("DELETE", "/alerts/{id}", alerts.delete_alert),
+    ("GET", "/alert-webhook", alerts.get_hook),
+    ("PUT", "/alert-webhook", alerts.set_hook, alerts.SetHook),
+    ("DELETE", "/alert-webhook", alerts.drop_hook),
     ("GET", "/workspaces/{id}/members", workspaces.list_members),
     ("POST", "/workspaces/{id}/members/add", workspaces.add_members, AddMembers),
     ("POST", "/workspaces/{id}/members/remove", workspaces.remove_members, RemoveMembers),
@@ -148,6 +166,10 @@ ADMIN: tuple[Line, ...] = (
     ("GET", "/statistics", admin.get_statistics),
     ("GET", "/feedback", feedback.list_all_feedback),
     ("GET", "/settings", admin.get_settings),
+    ("GET", "/groups", admin_groups.list_groups),
+    ("PUT", "/groups/{name}", admin_groups.set_group, SetGroup),
+    ("DELETE", "/groups/{name}", admin_groups.delete_group),
+    ("POST", "/group-members", admin_groups.move, Move),
     ("GET", "/users", admin.list_all_users),
     ("POST", "/users", admin.create_user, NewUser),
     ("GET", "/users/{id}", admin.get_user),

@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,14 +12,12 @@ from tollway.api.house import House
 from tollway.api.model_feed import feed
 from tollway.api.model_query import BY_USE, Moment, keeps_nothing, ordered, score_of, tests_of
 from tollway.domain.catalog import Endpoint, Model, Price, Rates
-from tollway.domain.chat import Preferences
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from tollway.domain.measured import Measured, Spread
 from tollway.domain.money import price_to_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
-from tollway.routing.rules import NO_CHAT, Ask
-from tollway.routing.rulings import rules_of
+from tollway.routing.reach import left_of
 
 PAGE_MAX = 1000
 PAGE_DEFAULT = 500
@@ -78,16 +75,9 @@ class ModelPages:
         Who is in a group sees the group's prices.
         """
         caller = self._house.caller(request)
-        market, standing = self._house.gateway.market_of(caller.workspace_id), caller.key.standing
+        market, standing = self._house.gateway.market_of(caller.workspace_id, caller.key.id), caller.key.standing
         every, ids = self._listing(market)
-        rulings = standing.rulings if standing else ()
-        ask = Ask(NO_CHAT, 0, frozenset(), Preferences(), market.facts)
-        rules = rules_of(rulings, ask, market)
-        allowed = []
-        for offer in every:
-            live = tuple(each for each in offer.live if not any(rule.check(ask, each) for rule in rules))
-            if live:
-                allowed.append(offer if len(live) == len(offer.live) else structs.replace(offer, live=live))
+        allowed = left_of(market, every, standing.rulings if standing else ())
         whole = {id(offer) for offer in every}
         items = [
             ids[offer.model.id] if id(offer) in whole else self._encode(offer)

@@ -8,15 +8,22 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from tollway.api.alerts import alert_json
 from tollway.api.answers import actor, iso, json_answer, read_json
-from tollway.api.generations import generation_json
+from tollway.api.feedback import feedback_json
+from tollway.api.generations import content_of, generation_json
 from tollway.api.house import House
 from tollway.api.keys import key_json
+from tollway.api.passkeys import passkey_json
 from tollway.api.people import signed_in_self, user_json
 from tollway.api.purchases import order_json
 from tollway.domain.errors import InvalidRequest
+from tollway.domain.generation import Generation
+from tollway.domain.identity import KeyKind
 from tollway.domain.people import User
 from tollway.identity.sessions import check_fresh
+from tollway.storage.alerts import rules_by_user
+from tollway.storage.feedback import feedback_by
 from tollway.storage.generations import Place, Wanted
 from tollway.storage.keys import keys_of_user
 from tollway.storage.members import find_workspace, memberships_of
@@ -84,8 +91,11 @@ async def export(house: House, request: Request) -> Response:
 
 
 async def _export(house: House, user: User) -> AsyncIterator[bytes]:
-    """Requests of keys that the user made, and all of their own workspace; the newest first, workspace by workspace."""
-    has_password, identities = await house.people.ways_in(user)
+    """Requests of keys that the user made, and all of their own workspace; the newest first, workspace by workspace.
+
+    Each with what is kept of its prompt and answer, one in memory at a time.
+    """
+    ways = await house.people.ways_in(user)
     held = await memberships_of(house.database, user.id)
     places: list[dict[str, Any]] = []
     wanted: list[Wanted] = []
@@ -99,17 +109,23 @@ async def _export(house: House, user: User) -> AsyncIterator[bytes]:
         wanted.append(Wanted(workspace.id, creator=None if own else user.id))
         if own:
             orders += [order_json(order) for order in await list_orders(house.database, workspace.id, limit=10_000)]
+    keys = await keys_of_user(house.database, user.id)
+    voices = [user.id, *(f"key {key.label}" for key in keys if key.kind is KeyKind.PROVISIONING)]
+    said = [each for voice in voices for each in await feedback_by(house.database, voice)]
     parts: dict[str, Any] = {
         "user": user_json(user),
-        "password": has_password,
-        "identities": [{"issuer": issuer, "since": iso(since_ms)} for issuer, since_ms in identities],
+        "password": ways.password,
+        "identities": [{"issuer": issuer, "since": iso(since_ms)} for issuer, since_ms in ways.issuers],
+        "passkeys": [passkey_json(house, each) for each in await house.passkeys.list(user)],
         "sessions": [
             {"created_at": iso(each.created_ms), "address": each.address, "user_agent": each.user_agent}
             for each in await house.people.sessions.list(user.id)
         ],
         "workspaces": places,
-        "keys": [await key_json(house, key) for key in await keys_of_user(house.database, user.id)],
+        "keys": [await key_json(house, key) for key in keys],
         "purchases": orders,
+        "alerts": [alert_json(each) for each in await rules_by_user(house.database, user.id)],
+        "feedback": [feedback_json(each) for each in said],
     }
     yield msgspec.json.encode(parts)[:-1] + b',"generations":['
     first = True
@@ -117,10 +133,16 @@ async def _export(house: House, user: User) -> AsyncIterator[bytes]:
         place: Place | None = None
         while True:
             found, place = await house.records.generations(one, place, PAGE)
-            lines = [msgspec.json.encode(generation_json(generation, house)) for generation in found]
-            if lines:
-                yield (b"" if first else b",") + b",".join(lines)
+            for generation in found:
+                yield (b"" if first else b",") + await _with_content(house, generation)
                 first = False
             if place is None:
                 break
     yield b"]}"
+
+
+async def _with_content(house: House, generation: Generation) -> bytes:
+    """A request as JSON, with its prompt and answer as `content` where they are kept."""
+    line = generation_json(generation, house)
+    content = await content_of(house, generation)
+    return msgspec.json.encode(line if content is None else {**line, "content": content})

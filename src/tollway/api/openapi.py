@@ -35,7 +35,7 @@ _ERRORS = {
 _OF_AUTH: dict[Auth, frozenset[int]] = {
     Auth.NONE: frozenset(),
     Auth.KEY: frozenset({401, 403, 404, 429}),
-    Auth.INFERENCE: frozenset({400, 401, 402, 403, 404, 408, 413, 415, 429, 502}),
+    Auth.INFERENCE: frozenset({400, 401, 402, 403, 404, 408, 413, 415, 429, 501, 502}),
     Auth.PROVISIONING: frozenset({401, 403, 404, 429}),
     Auth.BROWSER: frozenset({401, 403, 404, 429}),
     Auth.SESSION: frozenset({401, 403, 404, 429}),
@@ -54,10 +54,20 @@ class OpenApi:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._document = _document([*routes, Route("GET", PATH, Auth.NONE, self)])
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """Without an address."""
+        return self._document
+
     async def __call__(self, house: House, request: Request) -> Response:
         """This document."""
         document = {**self._document, "servers": [{"url": house.config.public_url}]}
         return Response(msgspec.json.encode(document), media_type="application/json")
+
+
+def described(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document of a table that this URL is in already."""
+    return next(each.handle.document for each in routes if isinstance(each.handle, OpenApi))
 
 
 def _document(routes: Sequence[Route]) -> dict[str, Any]:

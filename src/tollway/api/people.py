@@ -65,7 +65,7 @@ async def set_up(house: House, request: Request) -> Response:
     """The first admin, by the link that the first start prints."""
     ask = await read_json(request, SetUp)
     user = await house.people.set_up(ask.token, ask.email, ask.password, ask.name, house.gateway.now_ms())
-    return await _start_session(house, request, user)
+    return await begin_session(house, request, user)
 
 
 async def sign_up(house: House, request: Request) -> Response:
@@ -74,7 +74,7 @@ async def sign_up(house: House, request: Request) -> Response:
     now_ms = house.gateway.now_ms()
     house.people.passwords.count(f"new {ask.email}", house.proxies.client_of_request(request), now_ms * 1_000_000)
     user = await house.people.sign_up(ask.email, ask.password, ask.name, now_ms, ask.invitation)
-    return await _start_session(house, request, user)
+    return await begin_session(house, request, user)
 
 
 async def sign_in(house: House, request: Request) -> Response:
@@ -83,7 +83,7 @@ async def sign_in(house: House, request: Request) -> Response:
     user = await house.people.sign_in(
         ask.email, ask.password, address=house.proxies.client_of_request(request), now_ms=house.gateway.now_ms()
     )
-    return await _start_session(house, request, user)
+    return await begin_session(house, request, user)
 
 
 async def sign_out(house: House, request: Request) -> Response:
@@ -141,7 +141,7 @@ async def reset_password(house: House, request: Request) -> Response:
     ask, now_ms = await read_json(request, ResetPassword), house.gateway.now_ms()
     house.people.passwords.count_arrival(house.proxies.client_of_request(request), now_ms * 1_000_000)
     user = await house.people.reset_password(ask.token, ask.new, now_ms)
-    return await _start_session(house, request, user)
+    return await begin_session(house, request, user)
 
 
 async def join(house: House, request: Request) -> Response:
@@ -169,7 +169,8 @@ async def invite(house: House, request: Request) -> Response:
     return json_answer({"data": {"invitation": token, "url": f"{house.config.public_url}/join#{token}"}}, 201)
 
 
-async def _start_session(house: House, request: Request, user: User) -> Response:
+async def begin_session(house: House, request: Request, user: User) -> Response:
+    """Signs the browser in: the user, and the token for changes."""
     token = await start_session(house, request, user)
     response = json_answer({"data": {"user": user_json(user), "csrf_token": csrf_token(house, token)}})
     keep_session(house, response, token)

@@ -4,10 +4,11 @@ from functools import cached_property, partial
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tollway.api.answers import iso
+from tollway.api.answers import iso, read_json
 from tollway.api.chat import Inference
 from tollway.api.exchange import Exchange
 from tollway.api.house import House
@@ -29,6 +30,13 @@ CHAT = f"{BASE}/chat/completions"
 LOGS_DEFAULT, LOGS_MAX = 50, 500
 _DIFFERENT = ("models", "preset", "plugins")
 """Fields by which a request could be answered by other models, or do more than the price is for."""
+
+
+class NewImage(Struct):
+    """`POST .../images/generations`."""
+
+    model: str | None = None
+    prompt: str | None = None
 
 
 class PlatformChat(Inference):
@@ -145,8 +153,15 @@ def _log_json(generation: Generation, key_label: str) -> dict[str, Any]:
 
 @tells(errors=(501,))
 async def make_image(house: House, request: Request) -> Response:
-    """`POST .../images/generations`. NotBuiltYet, for whoever has a key."""
+    """`POST .../images/generations`: what is missing is said, and which models there are; then NotBuiltYet."""
     check_open(house)
+    ask = await read_json(request, NewImage)
+    if not ask.model:
+        raise InvalidRequest(f"model: name one of GET {BASE}/models", param="model")
+    if not ask.prompt:
+        raise InvalidRequest("prompt: say what the image is to show", param="prompt")
+    if ask.model not in {each.id for each in house.config.platform.models}:
+        raise ModelNotFound("Model is not available", param="model")
     raise NotBuiltYet(f"Images are not built yet; chat completions are at {CHAT}.")
 
 
@@ -157,5 +172,5 @@ def _json(answer: dict[str, Any]) -> Response:
 PLATFORM_ROUTES = (
     Route("GET", f"{BASE}/models", Auth.KEY, list_models),
     Route("GET", f"{BASE}/requests", Auth.KEY, list_requests),
-    Route("POST", f"{BASE}/images/generations", Auth.KEY, make_image),
+    Route("POST", f"{BASE}/images/generations", Auth.KEY, make_image, NewImage),
 )

@@ -209,12 +209,9 @@ class _Server(uvicorn.Server):
             yield
             return
         loop = asyncio.get_running_loop()
-        taken = [signal.SIGINT, signal.SIGTERM]
-        try:
-            for number in taken:
-                loop.add_signal_handler(number, self._signalled)
-        except NotImplementedError:  # Windows: asyncio.Runner turns SIGINT into a cancellation there.
-            taken = []
+        taken = (signal.SIGINT, signal.SIGTERM)
+        for number in taken:
+            loop.add_signal_handler(number, self._signalled)
         try:
             yield
         finally:

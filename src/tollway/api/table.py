@@ -29,6 +29,17 @@ class Auth(StrEnum):
 OPEN_TO_PAGES = frozenset({Auth.NONE, Auth.KEY, Auth.INFERENCE, Auth.PROVISIONING})
 """What pages of any site may read: no cookie counts there (FAULTS.md 4.1, CORS)."""
 
+PREFLIGHT = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    "access-control-allow-headers": "Authorization, Content-Type, HTTP-Referer, X-Title, X-OpenRouter-Title, "
+    "X-OpenRouter-Categories, X-OpenRouter-Metadata, X-Session-Id, OpenAI-Beta, X-Stainless-OS, X-Stainless-Lang, "
+    "X-Stainless-Package-Version, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Arch, "
+    "X-Stainless-Retry-Count, X-Stainless-Timeout",
+    "access-control-max-age": "86400",
+}
+"""What a browser is told that asks before its page's request, at those URLs."""
+
 Handle = Callable[[House, Request], Awaitable[Response]]
 
 

@@ -212,6 +212,14 @@ def window_start(reset: LimitReset | None, day: int) -> int:
     return day - day_of_month(day) + 1
 
 
+def window_end(reset: LimitReset, day: int) -> int:
+    """The first day of the window after the one that `day` is in."""
+    start = window_start(reset, day)
+    if reset is LimitReset.MONTHLY:  # 31 days after a month's first day it is the next month, whatever its length
+        return window_start(reset, start + 31)
+    return start + (1 if reset is LimitReset.DAILY else 7)
+
+
 def day_of_month(day: int) -> int:
     """The day of the month, from 1, of a day since 1970-01-01 (https://howardhinnant.github.io/date_algorithms.html)."""
     shifted = (day + 719_468) % 146_097

@@ -3,22 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from decimal import Decimal
 from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tollway.catalog.changes_told import per_million, told
 from tollway.catalog.diff import Diff, compare, compare_provider
 from tollway.catalog.listing import read_listing, rows_for
 from tollway.catalog.shipped import Shipped, rows_of
 from tollway.domain import catalog_changes as changed
 from tollway.domain.catalog import Catalog, Endpoint, ProviderInfo
 from tollway.domain.catalog_changes import Change
-from tollway.domain.catalog_rows import OPERATOR, PriceRow
+from tollway.domain.catalog_rows import OPERATOR
 from tollway.domain.money import price_to_text
-from tollway.domain.rates import RatesText
 from tollway.storage.catalog import SHIPPED, apply_changes, current_rows, load_catalog
 from tollway.storage.database import Database
 
@@ -31,6 +30,7 @@ class Write(Protocol):
     ) -> int: ...
 
 
+STYLES = {"+": "green", "~": "yellow", "-": "red"}
 LINES_MAX = 200
 """Of a list or of a diff; the rest is counted, not shown."""
 
@@ -172,42 +172,10 @@ def _line(endpoint: Endpoint) -> tuple[str | Text, ...]:
 
 
 def _describe(change: Change) -> Text:
-    match change:
-        case changed.ProviderSet(before=before, after=provider):
-            return _set(before is None, f"provider {provider.slug}", provider.base_url or "no known address")
-        case changed.ModelSet(before=before, after=model):
-            return _set(before is None, f"model {model.id}", model.name)
-        case changed.AliasSet(alias=alias, before=before, after=target):
-            return _set(before is None, f"alias {alias}", f"-> {target}")
-        case changed.EndpointSet(before=before, after=endpoint):
-            return _set(before is None, f"endpoint {endpoint.id}", f"-> {endpoint.model_id}")
-        case changed.PriceSet(endpoint_id=endpoint_id, before=before, after=after):
-            return _set(before is None, f"price {endpoint_id}", f"{_price(before)} -> {_price(after)}")
-        case changed.PriceKept(endpoint_id=endpoint_id, ours=ours, offered=offered):
-            return Text(f"= price {endpoint_id} stays yours: {_price(ours)}, offered {_price(offered)}", style="cyan")
-        case changed.AliasGone(alias=alias):
-            return Text(f"- alias {alias}", style="red")
-        case changed.ProviderGone(before=provider):
-            return Text(f"- provider {provider.slug}", style="red")
-        case changed.ModelGone(before=gone) | changed.EndpointGone(before=gone):
-            return Text(f"- {'model' if isinstance(change, changed.ModelGone) else 'endpoint'} {gone.id}", style="red")
-
-
-def _set(new: bool, what: str, detail: str) -> Text:
-    return Text(f"{'+' if new else '~'} {what}  {detail}", style="green" if new else "yellow")
-
-
-def _price(price: PriceRow | None) -> str:
-    return "unpriced" if price is None else _rates(price.rates)
-
-
-def _rates(rates: RatesText) -> str:
-    return f"${per_million(rates.prompt)} in, ${per_million(rates.completion)} out"
-
-
-def per_million(text: str) -> str:
-    """USD per token -> USD per million tokens, as people compare prices."""
-    return f"{(Decimal(text) * 1_000_000).normalize():f}"
+    sign, what, detail = told(change)
+    if sign == "=":
+        return Text(f"= {what}: {detail}", style="cyan")
+    return Text(f"{sign} {what}{'  ' if detail else ''}{detail}", style=STYLES[sign])
 
 
 def _sums(changes: Iterable[Change]) -> str:

@@ -12,9 +12,11 @@ from tollway.config import Config, load
 from tollway.domain.catalog_changes import Change
 from tollway.domain.rates import RatesText, rates_to_text
 from tollway.gateway.base import Gateway
+from tollway.gateway.kept_providers import with_kept
 from tollway.gateway.live import live_providers
 from tollway.gateway.office import ChangeCatalog, Changed, SetEndpoint
 from tollway.gateway.supply import SPEAKS
+from tollway.identity.credentials import ring_at_hand
 from tollway.routing.market import build_market
 from tollway.storage.catalog import catalog_version, load_catalog
 from tollway.storage.database import Database
@@ -51,6 +53,7 @@ async def show(
     config = load(config_file)
     now_ms = Gateway.now_ms()
     async with reading(config) as database:
+        config = await with_kept(config, database, ring_at_hand(config))
         catalog = await load_catalog(database, now_ms)
         providers = live_providers(catalog, config, None).providers
         if not as_json:

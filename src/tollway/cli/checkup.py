@@ -12,16 +12,19 @@ from msgspec import Struct
 
 from tollway.api.control import Hello
 from tollway.billing.tokens import Tokenizer
-from tollway.cli.control import find_server, send
-from tollway.cli.providers import explain_status, standings
+from tollway.cli.control import DEADLINES, find_server
 from tollway.config import Config, ConfigError, config_file, load, misnamed
 from tollway.domain.catalog import Catalog
 from tollway.domain.http import Deadlines, HttpRequest
 from tollway.gateway.access_tokens import AccessTokens, NoToken
 from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
+from tollway.gateway.kept_providers import with_kept
 from tollway.gateway.live import Live, list_request, live_providers
+from tollway.gateway.server_lists import explain_status, send
+from tollway.gateway.standings import standings
 from tollway.gateway.supply import SPEAKS
+from tollway.identity.credentials import ring_at_hand
 from tollway.providers import Provider
 from tollway.routing.keyring import label
 from tollway.routing.market import build_market
@@ -175,7 +178,8 @@ async def check_database(config: Config) -> list[Check]:
                 Check("database", State.WARN, detail, "the next start of the server applies them: make a backup first")
             ]
         checks = [Check("database", State.OK, f"{file}, at the newest migration"), await check_ledger(reader)]
-        return checks + await check_providers(config, await load_catalog(reader, Gateway.now_ms()))
+        merged = await with_kept(config, reader, ring_at_hand(config))
+        return checks + await check_providers(merged, await load_catalog(reader, Gateway.now_ms()))
     except StorageError as error:
         return [
             Check("database", State.FAIL, str(error), "see whether the disk is full; else restore it from a backup")
@@ -285,9 +289,9 @@ async def check_server(config: Config) -> Check:
             held = read_control(config.data_dir)
             who = f" (its note names process {held.pid})" if held else ""
             return Check("server", State.FAIL, f"something holds the lock, but {control}{who}", "restart the server")
-        status, body = await send(client, HttpRequest("GET", f"{control.url}/readyz"))
+        status, body = await send(client, HttpRequest("GET", f"{control.url}/readyz"), DEADLINES)
         headers = (("authorization", f"Bearer {control.token}"),)
-        _, greeting = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers))
+        _, greeting = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers), DEADLINES)
     except UpstreamFault as fault:
         return Check("server", State.FAIL, f"does not answer: {fault.message}", "restart the server")
     finally:

@@ -28,6 +28,7 @@ from tollway.gateway.office import (
     RotateByok,
     SetEndpoint,
 )
+from tollway.gateway.server_lists import error_message, send
 from tollway.gateway.supply import first_catalog
 from tollway.gateway.wishes import PresetSet, SetPreset, SetWorkspace, Workspace
 from tollway.identity.audit_log import AuditLog
@@ -139,7 +140,9 @@ async def ask_server(client: UpstreamClient, control: Control, path: str, ask: b
     """What a control URL answers to a JSON body. TollwayError: the server's own words; Unavailable: it broke off."""
     headers = (("authorization", f"Bearer {control.token}"), ("content-type", "application/json"))
     try:
-        status, body = await send(client, HttpRequest("POST", f"{control.url}/control/v1/{path}", headers, ask))
+        status, body = await send(
+            client, HttpRequest("POST", f"{control.url}/control/v1/{path}", headers, ask), DEADLINES
+        )
     except UpstreamFault as fault:
         raise Unavailable(
             f"The server at {control.url} broke off ({fault.message}); whether the change was made is not "
@@ -150,24 +153,6 @@ async def ask_server(client: UpstreamClient, control: Control, path: str, ask: b
     raise TollwayError(error_message(body) or f"The server answered with status {status}; its log says why")
 
 
-async def send(client: UpstreamClient, request: HttpRequest, deadlines: Deadlines = DEADLINES) -> tuple[int, bytes]:
-    """One request and its whole answer: status, body. UpstreamFault, ValueError as `upstream/call.py` has them."""
-    with client.call(request, deadlines) as call:
-        await call.start()
-        return call.status, await call.read()
-
-
-def error_message(body: bytes) -> str | None:
-    """The message in an error's JSON body, in OpenAI's shape or a plain one."""
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    inner = found.get("error", found) if isinstance(found, dict) else found
-    message = inner.get("message") if isinstance(inner, dict) else inner
-    return message if isinstance(message, str) else None
-
-
 async def find_server(client: UpstreamClient, config: Config) -> Control | str:
     """The running server, or why it can't be reached."""
     control = read_control(config.data_dir)
@@ -176,7 +161,7 @@ async def find_server(client: UpstreamClient, config: Config) -> Control | str:
     # With the token: what answers at the address of an old note may be any other program.
     headers = (("authorization", f"Bearer {control.token}"),)
     try:
-        status, _ = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers))
+        status, _ = await send(client, HttpRequest("GET", f"{control.url}/control/v1", headers), DEADLINES)
     except (UpstreamFault, ValueError) as error:
         return f"{control.url} does not answer ({error})"
     return control if status == 200 else f"what answers at {control.url} is not that server"

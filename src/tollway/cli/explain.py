@@ -22,11 +22,13 @@ from tollway.domain.money import AMOUNT_MAX, Nanodollars, nanodollars_to_text
 from tollway.domain.standing import standing_of
 from tollway.gateway.base import Gateway
 from tollway.gateway.explain import prompt_of
+from tollway.gateway.kept_providers import paused, with_kept
 from tollway.gateway.live import live_providers
 from tollway.gateway.presets import usable
 from tollway.gateway.settled import settle
 from tollway.gateway.supply import SPEAKS, aliases_of
 from tollway.gateway.tokenizer import SharedTokenizer
+from tollway.identity.credentials import ring_at_hand
 from tollway.routing.auto import AutoRouter, asks_auto
 from tollway.routing.explain import Bench, Explanation, explain
 from tollway.routing.health import Glance, HealthBoard
@@ -74,7 +76,8 @@ async def _alone(config: Config, body: bytes, workspace: str) -> Explanation:
     """From the database and the configuration."""
     request, caps, body_bytes = read_dry_run(body)
     async with reading(config) as database:
-        catalog = await load_catalog(database, Gateway.now_ms())
+        config = await with_kept(config, database, ring_at_hand(config))
+        catalog = paused(await load_catalog(database, Gateway.now_ms()), config)
         standing = standing_of(await find_settings(database, workspace))
         request, body_bytes = await settle(
             request,

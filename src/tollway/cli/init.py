@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from tollway.catalog.shipped import shipped
-from tollway.cli.providers import LOCAL_SERVERS, block_of
+from tollway.cli.providers import block_of
 from tollway.cli.terminal import console
 from tollway.config import (
     CONFIG_FILE,
@@ -23,6 +23,7 @@ from tollway.config import (
 )
 from tollway.domain.catalog import ProviderInfo, WireFormat
 from tollway.gateway.live import missing
+from tollway.gateway.server_lists import LOCAL_SERVERS
 from tollway.gateway.supply import SPOKEN
 from tollway.providers import provider_for
 from tollway.providers.sigv4 import ACCESS_KEY_ENV
@@ -99,7 +100,7 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "payments.tax_percent": ("what of each price is tax: prices include it", '"20"'),
     "payments.seller": ("who sells, as receipts say it", '"Example Ltd\\n1 High Street"'),
     "billing.groups": (
-        "workspaces whose prices are the catalog's, multiplied",
+        "workspaces and keys whose prices are the catalog's, multiplied",
         '[{ name = "partners", multiplier = "1.2", workspaces = ["default"] }]',
     ),
     "platform.models": (
@@ -117,6 +118,17 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
         '"https://api.github.com/meta/public_keys/secret_scanning"',
     ),
     "leaks.keys": ("public keys of scanners by identifier, as PEM", ""),
+    "mail.host": ("the SMTP server that takes mail for alerts; without one none is sent", '"smtp.example.com"'),
+    "mail.port": ("its port", ""),
+    "mail.starttls": ("whether the connection is encrypted before anything is said", ""),
+    "mail.tls": ("whether it is encrypted from the first byte on, as on port 465", ""),
+    "mail.username": ("the account there", '"tollway"'),
+    "mail.password": (
+        "its password; TOLLWAY_MAIL__PASSWORD or TOLLWAY_MAIL__PASSWORD_FILE keep it out of here",
+        '"${SMTP_PASSWORD}"',
+    ),
+    "mail.sender": ("the address that mail comes from", '"tollway@example.com"'),
+    "mail.timeout_s": ("how long the server may take", ""),
     "moderation.models": ("chat models that are asked only after moderation: ids or wildcards", '["openai/*"]'),
     "moderation.model": ("the moderation model that judges, with this server's keys and at your cost", ""),
     "moderation.on_failure": ('what happens to what nobody could judge: "refuse" or "allow"', '"refuse"'),
@@ -182,6 +194,8 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     "providers.auth": ("the header that carries its key, if not the format's own", '"authorization"'),
     "providers.variables": ("what `${NAME}` in its address stands for", '{ AZURE_RESOURCE_NAME = "my-resource" }'),
     "providers.deployments": ("model -> what the provider calls it", '{ "openai/gpt-4o" = "my-gpt-4o" }'),
+    "providers.weight": ("its share of balanced traffic is multiplied by it; 0: only where no other can", "1.0"),
+    "providers.enabled": ("it is asked; switched off, it gets no new request", "true"),
     "providers.cancels": ("whether it stops working when we hang up, where that is not known", "true"),
     "providers.trains": ("it trains on prompts", "false"),
     "providers.retains": ("it keeps prompts after the answer", "false"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tollway import __version__
-from tollway.cli.people_commands import AsJson, ConfigFile, audit_app, users_app, workspaces_app
+from tollway.cli.people_commands import AsJson, ConfigFile, audit_app, groups_app, users_app, workspaces_app
 
 app = typer.Typer(
     name="tollway",
@@ -29,6 +29,7 @@ app.add_typer(users_app, name="users")
 app.add_typer(audit_app, name="audit")
 app.add_typer(keys_app, name="keys")
 app.add_typer(workspaces_app, name="workspaces")
+app.add_typer(groups_app, name="groups")
 app.add_typer(byok_app, name="byok")
 app.add_typer(presets_app, name="presets")
 app.add_typer(credits_app, name="credits")
@@ -65,12 +66,14 @@ def demo(
     port: Annotated[int, typer.Option(help="Where to listen")] = 8080,
     data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data")] = Path(".tollway/demo"),
     behaviour: Behaviour = "",
+    traffic: Annotated[bool, typer.Option("--traffic", help="Fill an empty demo with a month of made-up use")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same month")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Run a server with simulated providers and a first key. Nothing else is needed to try it."""
     from tollway.cli.demo import demo as run
 
-    run(port, data_dir, as_json, behaviour)
+    run(port, data_dir, as_json, behaviour, seed if traffic else None)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands about people and places: `tollway users`, `workspaces` and `audit`, each imported when it is called."""
+"""The commands about people and places: `tollway users`, `workspaces`, `groups`, `audit`, imported when called."""
 
 import asyncio
 from datetime import datetime
@@ -16,6 +16,7 @@ users_app = typer.Typer(help="Who can sign in.", no_args_is_help=True)
 workspaces_app = typer.Typer(
     help="Workspaces: what they want of their requests, and who is in them.", no_args_is_help=True
 )
+groups_app = typer.Typer(help="Groups with prices of their own, and who is in them.", no_args_is_help=True)
 audit_app = typer.Typer(help="Who changed what.", no_args_is_help=True)
 
 
@@ -204,3 +205,49 @@ def workspaces_disable(
     from tollway.cli.workspaces import disable
 
     asyncio.run(disable(config, workspace, disabled=not enable, as_json=as_json))
+
+
+@groups_app.command("list")
+def groups_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List groups, their multipliers, and the workspaces and keys in them."""
+    from tollway.cli.groups import show_all
+
+    asyncio.run(show_all(config, as_json=as_json))
+
+
+@groups_app.command("set")
+def groups_set(
+    name: Annotated[str, typer.Argument(help="The group's name")],
+    multiplier: Annotated[str, typer.Argument(help="Prices are the catalog's, times this: 0.85, 1.5")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a group, or change its multiplier. A running server prices the next request by it."""
+    from tollway.cli.groups import set_group
+
+    asyncio.run(set_group(config, name, multiplier, as_json=as_json))
+
+
+@groups_app.command("remove")
+def groups_remove(
+    name: Annotated[str, typer.Argument(help="The group's name")], config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Remove a group: who was in it pays the list's price."""
+    from tollway.cli.groups import remove
+
+    asyncio.run(remove(config, name, as_json=as_json))
+
+
+@groups_app.command("move")
+def groups_move(
+    group: Annotated[str, typer.Argument(help="The group's name; none takes them out")],
+    workspace: Annotated[str | None, typer.Option(help="A workspace's id or slug")] = None,
+    key: Annotated[str | None, typer.Option(help="A key's hash")] = None,
+    user: Annotated[str | None, typer.Option(help="Each workspace that this user (e-mail or id) owns")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a workspace, a key, or what a user owns into a group."""
+    from tollway.cli.groups import move
+
+    asyncio.run(move(config, group, workspace=workspace, key=key, user=user, as_json=as_json))

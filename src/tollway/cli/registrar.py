@@ -9,15 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from tollway.app import open_people
-from tollway.cli.control import error_message, nobody_knows, own_database, owner, send
+from tollway.cli.control import DEADLINES, nobody_knows, own_database, owner
 from tollway.config import Config
 from tollway.domain.errors import TollwayError, Unavailable
 from tollway.domain.http import HttpRequest
 from tollway.domain.people import Role
 from tollway.gateway.admin_desk import AdminDesk, ChangedUser, NewUser, StopWorkspace
 from tollway.gateway.books import Books
+from tollway.gateway.group_desk import GroupDesk, Move, SetGroup, ShownGroup
 from tollway.gateway.member_desk import AddMembers, MemberDesk, RemoveMembers
 from tollway.gateway.registrar import Invitation, Invited, Linked, Registrar, ShownUser
+from tollway.gateway.server_lists import error_message, send
 from tollway.gateway.user_desk import UserDesk
 from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.audit_log import AuditLog
@@ -40,6 +42,14 @@ class Clerk(Protocol):
     async def set_role(self, workspace: str, user: str, role: Role | None) -> None: ...
 
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None: ...
+
+    async def groups(self) -> list[ShownGroup]: ...
+
+    async def set_group(self, name: str, ask: SetGroup) -> None: ...
+
+    async def remove_group(self, name: str) -> None: ...
+
+    async def move(self, ask: Move) -> None: ...
 
 
 class RemoteRegistrar:
@@ -72,12 +82,24 @@ class RemoteRegistrar:
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None:
         await self._ask("POST", f"workspaces/{_part(workspace)}/disable", ask)
 
+    async def groups(self) -> list[ShownGroup]:
+        return msgspec.convert((await self._ask("GET", "groups"))["data"], list[ShownGroup])
+
+    async def set_group(self, name: str, ask: SetGroup) -> None:
+        await self._ask("PUT", f"groups/{_part(name)}", ask)
+
+    async def remove_group(self, name: str) -> None:
+        await self._ask("DELETE", f"groups/{_part(name)}")
+
+    async def move(self, ask: Move) -> None:
+        await self._ask("POST", "group-members", ask)
+
     async def _ask(self, method: str, path: str, ask: Struct | None = None) -> Any:
         headers = (("authorization", f"Bearer {self._control.token}"), ("content-type", "application/json"))
         body = b"" if ask is None else msgspec.json.encode(ask)
         try:
             status, answer = await send(
-                self._client, HttpRequest(method, f"{self._control.url}/admin/v1/{path}", headers, body)
+                self._client, HttpRequest(method, f"{self._control.url}/admin/v1/{path}", headers, body), DEADLINES
             )
         except UpstreamFault as fault:
             raise Unavailable(
@@ -103,7 +125,8 @@ async def registrar(config: Config) -> AsyncIterator[Clerk]:
             places = WorkspaceDesk(database, books, audit, nobody_knows, config.records)
             members = MemberDesk(database, books, audit, places)
             admin = AdminDesk(database, books, audit, people, users, nobody_knows)
-            yield Registrar(admin, members, people, config.public_url)
+            groups = GroupDesk(database, audit, config.billing.groups, lambda _: None)
+            yield Registrar(admin, members, people, groups, config.public_url)
 
 
 def _part(text: str) -> str:

@@ -12,8 +12,10 @@ from tollway.cli.terminal import console, print_json
 from tollway.config import load
 from tollway.domain.money import nanodollars_to_text
 from tollway.gateway.base import Gateway
+from tollway.gateway.kept_providers import paused, with_kept
 from tollway.gateway.live import live_providers
 from tollway.gateway.supply import SPEAKS
+from tollway.identity.credentials import ring_at_hand
 from tollway.routing.market import build_market
 from tollway.routing.order import Policy
 from tollway.routing.replay import Replay, Sums, replay
@@ -40,7 +42,8 @@ async def run(config_file: Path | None, *, policy: str, last: int, as_json: bool
     wanted = policy_of(policy)
     config = load(config_file)
     async with reading(config) as database:
-        catalog = await load_catalog(database, Gateway.now_ms())
+        config = await with_kept(config, database, ring_at_hand(config))
+        catalog = paused(await load_catalog(database, Gateway.now_ms()), config)
         generations = await last_generations(database, last)
         prices = await all_prices(database)
     market = build_market(catalog, live_providers(catalog, config, None).providers, SPEAKS)

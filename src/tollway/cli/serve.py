@@ -20,6 +20,8 @@ def serve(config_file: Path | None, host: str | None, port: int | None) -> None:
     config = load(config_file)
     asked = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     config = structs.replace(config, server=structs.replace(config.server, **asked))
+    if config_file is not None:  # so that the page of settings finds the file that was read
+        config = structs.replace(config, environment={**config.environment, "TOLLWAY_CONFIG": str(config_file)})
     set_up_logs(config.environment.get("LOG_LEVEL", "info"))
     run_loop(_serve(config))
 

@@ -356,8 +356,8 @@ PlusMinusTwo = Annotated[float, Meta(ge=-2, le=2)]
 Slug = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class ChatRequest(Struct, frozen=True, omit_defaults=True):
-    """A chat request, decoded and within bounds. `extra` holds fields that we do not know, as they came."""
+class ChatRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A chat request, decoded and within bounds. `extra` holds fields that we do not know, written afresh."""
 
     operation: ClassVar[Operation] = Operation.CHAT
 

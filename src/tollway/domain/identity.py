@@ -70,6 +70,8 @@ class Caller(Struct, frozen=True):
     """Of the client, as far as proxies that we trust have told it."""
     guest: bool = False
     """Without a key: the key is that of all guests."""
+    visitor: str | None = None
+    """A guest whom the site's playground knows again."""
 
     @property
     def workspace_id(self) -> str:

@@ -67,3 +67,24 @@ class Figures(Struct, frozen=True, omit_defaults=True):
 
 NOTHING = Measured()
 """Of an endpoint that nobody has asked yet."""
+
+
+class EndpointHour(Struct, omit_defaults=True):
+    """What was counted of an endpoint in one hour, as it is kept for 30 days."""
+
+    requests: int = 0
+    failed: int = 0
+    """By the endpoint's fault; 429s apart."""
+    limited: int = 0
+    """429s."""
+    timed_out: int = 0
+    """Of the failed; so are `unreached` and `refused` (401, 402, 403, 404). What is left are 5xx and broken answers."""
+    unreached: int = 0
+    refused: int = 0
+    first: dict[int, int] = {}
+    """Times to the first token: how many, by step (`routing.stats.Histogram`)."""
+    speed: dict[int, int] = {}
+    """Tokens per second, likewise."""
+    minutes_ms: int = 0
+    """The last minute that is in it, by its middle; what is newer is still to be counted. So is `speeds_ms`."""
+    speeds_ms: int = 0

@@ -60,6 +60,8 @@ def usd(amount: Nanodollars) -> msgspec.Raw:
 def round_cost(cost: Attodollars) -> Nanodollars:
     """An exact cost in attodollars -> nanodollars, half to even: the one rounding of a bill (MONEY.md, Units)."""
     whole, rest = divmod(cost, ATTO_PER_NANO)
+    if not rest:
+        return whole  # as most prices of whole dollars per million tokens come to
     half = ATTO_PER_NANO // 2
     if rest > half or (rest == half and whole & 1):
         whole += 1

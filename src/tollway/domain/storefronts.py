@@ -38,13 +38,22 @@ class Platform(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("credit_usd: a credit that is worth nothing would give requests away")
 
 
+class GroupMember(Struct, frozen=True):
+    """A workspace by its id, or a key by its hash."""
+
+    kind: Literal["workspace", "key"]
+    id: str
+
+
 class Group(Struct, frozen=True, forbid_unknown_fields=True):
-    """Workspaces whose prices are the catalog's, multiplied."""
+    """Workspaces and keys whose prices are the catalog's, multiplied."""
 
     name: Name
     multiplier: Multiplier
     workspaces: tuple[str, ...] = ()
     """Ids of workspaces. One that two groups name is in the last."""
+    keys: tuple[str, ...] = ()
+    """Hashes of keys, whose group goes before that of their workspace."""
 
     def __post_init__(self) -> None:
         if not float(self.multiplier):

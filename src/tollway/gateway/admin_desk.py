@@ -63,10 +63,7 @@ class AdminDesk:
 
     async def find_user(self, id_or_email: str) -> User:
         """NotFound: there is none."""
-        user = await users.find_user(self._database, id_or_email)
-        if user is None and "@" in id_or_email:
-            found = await users.find_user_with_password(self._database, id_or_email.strip().lower())
-            user = found[0] if found else None
+        user = await users.find_user_by(self._database, id_or_email)
         if user is None:
             raise NotFound(NO_SUCH_USER)
         return user

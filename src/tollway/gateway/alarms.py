@@ -35,6 +35,22 @@ def watch(
         _raise(gateway, endpoint, "the provider does not have this model (404)", now_s)
 
 
+def mended(gateway: Gateway, provider: str, now_s: float) -> None:
+    """The operator has changed a provider: what was switched off for its old keys is tried anew, at once."""
+    endpoints = {
+        each.id for offer in gateway.market.offers.values() for each in offer.live if each.provider == provider
+    }
+    for subject in [each for each in (*gateway.alarms, *gateway.refusals) if _is_of(each, provider, endpoints)]:
+        gateway.alarms.pop(subject, None)
+        gateway.refusals.pop(subject, None)
+    gateway.health.forget(endpoints)
+
+
+def _is_of(subject: str, provider: str, endpoints: set[str]) -> bool:
+    named = subject.partition(" ")[0]
+    return named == provider or named in endpoints
+
+
 def _subject(concerned: str, key: int) -> str:
     """What the alarm is about, in words: of several keys it names one by its place, never by itself."""
     return f"{concerned} {label(key)}" if key else concerned

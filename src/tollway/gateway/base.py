@@ -132,9 +132,9 @@ class Gateway:
         self.accepting = True
         """False while shutting down: no new paid work."""
 
-    def market_of(self, workspace_id: str, *, shared: bool = False) -> Market:
-        """The market with the prices of a workspace's group; `shared`: of requests whose content is shared."""
-        return self.groups.market(self.market, workspace_id, shared=shared)
+    def market_of(self, workspace_id: str, key_id: str = "", *, shared: bool = False) -> Market:
+        """The market with the prices of a key's or its workspace's group; `shared`: whose content is shared."""
+        return self.groups.market(self.market, workspace_id, key_id, shared=shared)
 
     def keeping(self, key: Key, wishes: Preferences | None, *, sold_apart: bool = False) -> Keeping | None:
         """For whom a request of a key is kept. `sold_apart`: at a fixed price, which sharing does not lower."""

@@ -275,6 +275,11 @@ class Books:
             found = await balance(self._database, workspace_id)
             return found.posted if found else 0
 
+    def held_of(self, workspace_id: str) -> Nanodollars:
+        """What a workspace's requests under way hold of its balance."""
+        lease = self._leases.get(workspace_id)
+        return lease.held if lease is not None else 0
+
     async def purchased(self, workspace_id: str) -> Nanodollars:
         """What the workspace ever paid for credits, some seconds old at most."""
         until_s, amount = self._purchased.get(workspace_id, (0.0, 0))
@@ -287,6 +292,11 @@ class Books:
     def held(self) -> Nanodollars:
         """Everything that is held just now."""
         return sum(lease.held for lease in self._leases.values())
+
+    @property
+    def under_way(self) -> int:
+        """How many requests are being answered just now."""
+        return sum(len(book.running) for book in self._books.values())
 
 
 def _settlement(of: Transfer, amount: Nanodollars) -> Transfer:

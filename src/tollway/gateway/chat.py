@@ -46,7 +46,7 @@ async def complete(
         keeping = gateway.keeping(key, request.provider, sold_apart=market is not None)
         own_keys = market is None
         shared = keeping is not None and keeping.shared
-        market = market or gateway.market_of(key.workspace_id, shared=shared)
+        market = market or gateway.market_of(key.workspace_id, key.id, shared=shared)
         plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key, own_keys=own_keys)
         if choice is not None:
             plan = structs.replace(plan, routed=choice)

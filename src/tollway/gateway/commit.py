@@ -18,8 +18,10 @@ RETRY_EVERY_S = 0.1
 GATHER_FROM = 4
 """So many that finished during one commit are a crowd: more are about to finish, and the next commit waits for them."""
 GATHER_S = 0.002
-"""How long. What a commit costs (threads that take turns, pages that all of it touches) is shared by more then; who
-comes alone never waits (PostgreSQL's commit_delay and commit_siblings are the same idea)."""
+GATHERINGS_MAX = 5
+"""It waits `GATHER_S`, and again for as long as the crowd still grows, so many times at most. What a commit costs
+(threads that take turns, pages that all of it touches) is shared by more then; who comes alone never waits (the idea of
+PostgreSQL's commit_delay and commit_siblings)."""
 NOT_RECORDED = "The answer ended with an error: its charge could not be recorded in time, so it was taken back."
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
@@ -92,12 +94,18 @@ class Committer:
     async def _run(self) -> None:
         try:
             while self._queue:
-                if len(self._queue) >= GATHER_FROM:
-                    await asyncio.sleep(GATHER_S)
+                await self._gather()
                 batch, self._queue = self._queue, []
                 await self._commit(batch)
         finally:
             self._busy = False
+
+    async def _gather(self) -> None:
+        before, rounds = GATHER_FROM - 1, 0
+        while len(self._queue) > before and rounds < GATHERINGS_MAX:
+            before = len(self._queue)
+            rounds += 1
+            await asyncio.sleep(GATHER_S)
 
     async def _commit(self, batch: list[Entry]) -> None:
         left = batch

@@ -18,6 +18,7 @@ from tollway.storage.keys import keys_of_user
 from tollway.storage.members import find_workspace, members_of, memberships_of
 from tollway.storage.usage_days import DAY_MS
 from tollway.storage.users import other_admin
+from tollway.telemetry import pulse
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,9 @@ class Departures:
         try:
             for workspace_id in await emptied_workspaces(self._database):
                 await self._empty(workspace_id, now_ms())
+            pulse.ran()
         except StorageError as error:
+            pulse.failed(error)
             log.warning("could not look for records of users who are gone", error=str(error))
 
     async def _going(self, user: User) -> list[Workspace]:

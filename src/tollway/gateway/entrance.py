@@ -146,6 +146,7 @@ async def _what_is_asked(
         free=free,
         daily=daily,
         guest=caller.guest,
+        visitor=caller.visitor,
         credits=book.available,
         tokens=body_bytes // BYTES_PER_TOKEN + _output_asked(request),
         address=caller.address,

@@ -21,6 +21,7 @@ from tollway.gateway.access_tokens import NoToken
 from tollway.gateway.alarms import watch
 from tollway.gateway.base import Gateway
 from tollway.gateway.keyrings import has_other_key, key_for
+from tollway.gateway.own_keys import LastUse
 from tollway.gateway.race import race_for
 from tollway.gateway.run import Run
 from tollway.gateway.sink import ContentSink, Sink
@@ -298,24 +299,35 @@ def _observe(
     gateway: Gateway, run: Run, candidate: Candidate, failure: Failure | None, began_s: float, now_s: float
 ) -> None:
     """Writes the attempt down, and tells health what became of it."""
-    first_s = run.first_event_s if failure is None and run.first_event_s else now_s
-    outcome = failure.outcome if failure else CANCELLED if run.cancelled else SUCCEEDED
+    if failure is None:
+        outcome, status, said = CANCELLED if run.cancelled else SUCCEEDED, 200 if run.accepted else None, ""
+        first_s = run.first_event_s or now_s
+    else:
+        outcome, status, said, first_s = failure.outcome, failure.status, failure.message[:500], now_s
+    latency_ms, began_ms = int((first_s - began_s) * 1000), int((began_s - run.started_s) * 1000)
+    own = candidate.credential.id if candidate.credential else None
+    # By place, in the order of the record: names cost as much as all the rest of this.
+    endpoint = candidate.endpoint
     run.attempts.append(
         Attempt(
-            endpoint_id=candidate.listed_id,
-            provider=candidate.endpoint.provider,
-            outcome=outcome,
-            status=failure.status if failure else 200 if run.accepted else None,
-            latency_ms=int((first_s - began_s) * 1000),
-            upstream_id=run.upstream_id,
-            message=failure.message[:500] if failure else "",
-            began_ms=int((began_s - run.started_s) * 1000),
-            key=run.key,
-            credential_id=candidate.credential.id if candidate.credential else None,
+            candidate.listed_id,
+            endpoint.provider,
+            outcome,
+            status,
+            latency_ms,
+            run.upstream_id,
+            said,
+            began_ms,
+            run.key,
+            own,
         )
     )
     retry_after_s = failure.retry_after_s if failure else None
     sample = run.sample(began_s, now_s) if outcome is SUCCEEDED else PLAIN
-    gateway.health.observe(candidate.endpoint.id, outcome, now_s, retry_after_s, sample, began_s, run.key)
-    if candidate.credential is None:  # a caller's own key is no matter of the operator's
+    gateway.health.observe(endpoint.id, outcome, now_s, retry_after_s, sample, began_s, run.key)
+    if candidate.credential is not None:  # a caller's own key is no matter of the operator's
+        if outcome is not CANCELLED:
+            use = LastUse(gateway.now_ms(), outcome, failure.status if failure else None)
+            gateway.own.used(candidate.credential.id, use)
+    else:
         watch(gateway, candidate, run.key, outcome, failure.status if failure else None, began_s, now_s)

@@ -81,7 +81,7 @@ async def dry_run(
     market = gateway.market
     if caller is not None:
         keeping = gateway.keeping(caller.key, request.provider)
-        market = gateway.market_of(caller.workspace_id, shared=keeping is not None and keeping.shared)
+        market = gateway.market_of(caller.workspace_id, caller.key.id, shared=keeping is not None and keeping.shared)
     bench = Bench(
         market=market,
         sight=Glance(gateway.health, gateway.loop.time()),

@@ -1,5 +1,6 @@
 """Keys by name: made, changed and deleted by those who may, seen at once by whoever has them in memory."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,14 +15,17 @@ from tollway.domain.people import Actor, Right
 from tollway.gateway.books import Books
 from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
-from tollway.identity.keys import PREFIXES, PROVISIONING_PREFIX, issue_key
+from tollway.identity.keys import PREFIXES, PROVISIONING_PREFIX, issue_key, renew_secret
 from tollway.storage import keys
 from tollway.storage.database import Database, Statement
+from tollway.storage.keys import ROOM_LABEL
+from tollway.storage.rotated_secrets import end_old_secrets, rotate_secret
 
 PAGE = 100
 """Keys in an answer; `offset` asks for more."""
 RPM_MAX = 10**9
 NAME_MAX = 200
+ROOM_NAME = "Chat room"
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX)]
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...], Meta(min_length=1, max_length=1000)]
 
@@ -75,13 +79,16 @@ class KeyDesk:
         self._audit = audit
         self._pepper = pepper
         self._forget = forget
+        self._making_room = asyncio.Lock()
 
-    async def list(self, actor: Actor, workspace_id: str | None, *, disabled: bool, offset: int) -> list[Key]:
+    async def list(
+        self, actor: Actor, workspace_id: str | None, *, disabled: bool, offset: int, kind: KeyKind | None = None
+    ) -> list[Key]:
         """The newest first; who does not manage the workspace sees their own."""
         workspace_id = actor.workspace(workspace_id, Right.USE)
         creator = None if actor.may(Right.MANAGE, workspace_id) else _user_id(actor)
         return await keys.keys_of_workspace(
-            self._database, workspace_id, creator=creator, disabled=disabled, offset=offset, limit=PAGE
+            self._database, workspace_id, creator=creator, disabled=disabled, offset=offset, limit=PAGE, kind=kind
         )
 
     async def find(self, actor: Actor, key_id: str) -> Key:
@@ -102,6 +109,28 @@ class KeyDesk:
             now_ms=now_ms, workspace_id=key.workspace_id, label=key.label,
         )  # fmt: skip
         return key, secret
+
+    async def of_room(self, actor: Actor, workspace_id: str | None, now_ms: int) -> Key:
+        """The key by which somebody's chat room asks in a workspace, as it stands for requests: made at the first one.
+
+        Nobody has its secret, so that it opens nothing else. It is listed, limited and switched off like every other.
+        Forbidden: it is switched off or over.
+        """
+        actor = structs.replace(actor, operator=False)  # admins chat in workspaces of their own
+        workspace_id = await workspace_of(self._database, actor, workspace_id, Right.USE)
+        async with self._making_room:
+            digest = await keys.digest_of_room(self._database, workspace_id, _user_id(actor) or "")
+            if digest is None:
+                key, _ = await self._issue(actor, NewKey(ROOM_NAME, workspace_id=workspace_id), now_ms)
+                key, digest = structs.replace(key, label=ROOM_LABEL), key.digest
+                await self._audit.write(
+                    actor, "key.created", key.id, keys.new_key(key),
+                    now_ms=now_ms, workspace_id=workspace_id, label=ROOM_LABEL,
+                )  # fmt: skip
+        found = await keys.find_key_by_digest(self._database, digest)
+        if found is None or found.disabled or (found.expires_ms is not None and now_ms >= found.expires_ms):
+            raise Forbidden(f'Your key "{found.name if found else ROOM_NAME}" is switched off: see the page of keys.')
+        return found
 
     async def check(self, actor: Actor, ask: NewKey, now_ms: int) -> str:
         """Raises what `create` would, and makes nothing; -> the workspace that is meant."""
@@ -159,6 +188,40 @@ class KeyDesk:
             self._books.restore(key.id)
         return new
 
+    async def rotate(self, actor: Actor, key_id: str, overlap_ms: int, now_ms: int) -> tuple[Key, str]:
+        """The same key with another secret, which is returned here and never again: its name, limit and what it spent
+        stay. The old secret works for `overlap_ms` more; 0: no secret but the new one works from now on.
+
+        Forbidden: a key that manages may do what its maker may, so that nobody else is given its secret.
+        ConflictError: somebody else has rotated it just now.
+        """
+        key = await self.find(actor, key_id)
+        if key.kind is KeyKind.PROVISIONING and not self._is_makers(actor, key):
+            raise Forbidden("A key that manages can be rotated by who made it, on the site; you may delete it.")
+        if key.label == ROOM_LABEL:
+            raise InvalidRequest("The chat room makes its key by itself: it has no secret that anybody holds.")
+        new, secret = renew_secret(key, self._pepper)
+        changes = rotate_secret(key, new, now_ms + overlap_ms, now_ms)
+        ended = () if overlap_ms else (end_old_secrets(key.id, now_ms),)
+        await self._audit.write(
+            actor, "key.rotated", key.id, *changes, *ended,
+            now_ms=now_ms, workspace_id=key.workspace_id, label=new.label, overlap_s=overlap_ms // 1000,
+        )  # fmt: skip
+        self._forget(key.digest)
+        if not overlap_ms:
+            self._books.cut(key.id)
+        return new, secret
+
+    async def end_old(self, actor: Actor, key_id: str, now_ms: int) -> None:
+        """Of a key's secrets only the present one works from now on; answers under way end."""
+        key = await self.find(actor, key_id)
+        await self._audit.write(
+            actor, "key.old_secrets_ended", key.id, end_old_secrets(key.id, now_ms),
+            now_ms=now_ms, workspace_id=key.workspace_id,
+        )  # fmt: skip
+        self._forget(key.digest)
+        self._books.cut(key.id)
+
     async def delete(self, actor: Actor, key_id: str, now_ms: int) -> None:
         """Refused from now on; its records and what it spent stay."""
         key = await self.find(actor, key_id)
@@ -203,6 +266,13 @@ class KeyDesk:
             return True
         own = actor.user is not None and key.creator_user_id == actor.user.id
         return own and actor.may(Right.USE, key.workspace_id)
+
+    def _is_makers(self, actor: Actor, key: Key) -> bool:
+        """Whether the maker asks, in a browser, or the operator. What nobody made has its workspace's rights alone."""
+        if actor.operator:
+            return True
+        own = key.creator_user_id is None or (actor.user is not None and actor.user.id == key.creator_user_id)
+        return own and actor.key_id is None
 
     def _creator(self, actor: Actor, wanted: str | None) -> str | None:
         """For whom the key is: the actor, unless an admin names another member. Forbidden: somebody else's name."""

@@ -39,6 +39,8 @@ def live_providers(catalog: Catalog, config: Config, simulator_url: str | None) 
     own = {provider.slug: provider for provider in config.providers}
     for info in catalog.providers.values():
         mine = own.get(info.slug)
+        if mine is not None and not mine.enabled:
+            continue
         if simulator_url and not (mine and mine.base_url):
             provider = configured(provider_for(info), mine)
             live.providers[info.slug] = simulated(provider, f"{simulator_url}/p/{info.slug}/v1")
@@ -119,6 +121,7 @@ def configured(provider: Provider, mine: ProviderConfig | None) -> Provider:
         auth=auth,
         quirks=quirks,
         facts=facts,
+        weight=1.0 if mine.weight is None else mine.weight,
         deadlines=Deadlines(first_event_s=mine.first_event_s, idle_s=mine.idle_s, total_s=mine.total_s),
         deadlines_whole=Deadlines(first_event_s=mine.whole_s, idle_s=mine.whole_s, total_s=mine.total_s),
     )
@@ -127,11 +130,11 @@ def configured(provider: Provider, mine: ProviderConfig | None) -> Provider:
 def own_servers(config: Config) -> Iterator[ProviderConfig]:
     """Those whose models the catalog's sources do not know: servers with an address, and providers with a key."""
     named = {mine.slug: mine for mine in config.providers}
-    yield from (mine for mine in config.providers if is_own(mine))
+    yield from (mine for mine in config.providers if is_own(mine) and mine.enabled)
     for slug, provider in PROVIDERS.items():
-        mine = named.get(slug)
-        if provider.listed and not is_own(mine) and config.provider_key(slug, provider.key_env):
-            yield mine or ProviderConfig(slug)
+        mine = named.get(slug) or ProviderConfig(slug)
+        if provider.listed and mine.enabled and not is_own(mine) and config.provider_key(slug, provider.key_env):
+            yield mine
 
 
 def is_own(mine: ProviderConfig | None) -> bool:

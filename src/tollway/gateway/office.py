@@ -5,10 +5,9 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.catalog.diff import Bounds, check_price
-from tollway.domain import catalog_rows
 from tollway.domain.catalog_changes import Change
 from tollway.domain.catalog_rows import PriceRow
 from tollway.domain.chat import Slug
@@ -103,6 +102,8 @@ class SetEndpoint(Struct, forbid_unknown_fields=True):
     price: RatesText | None = None
     free: bool = False
     enabled: bool | None = None
+    effective_ms: int | None = None
+    """When the price comes into force, milliseconds since 1970; not said: now."""
 
 
 class Changed(Struct):
@@ -238,7 +239,7 @@ class Office:
         """No request sees it: the secrets stay what they were."""
         return await self._rotate(ask.drop)
 
-    async def change_catalog(self, ask: ChangeCatalog) -> Changed:
+    async def change_catalog(self, ask: ChangeCatalog, actor: Actor = OPERATOR) -> Changed:
         """Prices of requests under way stay what they were. InvalidRequest: the catalog is at another version."""
         version = await rows.catalog_version(self._database)
         if version != ask.version:
@@ -246,21 +247,34 @@ class Office:
                 f"The catalog went from version {ask.version} to {version} meanwhile; nothing was changed: try again"
             )
         now_ms = Gateway.now_ms()
-        version = await rows.apply_changes(self._database, ask.changes, now_ms, reason=ask.reason, origin=ask.origin)
-        return Changed(version, await self._reload())
+        statements = rows.change_statements(ask.changes, now_ms, reason=ask.reason, origin=ask.origin)
+        await self._audit.write(
+            actor, "catalog.changed", ask.origin, *statements, now_ms=now_ms, changes=len(ask.changes),
+            reason=ask.reason,
+        )  # fmt: skip
+        return Changed(await rows.catalog_version(self._database), await self._reload())
 
-    async def set_endpoint(self, ask: SetEndpoint) -> Changed:
+    async def set_endpoint(self, ask: SetEndpoint, actor: Actor = OPERATOR) -> Changed:
         """InvalidRequest: not a price. NotFound: there is no such endpoint."""
         now_ms = Gateway.now_ms()
         try:
+            await rows.check_endpoint(self._database, ask.id)
             if ask.price is not None:
                 if doubts := check_price(ask.id, None, PriceRow(ask.price), Bounds()):
                     raise InvalidRequest(f"{doubts[0].reason}; a price is USD per token, e.g. 0.0000025")
-                await rows.set_price(self._database, ask.id, ask.price, now_ms)
+                at_ms = max(now_ms, ask.effective_ms or 0)
+                statements = rows.price_statements(ask.id, ask.price, now_ms, at_ms)
+                await self._audit.write(
+                    actor, "price.set", ask.id, *statements, now_ms=now_ms, effective_ms=at_ms,
+                    **{name: text for name, text in structs.asdict(ask.price).items() if text is not None},
+                )  # fmt: skip
             if ask.free:
-                await rows.declare_free(self._database, ask.id, now_ms, source=catalog_rows.OPERATOR)
+                statements = rows.free_statements(ask.id, now_ms)
+                await self._audit.write(actor, "price.free", ask.id, *statements, now_ms=now_ms)
             if ask.enabled is not None:
-                await rows.set_enabled(self._database, ask.id, ask.enabled, now_ms)
+                statements = rows.enabled_statements(ask.id, ask.enabled, now_ms)
+                action = "endpoint.enabled" if ask.enabled else "endpoint.disabled"
+                await self._audit.write(actor, action, ask.id, *statements, now_ms=now_ms)
         except LookupError as error:
             raise NotFound(str(error.args[0])) from None
         except ValueError as error:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tollway.catalog.address import fill, placeholders
 from tollway.domain.byok import Credential
 from tollway.domain.catalog import Catalog, Endpoint
+from tollway.domain.health import Outcome
 from tollway.domain.identity import Key
 from tollway.domain.money import Nanodollars
 from tollway.domain.routing import Candidate
@@ -19,9 +21,25 @@ from tollway.providers.service_account import TOKEN_URI, read_key
 from tollway.routing.market import Market
 from tollway.routing.own import Own, OwnMarket, open_market
 
+USES_MAX = 10_000
+"""Credentials of which the last use is known."""
 MARKETS_MAX = 256
 """Workspaces whose markets are kept; the one that was made first goes first."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+
+
+class LastUse(Struct, frozen=True):
+    """How an own key did when it was used last, since the server's start."""
+
+    at_ms: int
+    outcome: Outcome
+    status: int | None = None
+    """Of a failure. The provider's words are not kept: they may quote a prompt."""
+
+    @property
+    def works(self) -> bool:
+        """Whether it was answered."""
+        return self.outcome is Outcome.SUCCEEDED
 
 
 class OwnKeys:
@@ -32,6 +50,17 @@ class OwnKeys:
         self._fee_ppm = fee_ppm
         self._simulator_url = simulator_url
         self._markets: dict[tuple[tuple[str, int], ...], tuple[Market, Sequence[Credential], OwnMarket]] = {}
+        self._last: dict[str, LastUse] = {}
+
+    def used(self, credential_id: str, use: LastUse) -> None:
+        """A credential was used."""
+        if len(self._last) >= USES_MAX:
+            del self._last[next(iter(self._last))]
+        self._last[credential_id] = use
+
+    def last_use(self, credential_id: str) -> LastUse | None:
+        """None: not since the start."""
+        return self._last.get(credential_id)
 
     def of(self, key: Key, market: Market, left: Nanodollars | None = None) -> Own | None:
         """What a key's own credentials open in the market; None: it has none."""

@@ -40,7 +40,7 @@ async def answer(
     with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
         request, body_bytes, findings = await filtered(gateway, request, body_bytes, caller.key.standing)
         keeping = gateway.keeping(caller.key, request.provider)
-        market = gateway.market_of(caller.workspace_id, shared=keeping is not None and keeping.shared)
+        market = gateway.market_of(caller.workspace_id, caller.key.id, shared=keeping is not None and keeping.shared)
         plan, prompt_tokens = await admit_plain(gateway, market, request, body_bytes, book, caller.key)
         run = PlainRun(
             caller=caller,

@@ -1,17 +1,31 @@
 """What is used most: models and apps, by tokens; read from the days' sums, and kept for some minutes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tollway.domain.people import Actor, Right
 from tollway.identity.actors import workspace_of
 from tollway.identity.audit_log import AuditLog
 from tollway.storage.database import Database
-from tollway.storage.usage_days import DAY_MS, AppUse, is_ranked, set_ranked, tokens_by_app, tokens_by_model
+from tollway.storage.usage_days import (
+    DAY_MS,
+    AppUse,
+    ModelUse,
+    Uses,
+    days_of_model,
+    is_ranked,
+    requests_by_endpoint,
+    set_ranked,
+    tokens_by_app,
+    tokens_by_endpoint,
+    tokens_by_model,
+)
 
 KEPT_MS = 600_000
-WEEK, MONTH = 7, 30
+WEEK, MONTH, QUARTER = 7, 30, 90
 APPS_MAX = 100
+MODELS_KEPT_MAX = 256
 
 
 class Rankings:
@@ -24,6 +38,9 @@ class Rankings:
         self._lock = asyncio.Lock()
         self._models: tuple[int, Mapping[str, int]] = (0, {})
         self._apps: tuple[int, Sequence[AppUse]] = (0, ())
+        self._uses: dict[int, tuple[int, Uses]] = {}
+        self._days: tuple[int, Mapping[str, Mapping[int, tuple[int, int]]]] = (0, {})
+        self._model_uses: dict[str, tuple[int, ModelUse]] = {}
 
     async def models(self) -> Mapping[str, int]:
         """Tokens by model, of the last week and today."""
@@ -42,6 +59,51 @@ class Rankings:
                 today = now_ms // DAY_MS
                 self._apps = now_ms, await tokens_by_app(self._database, today - MONTH, today - 1, APPS_MAX)
             return self._apps[1]
+
+    async def uses(self, days: int) -> Uses:
+        """Of so many days, this one among them."""
+        async with self._lock:
+            now_ms = self._now_ms()
+            kept = self._uses.get(days)
+            if kept is None or kept[0] <= now_ms - KEPT_MS:
+                kept = self._uses[days] = now_ms, await self._read(now_ms // DAY_MS - days + 1, now_ms // DAY_MS)
+            return kept[1]
+
+    async def model_use(self, model: str) -> ModelUse:
+        """One model's last 30 days, this one among them."""
+        async with self._lock:
+            now_ms = self._now_ms()
+            kept = self._model_uses.pop(model, None)
+            if kept is None or kept[0] <= now_ms - KEPT_MS:
+                today = now_ms // DAY_MS
+                days = await days_of_model(self._database, model, today - MONTH + 1, today)
+                apps = await tokens_by_app(self._database, today - MONTH + 1, today, APPS_MAX, model) if days else ()
+                kept = now_ms, ModelUse(days, apps)
+            self._model_uses[model] = kept
+            while len(self._model_uses) > MODELS_KEPT_MAX:
+                del self._model_uses[next(iter(self._model_uses))]
+            return kept[1]
+
+    async def provider_days(self) -> Mapping[str, Mapping[int, tuple[int, int]]]:
+        """By provider's slug and day of the last 90: requests that ended there, and how many of them failed."""
+        async with self._lock:
+            now_ms = self._now_ms()
+            if self._days[0] <= now_ms - KEPT_MS:
+                today, found = now_ms // DAY_MS, dict[str, dict[int, tuple[int, int]]]()
+                for day, endpoint_id, *new in await requests_by_endpoint(self._database, today - QUARTER + 1, today):
+                    days = found.setdefault(endpoint_id.partition(":")[0], {})
+                    before = days.get(day, (0, 0))
+                    days[day] = before[0] + new[0], before[1] + new[1]
+                self._days = now_ms, found
+            return self._days[1]
+
+    async def _read(self, first: int, last: int) -> Uses:
+        models: Counter[str] = Counter()
+        providers: Counter[str] = Counter()
+        for endpoint_id, model, tokens in await tokens_by_endpoint(self._database, first, last):
+            models[model] += tokens
+            providers[endpoint_id.partition(":")[0]] += tokens
+        return Uses(models, providers, await tokens_by_app(self._database, first, last, APPS_MAX))
 
     async def takes_part(self, actor: Actor, workspace_id: str | None) -> tuple[str, bool]:
         """The workspace that is meant, and whether what it uses counts for its apps. NotFound, Forbidden: as always."""

@@ -29,10 +29,10 @@ def record(gateway: Gateway, run: Run, generation: Generation, *, durable: bool)
         _stick(gateway, run)
         remember(gateway, run)
     for attempt in run.attempts:
-        pair = (attempt.provider, attempt.outcome.value)
+        pair = (attempt.provider, attempt.outcome)
         metrics.attempts[pair] = metrics.attempts.get(pair, 0) + 1
         if attempt.key:
-            labels = (attempt.provider, label(attempt.key), attempt.outcome.value)
+            labels = (attempt.provider, label(attempt.key), attempt.outcome)
             metrics.key_attempts[labels] = metrics.key_attempts.get(labels, 0) + 1
 
 

@@ -8,7 +8,14 @@ from tollway.domain.errors import Forbidden, NotFound
 from tollway.domain.generation import Generation
 from tollway.domain.people import Actor, Right
 from tollway.storage.database import Database
-from tollway.storage.generations import Place, Wanted, find_generation, list_generations
+from tollway.storage.generations import (
+    Counted,
+    Place,
+    Wanted,
+    count_generations,
+    find_generation,
+    list_generations,
+)
 from tollway.storage.keys import key_is_of
 from tollway.storage.usage_days import UsageDay, usage_by_day
 
@@ -68,3 +75,7 @@ class Records:
     ) -> tuple[list[Generation], Place | None]:
         """A page of generations, the newest first, and where the next one begins. `wanted` must come of a scope."""
         return await list_generations(self._database, wanted, after, limit)
+
+    async def count(self, wanted: Wanted, unit_ms: int) -> list[Counted]:
+        """How many there were in each hour or day of the time that is wanted. `wanted` must come of a scope."""
+        return await count_generations(self._database, wanted, unit_ms)

@@ -5,6 +5,7 @@ from msgspec import Struct
 from tollway.domain.people import Role, User
 from tollway.gateway.admin_desk import AdminDesk, ChangedUser, NewUser, StopWorkspace
 from tollway.gateway.base import Gateway
+from tollway.gateway.group_desk import GroupDesk, Move, SetGroup, ShownGroup
 from tollway.gateway.member_desk import AddMembers, MemberDesk, RemoveMembers
 from tollway.identity.actors import OPERATOR
 from tollway.identity.people import People, Welcome, checked_email
@@ -55,10 +56,13 @@ def shown_user(user: User) -> ShownUser:
 class Registrar:
     """Needs what the one owner of the data directory has; every error is the API's own."""
 
-    def __init__(self, admin: AdminDesk, members: MemberDesk, people: People, public_url: str) -> None:
+    def __init__(
+        self, admin: AdminDesk, members: MemberDesk, people: People, groups: GroupDesk, public_url: str
+    ) -> None:
         self._admin = admin
         self._members = members
         self._people = people
+        self._groups = groups
         self._public_url = public_url
 
     async def create_user(self, ask: NewUser) -> Linked:
@@ -95,6 +99,22 @@ class Registrar:
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None:
         """None of its keys works, or they work again."""
         await self._admin.stop_workspace(OPERATOR, workspace, ask, Gateway.now_ms())
+
+    async def groups(self) -> list[ShownGroup]:
+        """Groups with prices of their own, by name."""
+        return await self._groups.shown()
+
+    async def set_group(self, name: str, ask: SetGroup) -> None:
+        """A new group, or another multiplier."""
+        await self._groups.set(OPERATOR, name, ask, Gateway.now_ms())
+
+    async def remove_group(self, name: str) -> None:
+        """Who was in it pays the list's price."""
+        await self._groups.remove(OPERATOR, name, Gateway.now_ms())
+
+    async def move(self, ask: Move) -> None:
+        """Into a group, or into none."""
+        await self._groups.move(OPERATOR, ask, Gateway.now_ms())
 
     def _linked(self, user: User, token: str) -> Linked:
         return Linked(shown_user(user), page_link(self._public_url, PASSWORD_PAGE, token))

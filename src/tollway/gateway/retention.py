@@ -11,6 +11,7 @@ from tollway.storage.database import Database, StorageError
 from tollway.storage.generations import drop_records
 from tollway.storage.usage_days import DAY_MS
 from tollway.storage.workspaces import list_settings
+from tollway.telemetry import pulse
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,9 @@ async def keep_records(database: Database, days: int, now_ms: Callable[[], int])
     while True:
         try:
             await drop_old(database, now_ms() - days * DAY_MS, done)
+            pulse.ran()
         except StorageError as error:
+            pulse.failed(error)
             log.warning("could not drop old records", error=str(error))
         await asyncio.sleep(EVERY_S)
 
@@ -37,7 +40,9 @@ async def keep_contents(database: Database, records: Records, now_ms: Callable[[
     while True:
         try:
             await drop_old_contents(database, now_ms() - days * DAY_MS)
+            pulse.ran()
         except StorageError as error:
+            pulse.failed(error)
             log.warning("could not drop old contents", error=str(error))
         await asyncio.sleep(EVERY_S)
 

@@ -2,8 +2,10 @@
 
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 import structlog
+from msgspec import structs
 
 from tollway.billing.charge import Charge, Ending, charge, with_lost
 from tollway.billing.fee import charge_fee
@@ -116,8 +118,7 @@ def generation_of(run: Run, charged: Charge) -> Generation:
     """The record of a finished run."""
     candidate, request, caller = run.candidate, run.request, run.caller
     answered = candidate if run.accepted else None
-    tariff = candidate.price.tariff if candidate else None
-    return Generation(
+    made = Generation(
         id=run.id,
         workspace_id=caller.key.workspace_id,
         key_id=caller.key.id,
@@ -141,7 +142,6 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         attempts=tuple(run.attempts),
         tokens_prompt_estimate=run.prompt_tokens,
         max_tokens_sent=candidate.max_tokens if candidate and candidate.max_tokens_is_ours else None,
-        error=run.error.message if run.error else None,
         http_referer=caller.app_url,
         app_title=caller.app_title,
         user_agent=caller.user_agent,
@@ -149,18 +149,37 @@ def generation_of(run: Run, charged: Charge) -> Generation:
         external_user=request.user,
         upstream_id=run.upstream_id,
         plan=trace_of(run.plan),
-        preset_id=request.preset if isinstance(request, ChatRequest) else None,
-        routed=_routed(run),
-        usage_flag=run.usage_flag,
-        upstream_cost=charged.upstream,
-        group=tariff.group if tariff else None,
-        multiplier=tariff.multiplier if tariff else None,
-        credits=tariff.credits if tariff and charged.cost.total else None,
-        credential_id=answered.credential.id if answered and answered.credential else None,
-        own_cost=_own_total(charged),
-        findings=run.findings,
-        moderation_ms=run.moderation_ms,
     )
+    rare = _rarely_known(run, charged)
+    return structs.replace(made, **rare) if rare else made
+
+
+def _rarely_known(run: Run, charged: Charge) -> dict[str, Any]:
+    """What most records leave out."""
+    found: dict[str, Any] = {}
+    candidate, request = run.candidate, run.request
+    if run.error is not None:
+        found["error"] = run.error.message
+    if isinstance(request, ChatRequest) and request.preset is not None:
+        found["preset_id"] = request.preset
+    if run.plan.routed is not None:
+        found["routed"] = _routed(run)
+    if run.usage_flag is not None:
+        found["usage_flag"] = run.usage_flag
+    if charged.upstream is not None:
+        found["upstream_cost"] = charged.upstream
+    if candidate is not None and (tariff := candidate.price.tariff) is not None:
+        found |= {"group": tariff.group, "multiplier": tariff.multiplier}
+        found["credits"] = tariff.credits if charged.cost.total else None
+    if run.accepted and candidate is not None and candidate.credential is not None:
+        found["credential_id"] = candidate.credential.id
+    if charged.cost.own is not None:
+        found["own_cost"] = charged.cost.own.total
+    if run.findings:
+        found["findings"] = run.findings
+    if run.moderation_ms is not None:
+        found["moderation_ms"] = run.moderation_ms
+    return found
 
 
 def _routed(run: Run) -> Routed | None:

@@ -1,7 +1,7 @@
 """Supply: catalog x configuration x credentials -> the market, and the lists of the operator's own servers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -19,6 +19,7 @@ from tollway.domain.http import Deadlines
 from tollway.domain.rates import RatesText
 from tollway.gateway.access_tokens import AccessTokens, NoToken
 from tollway.gateway.base import Gateway
+from tollway.gateway.kept_providers import paused, with_kept
 from tollway.gateway.live import (
     Live,
     configured,
@@ -28,10 +29,12 @@ from tollway.gateway.live import (
     open_provider,
     own_servers,
 )
+from tollway.identity.credentials import KeyRing
 from tollway.providers import provider_for
 from tollway.routing.market import Market, Speaks, build_market
 from tollway.storage.catalog import apply_changes, catalog_version, current_rows, declare_free, load_catalog, prices_due
 from tollway.storage.database import Database, StorageError
+from tollway.telemetry import pulse
 from tollway.upstream.client import UpstreamClient
 from tollway.upstream.faults import UpstreamFault
 from tollway.wire.formats import CLIENTS, PLAIN_CLIENTS
@@ -68,8 +71,12 @@ class Supply:
         client: UpstreamClient,
         tokens: AccessTokens,
         simulator_url: str | None = None,
+        ring: KeyRing | None = None,
     ) -> None:
-        self._config = config
+        self._base = config
+        self.config = config
+        """With the providers that the operator added on the site, as they were when it was last read."""
+        self._ring = ring
         self._database = database
         self._client = client
         self._tokens = tokens
@@ -79,38 +86,51 @@ class Supply:
 
     async def load(self) -> tuple[Market, Live]:
         """The market of this moment, and the live providers with their credentials."""
-        catalog = await load_catalog(self._database, Gateway.now_ms())
-        live = live_providers(catalog, self._config, self._simulator_url)
+        await self.refresh()
+        catalog = paused(await load_catalog(self._database, Gateway.now_ms()), self.config)
+        live = live_providers(catalog, self.config, self._simulator_url)
         for slug, fault in live.faults.items():
             log.warning("provider is not as configured", provider=slug, error=fault)
-        mine = {each.slug: each for each in self._config.providers}
+        mine = {each.slug: each for each in self.config.providers}
         known = {slug: configured(provider_for(info), mine.get(slug)) for slug, info in catalog.providers.items()}
-        return build_market(catalog, live.providers, SPEAKS, aliases_of(self._config), known), live
+        return build_market(catalog, live.providers, SPEAKS, aliases_of(self.config), known), live
+
+    async def refresh(self) -> None:
+        """Reads what was added on the site."""
+        self.config = await with_kept(self._base, self._database, self._ring)
 
     async def declare(self) -> None:
         """First start: the shipped catalog is applied. Every start: own servers whose models are in the file."""
         now_ms = Gateway.now_ms()
         await first_catalog(self._database, now_ms)
-        for provider in own_servers(self._config):
+        await self.refresh()
+        for provider in own_servers(self.config):
             if provider.models is not None:
-                endpoints = [declared_endpoint(provider, model) for model in provider.models]
-                models = [declared_model(provider, model) for model in provider.models]
-                free = {
-                    endpoint.id
-                    for endpoint, model in zip(endpoints, provider.models, strict=True)
-                    if model.free or (provider.free and endpoint.price is None)
-                }
-                await self._take_over(info_of(provider), models, endpoints, free, now_ms)
+                await self.declare_server(provider, provider.models)
+
+    async def declare_server(self, provider: ProviderConfig, named: Sequence[ModelConfig]) -> int:
+        """Takes over the models that are named for a server; how many."""
+        endpoints = [declared_endpoint(provider, model) for model in named]
+        models = [declared_model(provider, model) for model in named]
+        free = {
+            endpoint.id
+            for endpoint, model in zip(endpoints, named, strict=True)
+            if model.free or (provider.free and endpoint.price is None)
+        }
+        await self._take_over(info_of(provider), models, endpoints, free, Gateway.now_ms())
+        return len(endpoints)
 
     async def list_servers(self, reload: Callable[[], Awaitable[Market]]) -> None:
         """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
-        own = [each for each in own_servers(self._config) if each.models is None]
-        while own:
+        while True:
+            own = [each for each in own_servers(self.config) if each.models is None]
             try:
                 found = [await self.list_server(provider) for provider in own]
                 if any(found):
                     await reload()
+                pulse.ran()
             except StorageError as error:
+                pulse.failed(error)
                 log.warning("could not take over what own servers list", error=str(error))
             await asyncio.sleep(LIST_EVERY_S)
 
@@ -124,14 +144,16 @@ class Supply:
                 if await prices_due(self._database, seen_ms, now_ms):
                     await reload()
                 seen_ms = now_ms
+                pulse.ran()
             except StorageError as error:
+                pulse.failed(error)
                 log.warning("could not look for prices that are due", error=str(error))
 
     async def list_server(self, provider: ProviderConfig) -> int:
         """Takes over what the server lists; how many models, 0 where it did not answer."""
         info = info_of(provider)
         try:
-            opened = open_provider(provider_for(info), provider, self._config)
+            opened = open_provider(provider_for(info), provider, self.config)
             if opened is None:
                 raise ValueError("a part of its address is not set")
             credential = await self._tokens.for_provider(opened.provider, opened.credential)

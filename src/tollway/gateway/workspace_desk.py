@@ -19,6 +19,7 @@ from tollway.identity.audit_log import AuditLog
 from tollway.identity.guest import WORKSPACE as GUESTS
 from tollway.identity.ids import new_id
 from tollway.storage import members
+from tollway.storage.contents import drop_contents_of
 from tollway.storage.database import ConflictError, Database
 from tollway.storage.keys import active_keys
 from tollway.storage.workspaces import NOTHING, find_settings, new_settings
@@ -167,6 +168,14 @@ class WorkspaceDesk:
             now_ms=now_ms, workspace_id=workspace.id, slug=workspace.slug,
         )  # fmt: skip
         self._forget_workspace(workspace.id)
+
+    async def drop_contents(self, actor: Actor, id_or_slug: str, now_ms: int) -> None:
+        """Deletes every prompt and answer that is kept for the workspace; its records stay."""
+        workspace = await self.find(actor, id_or_slug, Right.MANAGE)
+        await self._audit.write(
+            actor, "workspace.contents_deleted", workspace.id, drop_contents_of(workspace.id),
+            now_ms=now_ms, workspace_id=workspace.id,
+        )  # fmt: skip
 
     async def _settled(self, workspace_id: str, before: WorkspaceSettings, ask: ChangedWorkspace) -> WorkspaceSettings:
         """The settings after a change. InvalidRequest names what can't be set."""

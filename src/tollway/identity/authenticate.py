@@ -36,6 +36,8 @@ class Authenticator:
         self._known: dict[bytes, Key] = {}
         self._shorts: dict[bytes, bytes] = {}
         """A known key's digest -> where it is in `_known`."""
+        self._olds: dict[bytes, set[bytes]] = {}
+        """A known key's digest -> those of secrets that it had before, by which it is known as well."""
         self._unknown: dict[bytes, float] = {}
         self._filling: dict[bytes, asyncio.Future[Key | None]] = {}
         """Look-ups under way: who comes meanwhile waits for the first one's answer, or for its failure."""
@@ -61,6 +63,14 @@ class Authenticator:
             address=address,
         )
 
+    def still(self, caller: Caller) -> bool:
+        """Whether who was authenticated before would be so again, by the same credential; False: ask."""
+        key = caller.key
+        short = self._shorts.get(key.digest)
+        if short is None or self._known.get(short) is not key or key.disabled:
+            return False
+        return key.expires_ms is None or int(time.time() * 1000) < key.expires_ms
+
     async def authenticate_inference(self, header: Header, address: str | None = None) -> Caller:
         """Like `authenticate`. Forbidden: a provisioning key can't call models."""
         caller = await self.authenticate(header, address)
@@ -80,10 +90,10 @@ class Authenticator:
 
         A look-up under way may have read what was there before, so that nobody else may join it, nor may it be kept.
         """
-        self._filling.pop(digest, None)
-        if (short := self._shorts.pop(digest, None)) is not None:
-            self._known.pop(short, None)
-        self._unknown.pop(digest, None)
+        self._filling.clear()  # one of them may be for a secret that it had before
+        self._drop(digest)
+        for old in self._olds.pop(digest, ()):
+            self._drop(old)
 
     def forget_workspace(self, workspace_id: str) -> None:
         """A workspace's settings were changed: its keys are read again, and no look-up under way is kept."""
@@ -91,6 +101,11 @@ class Authenticator:
         stale = [digest for digest, short in self._shorts.items() if self._known[short].workspace_id == workspace_id]
         for digest in stale:
             self.forget(digest)
+
+    def _drop(self, digest: bytes) -> None:
+        if (short := self._shorts.pop(digest, None)) is not None:
+            self._known.pop(short, None)
+        self._unknown.pop(digest, None)
 
     def _short(self, secret: str) -> bytes:
         """What the cache is indexed by: keyed with this start's own salt, and four times cheaper than the HMAC."""
@@ -140,7 +155,9 @@ class Authenticator:
             self._unknown[digest] = time.monotonic() + UNKNOWN_S
         else:
             if len(self._known) >= CACHED_MAX:
-                self.forget(next(iter(self._shorts)))
+                self._drop(next(iter(self._shorts)))
+            if key.digest != digest:
+                self._olds.setdefault(key.digest, set()).add(digest)
             short = self._shorts[digest] = self._short(secret)
             self._known[short] = key
 

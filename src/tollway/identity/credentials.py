@@ -18,6 +18,7 @@ from tollway.storage.byok import all_credentials, ring_keys_used, set_wrapped
 from tollway.storage.contents import content_ring_keys, set_contents_wrapped, stale_contents
 from tollway.storage.database import Database, StorageError
 from tollway.storage.files import RING_FILE, load_ring, store_ring
+from tollway.storage.kept_providers import list_kept_keys, ring_keys_of_kept, set_kept_wrapped
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 CONTENTS_AT_ONCE = 200
@@ -111,6 +112,12 @@ async def open_ring(config: Config, database: Database) -> KeyRing:
     return ring
 
 
+def ring_at_hand(config: Config) -> KeyRing | None:
+    """The ring for a command that only reads; None: none was made yet."""
+    text = "\n".join(config.byok.ring) or load_ring(config.data_dir)
+    return KeyRing(read_keys(text, "the ring")) if text else None
+
+
 class Rotation(Struct):
     """What a rotation did."""
 
@@ -135,11 +142,24 @@ async def rotate(config: Config, database: Database, ring: KeyRing, *, drop: boo
                 wrapped.append(ring.rewrapped(each))
         if wrapped:
             await database.write(set_wrapped(wrapped))
+        kept, unread = await _rewrap_kept(database, ring)
         contents, lost = await _rewrap_contents(database, ring)
         if drop and keys:
             needed = {ring.current, *await _used(database)}
             store_ring(config.data_dir, write_keys(tuple(key for key in keys if key_id(key) in needed)))
-    return Rotation(len(wrapped) + contents, len(stale) - len(wrapped) + lost)
+    return Rotation(len(wrapped) + kept + contents, len(stale) - len(wrapped) + unread + lost)
+
+
+async def _rewrap_kept(database: Database, ring: KeyRing) -> tuple[int, int]:
+    """The keys of providers that the operator added: how many lie under the present key now; how many do not open."""
+    stale = [each for each in await list_kept_keys(database) if each.sealed.ring_key != ring.current]
+    wrapped = []
+    for each in stale:
+        with suppress(Unreadable):
+            wrapped.append(structs.replace(each, sealed=ring.rewrap(each.sealed, each.place)))
+    if wrapped:
+        await database.write(set_kept_wrapped(wrapped))
+    return len(wrapped), len(stale) - len(wrapped)
 
 
 async def _rewrap_contents(database: Database, ring: KeyRing) -> tuple[int, int]:
@@ -162,7 +182,8 @@ async def _rewrap_contents(database: Database, ring: KeyRing) -> tuple[int, int]
 
 async def _used(database: Database) -> set[str]:
     """The ids of the ring's keys without which something could not be opened."""
-    return await ring_keys_used(database) | await content_ring_keys(database)
+    kept = await ring_keys_of_kept(database)
+    return await ring_keys_used(database) | await content_ring_keys(database) | kept
 
 
 def content_place(content: KeptContent) -> Place:
@@ -185,7 +206,7 @@ def place_of(credential: Credential) -> Place:
 
 def _lost(source: str, missing: set[str]) -> str:
     return (
-        f"{source} lacks the key {', '.join(sorted(missing))}, without which workspaces' own provider keys can't be "
+        f"{source} lacks the key {', '.join(sorted(missing))}, without which keys of providers can't be "
         "read: restore it from a backup"
     )
 

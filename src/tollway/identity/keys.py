@@ -5,6 +5,8 @@ import secrets
 import string
 import zlib
 
+from msgspec import structs
+
 from tollway.domain.identity import Key, KeyKind, LimitReset
 from tollway.domain.money import Nanodollars
 
@@ -51,6 +53,12 @@ def label_of(secret: str) -> str:
     """A key as it may be shown: its prefix and its ends."""
     prefix = next((each for each in PREFIXES if secret.startswith(each)), "")
     return f"{secret[: len(prefix) + 3]}...{secret[-3:]}"
+
+
+def renew_secret(key: Key, pepper: bytes) -> tuple[Key, str]:
+    """The same key with another secret of the same kind."""
+    secret = new_secret(next(each for each in PREFIXES if key.label.startswith(each)))
+    return structs.replace(key, digest=digest_of(secret, pepper), label=label_of(secret)), secret
 
 
 def issue_key(

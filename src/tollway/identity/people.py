@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from tollway.domain.issuers import Identity
 from tollway.domain.money import Nanodollars
+from tollway.domain.passkeys import Passkey, place_of
 from tollway.domain.people import Actor, Member, Role, SignUp, User, Workspace
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.ids import new_id
@@ -19,6 +20,8 @@ from tollway.identity.sessions import Sessions, new_token
 from tollway.storage.database import ConflictError, Database, Statement
 from tollway.storage.members import new_workspace, set_member
 from tollway.storage.one_time_links import Purpose, drop_links, new_link, peek_link, take_link
+from tollway.storage.passkeys import passkeys_of
+from tollway.storage.sign_in_tries import keep_tries, load_tries
 from tollway.storage.users import (
     drop_identity,
     find_user,
@@ -39,6 +42,7 @@ _EMAIL = re.compile(r"[^@\s<>\"',;:\\]+@[^@\s<>\"',;:\\.]+(\.[^@\s<>\"',;:\\.]+)
 NO_LINK = "This link is used or over; ask for a new one."
 WRONG = "The e-mail address or the password is wrong."
 """All that a failed sign-in says, whatever the reason."""
+LAST_WAY = "You could not sign in any more: add a password or another way first."
 
 
 class Welcome(Struct, frozen=True):
@@ -47,6 +51,20 @@ class Welcome(Struct, frozen=True):
     email: str | None = None
     workspace_id: str | None = None
     role: Role = Role.MEMBER
+
+
+class Ways(Struct, frozen=True):
+    """How a user may sign in."""
+
+    password: bool
+    issuers: list[tuple[str, int]]
+    """Their addresses, and since when each signs the user in."""
+    passkeys: list[Passkey]
+    """Those that work at this server's address."""
+
+    @property
+    def count(self) -> int:
+        return self.password + len(self.issuers) + len(self.passkeys)
 
 
 class People:
@@ -62,6 +80,7 @@ class People:
         launch_credit: Nanodollars = 0,
         grant: Callable[[str, Nanodollars, str, str], Awaitable[None]],
         passwords: Passwords | None = None,
+        public_url: str = "",
     ) -> None:
         self._database = database
         self._pepper = pepper
@@ -70,8 +89,15 @@ class People:
         self._launch_credit = launch_credit
         self._grant = grant
         """Workspace, amount, ref, reason: promotional credits, once for each ref."""
-        self.passwords = passwords or Passwords()
+        self.passwords = passwords or Passwords(pepper=pepper)
+        self._restored = False
+        """Whether the tries of the process before are counted."""
         self.sessions = Sessions(database, pepper)
+        place = place_of(public_url)
+        self._rp_id = place.rp_id if place else None
+        """The host name that passkeys are made for, if they can be."""
+        self.leaving = asyncio.Lock()
+        """Held while a way to sign in is taken away: of the last two, one stays."""
 
     async def setup_token(self, now_ms: int) -> str | None:
         """The first start's link, which makes its holder the admin; each start makes a new one until there is one."""
@@ -156,16 +182,16 @@ class People:
 
     async def unlink(self, user: User, issuer: str, now_ms: int) -> None:
         """NotFound: there is no such link. InvalidRequest: nothing would be left to sign in with."""
-        linked = {each for each, _ in await identities_of(self._database, user.id)}
-        if issuer not in linked:
-            raise NotFound("This is no way of yours to sign in.")
-        found = await find_user_with_password(self._database, user.email)
-        if linked == {issuer} and (found is None or found[1] is None):
-            raise InvalidRequest("You could not sign in any more: add a password or another way first.")
-        dropped = drop_identity(user.id, issuer)
-        await self._audit.write(
-            Actor(user.email, {}), "identity.unlinked", user.id, dropped, now_ms=now_ms, issuer=issuer
-        )
+        async with self.leaving:
+            ways = await self.ways_in(user)
+            if issuer not in {each for each, _ in ways.issuers}:
+                raise NotFound("This is no way of yours to sign in.")
+            if ways.count == sum(each == issuer for each, _ in ways.issuers):
+                raise InvalidRequest(LAST_WAY)
+            dropped = drop_identity(user.id, issuer)
+            await self._audit.write(
+                Actor(user.email, {}), "identity.unlinked", user.id, dropped, now_ms=now_ms, issuer=issuer
+            )
 
     async def join(self, user: User, invitation: str, now_ms: int) -> str:
         """A user who is there already takes an invitation: the workspace's id. NotFound: it does not work any more."""
@@ -194,11 +220,16 @@ class People:
     async def sign_in(self, email: str, password: str, *, address: str | None, now_ms: int) -> User:
         """Unauthenticated: the same words for every reason. RateLimited: too many tries."""
         wanted = email.strip().lower()[:EMAIL_MAX]
-        self.passwords.count(wanted, address, now_ms * 1_000_000)
+        now_ns = now_ms * 1_000_000
+        if not self._restored:
+            self.passwords.restore(await load_tries(self._database, now_ns))
+            self._restored = True
+        self.passwords.count(wanted, address, now_ns)
         found = await find_user_with_password(self._database, wanted)
         user, known = found or (None, None)
         right = await self.passwords.check(password, known)
         if not right or user is None or user.disabled:
+            await self._database.write(*keep_tries(self.passwords.tries(wanted, address), now_ns))
             raise Unauthenticated(WRONG)
         return user
 
@@ -230,10 +261,11 @@ class People:
             raise InvalidRequest("email: another user has this address", param="email") from None
         return new
 
-    async def ways_in(self, user: User) -> tuple[bool, list[tuple[str, int]]]:
-        """Whether the user has a password, and the issuers that sign them in, since when."""
+    async def ways_in(self, user: User) -> Ways:
+        """Password, issuers and passkeys."""
         found = await find_user_with_password(self._database, user.email)
-        return found is not None and found[1] is not None, await identities_of(self._database, user.id)
+        passkeys = [each for each in await passkeys_of(self._database, user.id) if each.rp_id == self._rp_id]
+        return Ways(found is not None and found[1] is not None, await identities_of(self._database, user.id), passkeys)
 
     async def password_link(self, user: User, now_ms: int, actor: Actor | None = None) -> str:
         """The secret of a link to choose a new password, once: for an hour, or for a day where an admin hands it over.

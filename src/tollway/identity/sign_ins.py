@@ -1,16 +1,15 @@
 """A sign-in by an issuer while the browser is away: signed, in a cookie of that browser, good for once."""
 
-import base64
 import hmac
-from hashlib import sha256
 
-import msgspec
 from msgspec import Struct
 
 from tollway.domain.errors import Forbidden
+from tollway.identity.seals import seal, unseal
 from tollway.identity.sessions import new_token
 
 AWAY_MS = 10 * 60_000
+PURPOSE = "sign-in"
 AGAIN = "This sign-in was not begun in this browser, or is over: start again."
 
 
@@ -45,21 +44,16 @@ class SignIns:
 
     def seal(self, sign_in: SignIn) -> str:
         """The cookie's value."""
-        payload = base64.urlsafe_b64encode(msgspec.json.encode(sign_in)).decode().rstrip("=")
-        return f"{payload}.{self._sign(payload)}"
+        return seal(self._pepper, PURPOSE, sign_in)
 
     def take(self, sealed: str, slug: str, state: str, now_ms: int) -> SignIn:
         """The sign-in that a browser comes back from, once.
 
         Forbidden: another browser's, another issuer's, over, used, or not ours at all.
         """
-        payload, _, signature = sealed.partition(".")
-        if not sealed.isascii() or not hmac.compare_digest(signature.encode(), self._sign(payload).encode()):
+        found = unseal(self._pepper, PURPOSE, sealed, SignIn)
+        if found is None:
             raise Forbidden(AGAIN)
-        try:
-            found = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=SignIn)
-        except ValueError:  # ours, but of another version
-            raise Forbidden(AGAIN) from None
         over_ms = found.began_ms + AWAY_MS
         self._used = {each: until_ms for each, until_ms in self._used.items() if until_ms > now_ms}
         same = found.slug == slug and hmac.compare_digest(found.state.encode(), state.encode())
@@ -67,6 +61,3 @@ class SignIns:
             raise Forbidden(AGAIN)
         self._used[found.state] = over_ms
         return found
-
-    def _sign(self, payload: str) -> str:
-        return hmac.new(self._pepper, b"sign-in:" + payload.encode(), sha256).hexdigest()

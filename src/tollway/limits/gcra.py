@@ -5,7 +5,7 @@ needs no timer: a bucket is the instant at which it is empty again. What is take
 back moves it back, and a bucket whose instant has come is as good as one that was never used, and is forgotten.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -116,6 +116,15 @@ class Buckets:
         self._empty_at[want.bucket] = empty_at
         if len(self._empty_at) > self._sweep_at:
             self._sweep(now_ns)
+
+    def held(self, buckets: Iterable[Hashable]) -> dict[Hashable, int]:
+        """Those of these that are not empty -> when each is; to be kept elsewhere."""
+        return {bucket: self._empty_at[bucket] for bucket in buckets if bucket in self._empty_at}
+
+    def restore(self, empty_at: Mapping[str, int]) -> None:
+        """What an earlier process held, where this one does not hold more."""
+        for bucket, at in empty_at.items():
+            self._empty_at[bucket] = max(at, self._empty_at.get(bucket, 0))
 
     def _ahead(self, want: Want, now_ns: int) -> int:
         return max(0, self._empty_at.get(want.bucket, 0) - now_ns)

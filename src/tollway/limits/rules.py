@@ -35,6 +35,8 @@ class Asked(Struct, frozen=True):
     """The key's own limit, in place of the configured one."""
     guest: bool = False
     """Who asks has no key."""
+    visitor: str | None = None
+    """A guest whom the site knows again, wherever from."""
     rpm_cap: int | None = None
     """The caller's own ceiling for its key's calls that carry it (CPEN)."""
 
@@ -57,6 +59,8 @@ def wants(limits: Limits, asked: Asked) -> Iterator[Want]:
         if limits.guest_rpm:
             said = "requests per minute without a key"
             yield Want(("guest", key), _per_minute(limits.guest_rpm, burst_s), said)
+            if asked.visitor:
+                yield Want(("visitor", asked.visitor), _per_minute(limits.guest_rpm, burst_s), said)
     elif asked.free:
         if limits.free_rpm:
             yield Want(("free", workspace), _per_minute(limits.free_rpm, burst_s), FREE_PER_MIN)

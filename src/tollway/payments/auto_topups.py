@@ -29,6 +29,7 @@ from tollway.storage.auto_topups import (
 )
 from tollway.storage.database import ConflictError, Database, StorageError
 from tollway.storage.orders import set_failed
+from tollway.telemetry import pulse
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,9 @@ async def keep_topped_up(auto: AutoTopUps, now_ms: Callable[[], int]) -> None:
     while True:
         try:
             await auto.look(now_ms())
+            pulse.ran()
         except StorageError as error:
+            pulse.failed(error)
             log.warning("could not look after automatic top-ups", error=str(error))
         await asyncio.sleep(EVERY_S)
 

@@ -11,6 +11,7 @@ from tollway.payments.taking import expire
 from tollway.payments.topup import Till
 from tollway.storage.database import Database, StorageError
 from tollway.storage.marks import workspaces_with_old_credits
+from tollway.telemetry import pulse
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,9 @@ async def keep_purchases(till: Till, purse: Purse, database: Database, now_ms: C
             await till.settle_refunds(now_ms())
             if number % EXPIRE_EVERY == 0:
                 await expire_credits(database, purse, till.settings, now_ms())
+            pulse.ran()
         except StorageError as error:
+            pulse.failed(error)
             log.warning("could not look after purchases", error=str(error))
         number += 1
 

@@ -150,6 +150,8 @@ class Provider(Struct, frozen=True):
     exchange: Exchange | None = None
     deployments: Mapping[str, Deployment] | None = None
     """By endpoint id: only these can be called. None: every model, by the name that the catalog has."""
+    weight: float = 1.0
+    """By how much the operator multiplies its share of balanced traffic."""
     deadlines: Deadlines = Deadlines()
     deadlines_whole: Deadlines = Deadlines(first_event_s=600.0, idle_s=600.0)
     """For answers that are not streamed: nothing comes before they are complete."""

@@ -84,6 +84,15 @@ def shares(found: Sequence[float]) -> list[float]:
     return [rest * each / whole + explored for each in preferences]
 
 
+def weighted(parts: Sequence[float], weights: Sequence[float]) -> Sequence[float]:
+    """Shares of the traffic, multiplied by the operator's weights; they sum to 1. Weights of nothing but 0 are none."""
+    if all(weight == 1.0 for weight in weights):
+        return parts
+    found = [part * weight for part, weight in zip(parts, weights, strict=True)]
+    whole = sum(found)
+    return [each / whole for each in found] if whole else parts
+
+
 def preference(cost: float, least: float) -> float:
     """1 for the best, less for who costs more, next to nothing beyond the edge."""
     if cost <= least:

@@ -6,6 +6,7 @@ from tollway.domain.health import CANCELLED, RATE_LIMITED, SUCCEEDED, Outcome
 from tollway.domain.measured import NOTHING, Figures, Measured
 from tollway.routing.breaker import BURST_S, Breaker
 from tollway.routing.concurrency import Load
+from tollway.routing.hours import HourBook
 from tollway.routing.keyring import OF_A_KEY, Keyring, label
 from tollway.routing.market import Offer
 from tollway.routing.outliers import Tally, outliers
@@ -50,6 +51,7 @@ class HealthBoard:
         self._endpoints: dict[str, EndpointHealth] = {}
         self.changed: set[str] = set()
         """Ids of endpoints of which something was counted; who saves the figures empties it."""
+        self.hours = HourBook()
         self._down: set[str] = set()
         self._keys_down: set[tuple[str, int]] = set()
         self._weighed: dict[int, tuple[float, Offer, Weighed]] = {}
@@ -203,6 +205,16 @@ class HealthBoard:
             if id_ in self._down:
                 self._open(id_, now_s)
                 self._endpoints[id_].breaker.succeeded()
+
+    def forget(self, endpoint_ids: Iterable[str]) -> None:
+        """Their pauses are over and their keys are presumed well: they are not what they were. Figures stay."""
+        for id_ in endpoint_ids:
+            self._down.discard(id_)
+            self._keys_down = {each for each in self._keys_down if each[0] != id_}
+            if (health := self._endpoints.get(id_)) is not None:
+                health.breaker = Breaker()
+                if health.keyring is not None:
+                    health.load = health.keyring = Keyring(len(health.keyring.keys), health.load.under_way)
 
     def is_shaky(self, endpoint_id: str) -> bool:
         """Whether the last that was heard of it is a failure of its own."""

@@ -38,6 +38,8 @@ class Stall(Struct, frozen=True):
     """For prompts that reach no tier."""
     output_max: int
     """What it gives at most when nobody limits it."""
+    weight: float = 1.0
+    """By how much the operator multiplies its share of balanced traffic."""
 
 
 class Offer(Struct, frozen=True):
@@ -117,7 +119,7 @@ def build_market(
             if rejection is not None:
                 off.append(rejection)
             elif endpoint.price is not None:
-                stalls.append(stall_of(endpoint, endpoint.price))
+                stalls.append(stall_of(endpoint, endpoint.price, providers[endpoint.provider].weight))
         stalls.sort(key=lambda stall: stall.blended)
         live = tuple(stall.endpoint for stall in stalls)
         caches = any(_caches(stall.price) for stall in stalls)
@@ -165,8 +167,8 @@ def with_taken(endpoint: Endpoint, providers: Mapping[str, Provider]) -> Endpoin
     return endpoint if parameters == endpoint.parameters else structs.replace(endpoint, parameters=parameters)
 
 
-def stall_of(endpoint: Endpoint, price: Price) -> Stall:
-    """Works out what plans need of an endpoint."""
+def stall_of(endpoint: Endpoint, price: Price, weight: float = 1.0) -> Stall:
+    """Works out what plans need of an endpoint. `weight`: its provider's."""
     blended = blended_price(endpoint)
     return Stall(
         endpoint=endpoint,
@@ -176,6 +178,7 @@ def stall_of(endpoint: Endpoint, price: Price) -> Stall:
         usd_per_million=blended / 4 / PER_MILLION_USD,
         dear=dearest(price),
         output_max=min(endpoint.output_tokens_max or endpoint.context_tokens, endpoint.context_tokens),
+        weight=weight,
     )
 
 

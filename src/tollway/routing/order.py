@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from tollway.domain.caps import Strategy
 from tollway.domain.chat import Percentiles, Preferences, SortBy
 from tollway.domain.measured import Measured, Spread
-from tollway.routing.balance import shares
+from tollway.routing.balance import shares, weighted
 from tollway.routing.market import Offer, Stall, seventy_thirty
 from tollway.routing.rules import is_named
 from tollway.routing.weigh import Weighed, trouble
@@ -136,6 +136,7 @@ def _balanced(offer: Offer, well: Sequence[Stall], sight: Sight, policy: Policy,
             parts: Sequence[float] = weighed.shares
         else:
             parts = shares([costs[stall.endpoint.id] for stall in group]) if policy == "traffic" else by_price(group)
+            parts = weighted(parts, [stall.weight for stall in group])
         drawn = draw(parts, dice())
         if policy == "traffic" and len(group) > 1:
             drawn = _less_busy(group, costs, drawn, draw(parts, dice()), sight)

@@ -13,7 +13,7 @@ from tollway.domain.catalog import Price
 from tollway.domain.generation import Generation
 from tollway.domain.health import Outcome
 from tollway.domain.money import Nanodollars
-from tollway.routing.balance import shares
+from tollway.routing.balance import shares, weighted
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer, Stall, stall_of
 from tollway.routing.order import Policy, by_price
@@ -103,7 +103,7 @@ class _Then:
             return stall
         key = (endpoint.id, known[-1].id)
         if key not in self._stalls:
-            self._stalls[key] = stall_of(structs.replace(endpoint, price=known[-1]), known[-1])
+            self._stalls[key] = stall_of(structs.replace(endpoint, price=known[-1]), known[-1], stall.weight)
         return self._stalls[key]
 
 
@@ -191,12 +191,11 @@ def _group(placed: Sequence[Stall]) -> list[Stall]:
     )
 
 
-def _shares(group: Sequence[Stall], offer: Offer, board: HealthBoard, policy: Policy, now_s: float) -> list[float]:
+def _shares(group: Sequence[Stall], offer: Offer, board: HealthBoard, policy: Policy, now_s: float) -> Sequence[float]:
     """As `routing.order` shares them out."""
-    if policy == "price":
-        return by_price(group)
     costs = board.weighed(offer, now_s).costs
-    return shares([costs[stall.endpoint.id] for stall in group])
+    parts = by_price(group) if policy == "price" else shares([costs[stall.endpoint.id] for stall in group])
+    return weighted(parts, [stall.weight for stall in group])
 
 
 def _tried(generations: Sequence[Generation]) -> dict[str, _Tried]:

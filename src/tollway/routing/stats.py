@@ -109,10 +109,14 @@ class Speeds:
 class Counts:
     """One slice of what became of requests."""
 
-    __slots__ = ("calls", "failed", "limited", "malformed", "nanodollars", "probes", "requests", "tokens")
+    __slots__ = (
+        "calls", "failed", "limited", "malformed", "nanodollars", "probes", "refused", "requests", "timed_out",
+        "tokens", "unreached",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.requests = self.failed = self.probes = self.limited = self.calls = self.malformed = 0
+        self.timed_out = self.unreached = self.refused = 0
         self.tokens = self.nanodollars = 0
 
     def add(self, outcome: Outcome, *, probe: bool = False) -> None:
@@ -126,6 +130,8 @@ class Counts:
             self.requests += 1
             self.failed += 1
             self.probes += probe
+            if (kind := KINDS.get(outcome)) is not None:
+                setattr(self, kind, getattr(self, kind) + 1)
 
     def take(self, counts: Mapping[str, int]) -> None:
         """Adds what was counted elsewhere; names that are not ours are passed over."""
@@ -133,6 +139,14 @@ class Counts:
             setattr(self, name, getattr(self, name) + counts.get(name, 0))
 
 
+KINDS = {
+    Outcome.TIMED_OUT: "timed_out",
+    Outcome.UNREACHABLE: "unreached",
+    Outcome.UNKNOWN: "unreached",
+    Outcome.CREDENTIAL_REJECTED: "refused",
+    Outcome.NOT_OFFERED: "refused",
+}
+"""Failures that are counted by their kind, too; those that are left are 5xx and broken answers."""
 _OUTCOMES = frozenset({"requests", "failed", "limited", "probes"})
 
 

@@ -24,14 +24,21 @@ class GroupMarkets:
     requests of it whose content is shared."""
 
     def __init__(self, groups: Sequence[Group], discount_ppm: int = 0) -> None:
-        self._of = {workspace: group for group in groups for workspace in group.workspaces}
-        self._made: dict[tuple[str, bool], tuple[Market, Market]] = {}
         self._discount_ppm = discount_ppm
         """In millionths of the price."""
+        self.swap(groups)
 
-    def market(self, everybodys: Market, workspace_id: str, *, shared: bool = False) -> Market:
-        """The market for a workspace: everybody's, unless it is in a group, or shares what the request is about."""
-        group = self._of.get(workspace_id)
+    def swap(self, groups: Sequence[Group]) -> None:
+        """Other groups from now on; a request under way keeps the market that it was planned in."""
+        self.groups = tuple(groups)
+        self._of = {workspace: group for group in groups for workspace in group.workspaces}
+        self._of_key = {key: group for group in groups for key in group.keys}
+        self._made: dict[tuple[str, bool], tuple[Market, Market]] = {}
+
+    def market(self, everybodys: Market, workspace_id: str, key_id: str = "", *, shared: bool = False) -> Market:
+        """The market for a key of a workspace: everybody's, unless either is in a group, the key's before the
+        workspace's, or the request's content is shared."""
+        group = self._of_key.get(key_id) or self._of.get(workspace_id)
         if group is None and not shared:
             return everybodys
         group = group or NOBODYS
@@ -57,7 +64,7 @@ def multiplied(market: Market, group: Group) -> Market:
         for stall in offer.stalls:
             if stall.endpoint.id not in made:
                 price = multiplied_price(stall.price, group)
-                made[stall.endpoint.id] = stall_of(structs.replace(stall.endpoint, price=price), price)
+                made[stall.endpoint.id] = stall_of(structs.replace(stall.endpoint, price=price), price, stall.weight)
             stalls.append(made[stall.endpoint.id])
         return structs.replace(offer, stalls=tuple(stalls), live=tuple(stall.endpoint for stall in stalls))
 

@@ -5,7 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from msgspec import Struct
 
 from tollway.domain.measured import Measured
-from tollway.routing.balance import costs, rated, shares
+from tollway.routing.balance import costs, rated, shares, weighted
 from tollway.routing.market import Offer, Stall
 
 UPTIME_REQUESTS = 100
@@ -34,7 +34,8 @@ def weigh(offer: Offer, figures: Sequence[Measured], outliers: Container[str]) -
     depths = {stall.endpoint.id: trouble(each) for stall, each in zip(stalls, figures, strict=True)}
     troubles = {id_: max(depth, id_ in outliers) for id_, depth in depths.items() if depth or id_ in outliers}
     order = tuple(sorted(stalls, key=lambda stall: by_id[stall.endpoint.id]))
-    parts = tuple(shares([by_id[stall.endpoint.id] for stall in order])) if order else ()
+    found = shares([by_id[stall.endpoint.id] for stall in order]) if order else []
+    parts = tuple(weighted(found, [stall.weight for stall in order]))
     return Weighed(by_id, troubles, order, parts)
 
 

@@ -21,6 +21,12 @@ SUMS = (
     "requests", "errors", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost", "byok",
 )  # fmt: skip
 ROWS_MAX = 200_000
+HOUR_MS = 3_600_000
+_NAMES = {
+    "api_key_id": "SELECT id, name FROM keys WHERE ",
+    "user": "SELECT id, email FROM users WHERE ",
+    "app": "SELECT id, COALESCE(title, url) FROM apps WHERE ",
+}
 
 
 class Filter(Struct, frozen=True):
@@ -65,6 +71,37 @@ async def sum_usage(
     WHERE {" AND ".join(where)} GROUP BY {", ".join(str(at + 1) for at in range(len(columns)))} LIMIT {ROWS_MAX}
     """  # noqa: S608 (constants)
     return await database.read(sql, **named)
+
+
+async def sum_hours(database: Database, seen: Seen, from_ms: int, until_ms: int, dimension: str) -> list[Row]:
+    """(hour since 1970; the dimension's column; each of SUMS): from the records themselves, for some days at most.
+
+    What went over callers' own keys has no column there: its sum is 0.
+    """
+    named: dict[str, Any] = {"from_ms": from_ms, "until_ms": until_ms, "user_id": seen.user_id}
+    places = [_is_in("generations.workspace_id", "place", seen.whole, named)]
+    if seen.own:
+        places.append(f"({_is_in('generations.workspace_id', 'own', seen.own, named)} AND creator_user_id = :user_id)")
+    column = COLUMNS[dimension].replace("usage_days", "generations")
+    sql = f"""
+    SELECT generations.created_ms / {HOUR_MS}, COALESCE({column}, ''), COUNT(*),
+    SUM(CASE WHEN finish_reason = 'error' THEN 1 ELSE 0 END), SUM(prompt_tokens), SUM(completion_tokens),
+    SUM(reasoning_tokens), SUM(cached_tokens), SUM(cost), 0
+    FROM generations LEFT JOIN keys ON keys.id = key_id
+    WHERE ({" OR ".join(places)}) AND generations.created_ms >= :from_ms AND generations.created_ms < :until_ms
+    GROUP BY 1, 2 LIMIT {ROWS_MAX}
+    """  # noqa: S608 (constants)
+    return await database.read(sql, **named)
+
+
+async def names_of(database: Database, dimension: str, values: Sequence[Any]) -> dict[Any, str]:
+    """What people call a dimension's values, where they have names besides: keys, users and apps, deleted keys too."""
+    begins = _NAMES.get(dimension)
+    if begins is None or not values:
+        return {}
+    named: dict[str, Any] = {}
+    where = _is_in("id", "value", values, named)
+    return {id_: name for id_, name in await database.read(f"{begins}{where}", **named) if name}
 
 
 def _condition(filter_: Filter, prefix: str, named: dict[str, Any]) -> str:

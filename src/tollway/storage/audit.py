@@ -1,5 +1,7 @@
 """The ledger's invariants as queries: each row that one returns is a broken promise (MONEY.md, Invariants)."""
 
+from collections.abc import AsyncIterator
+
 from msgspec import Struct
 
 from tollway.storage.database import Database
@@ -162,11 +164,17 @@ _CHECKS = (
 
 async def audit_ledger(database: Database) -> list[Finding]:
     """Runs every check over the whole ledger; a Finding with nothing in `broken` holds."""
-    findings = []
+    return [finding async for finding in audit_ledger_by_check(database)]
+
+
+async def audit_ledger_by_check(database: Database) -> AsyncIterator[Finding]:
+    """The same, one after the other."""
     for name, promise, sql in _CHECKS:
         rows = await database.read(sql)
-        findings.append(Finding(name, promise, tuple(str(row[0]) for row in rows)))
-    return findings
+        yield Finding(name, promise, tuple(str(row[0]) for row in rows))
+
+
+CHECK_NAMES = tuple(name for name, _, _ in _CHECKS)
 
 
 async def count_rows(database: Database) -> dict[str, int]:

@@ -54,6 +54,10 @@ class Searched(Struct, frozen=True):
     from_ms: int = 0
     until_ms: int = 2**53
     """Before this."""
+    after: int = 0
+    """Only entries of higher numbers."""
+    not_by: str = ""
+    """Only what others did than this actor."""
 
 
 async def list_entries(
@@ -66,12 +70,16 @@ async def list_entries(
 ) -> list[AuditEntry]:
     """The newest first; `before`: the number that the next page begins below."""
     searched = searched or Searched(workspace_id)
-    where = ["number < :before"]
-    named: dict[str, object] = {"before": before if before is not None else 2**62, "limit": limit}
+    where = ["number > :after AND number < :before"]
+    named: dict[str, object] = {"after": searched.after, "limit": limit}
+    named["before"] = before if before is not None else 2**62
     for name in ("workspace_id", "actor", "target"):
         if (wanted := getattr(searched, name)) is not None:
             where.append(f"{name} = :{name}")
             named[name] = wanted
+    if searched.not_by:
+        where.append("actor <> :not_by")
+        named["not_by"] = searched.not_by
     if searched.action is not None:
         where.append("(action = :action OR SUBSTR(action, 1, LENGTH(:action) + 1) = :action || '.')")
         named["action"] = searched.action
@@ -80,6 +88,12 @@ async def list_entries(
         named |= {"from_ms": searched.from_ms, "until_ms": searched.until_ms}
     sql = f"SELECT {COLUMNS} FROM audit_log WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT :limit"  # noqa: S608 (constants)
     return [_entry(row) for row in await database.read(sql, **named)]
+
+
+async def newest_number(database: Database) -> int:
+    """The newest entry's; 0 where there is none."""
+    [(number,)] = await database.read("SELECT COALESCE(MAX(number), 0) FROM audit_log")
+    return int(number)
 
 
 class Verified(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The catalog's tables: read as one snapshot, changed by typed changes, prices only ever appended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, assert_never
 
 import msgspec
@@ -97,23 +97,34 @@ async def prices_due(database: Database, after_ms: int, now_ms: int) -> bool:
     return bool(await database.read(sql, after_ms=after_ms, now_ms=now_ms))
 
 
-async def all_prices(database: Database) -> dict[str, tuple[Price, ...]]:
-    """Every price that an endpoint ever had or will have, by endpoint id, the earliest first."""
+_COLUMNS = "endpoint_id, id, effective_ms, rates, tiers, declared_free, source"
+_ALL_PRICES = f"SELECT {_COLUMNS} FROM catalog_prices ORDER BY endpoint_id, effective_ms, id"  # noqa: S608 (constants)
+_PRICES_OF = f"SELECT {_COLUMNS} FROM catalog_prices WHERE endpoint_id = :id ORDER BY effective_ms, id"  # noqa: S608 (constants)
+
+
+async def all_prices(database: Database, endpoint_ids: Sequence[str] | None = None) -> dict[str, tuple[Price, ...]]:
+    """Every price that an endpoint ever had or will have, by endpoint id, the earliest first; of all, or of these."""
     builder = Builder()
     found: dict[str, list[Price]] = {}
-    rows = await database.read(
-        """
-        SELECT endpoint_id, id, effective_ms, rates, tiers, declared_free, source FROM catalog_prices
-        ORDER BY endpoint_id, effective_ms, id
-        """
-    )
-    for endpoint_id, id_, effective_ms, rates, tiers, free, source in rows:
-        price = rates and builder.price(
-            id_, rates, tiers, declared_free=bool(free), effective_ms=effective_ms, source=source
-        )
-        if price:
-            found.setdefault(endpoint_id, []).append(price)
+    for only in [None] if endpoint_ids is None else endpoint_ids:
+        rows = await (database.read(_ALL_PRICES) if only is None else database.read(_PRICES_OF, id=only))
+        for endpoint_id, id_, effective_ms, rates, tiers, free, source in rows:
+            price = rates and builder.price(
+                id_, rates, tiers, declared_free=bool(free), effective_ms=effective_ms, source=source
+            )
+            if price:
+                found.setdefault(endpoint_id, []).append(price)
     return {endpoint_id: tuple(prices) for endpoint_id, prices in found.items()}
+
+
+async def find_price(database: Database, price_id: int) -> Price | None:
+    """One price row, in force or not; None: there is none."""
+    sql = "SELECT rates, tiers, declared_free, effective_ms, source FROM catalog_prices WHERE id = :id"
+    for rates, tiers, free, effective_ms, source in await database.read(sql, id=price_id):
+        return rates and Builder().price(
+            price_id, rates, tiers, declared_free=bool(free), effective_ms=effective_ms, source=source
+        )
+    return None
 
 
 async def current_rows(database: Database, now_ms: int) -> Rows:
@@ -141,6 +152,14 @@ async def current_rows(database: Database, now_ms: int) -> Rows:
     )
 
 
+async def operators_aliases(database: Database) -> tuple[dict[str, str], int]:
+    """The names that no file gave, with the models that they mean, sorted; and how many the files gave."""
+    sql = "SELECT alias, model_id FROM catalog_aliases WHERE origin <> :shipped ORDER BY alias"
+    given = await database.read(sql, shipped=SHIPPED)
+    [[shipped]] = await database.read("SELECT COUNT(*) FROM catalog_aliases WHERE origin = :shipped", shipped=SHIPPED)
+    return dict(given), int(shipped)
+
+
 async def apply_changes(
     database: Database, changes: Iterable[Change], now_ms: int, *, reason: str = "catalog apply", origin: str = SHIPPED
 ) -> int:
@@ -149,6 +168,14 @@ async def apply_changes(
     `origin`: who owns the rows from now on, `SHIPPED` (a file may change them) or `OPERATOR` (no file touches them).
     Whether they may be written is decided before (`catalog.diff.Diff.needs_accept`).
     """
+    answers = await database.write(*change_statements(changes, now_ms, reason=reason, origin=origin))
+    return int(answers[-1][0][0])
+
+
+def change_statements(
+    changes: Iterable[Change], now_ms: int, *, reason: str, origin: str = SHIPPED
+) -> tuple[Statement, ...]:
+    """The same for somebody else's transaction. The last one returns the new version."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for change in changes:
         sql, row = _statement(change, now_ms, origin)
@@ -157,8 +184,7 @@ async def apply_changes(
     # A price refers to its endpoint, so that every endpoint is written before.
     rows[_ADD_PRICE] = rows.pop(_ADD_PRICE, [])
     statements = [Statement(sql, tuple(found)) for sql, found in rows.items() if found]
-    answers = await database.write(*statements, Statement(_ADD_VERSION, ({"now_ms": now_ms, "reason": reason},)))
-    return int(answers[-1][0][0])
+    return (*statements, _version(now_ms, reason))
 
 
 async def declare_free(database: Database, endpoint_id: str, now_ms: int, *, source: str = OPERATOR) -> None:
@@ -166,8 +192,14 @@ async def declare_free(database: Database, endpoint_id: str, now_ms: int, *, sou
 
     `source`: where it was said, by hand (`OPERATOR`) or in the configuration, which may say otherwise tomorrow.
     """
+    await check_endpoint(database, endpoint_id)
+    await database.write(*free_statements(endpoint_id, now_ms, source=source))
+
+
+def free_statements(endpoint_id: str, now_ms: int, *, source: str = OPERATOR) -> tuple[Statement, ...]:
+    """The same for somebody else's transaction, of an endpoint that is there."""
     price = PriceRow(RatesText("0", "0"), source=source)
-    await _add_price(database, endpoint_id, price, now_ms, now_ms, free=True)
+    return _price_statements(endpoint_id, price, now_ms, now_ms, free=True)
 
 
 async def set_price(
@@ -183,24 +215,34 @@ async def set_price(
 
     ValueError: not a price, or zero (use `declare_free`). LookupError: unknown endpoint.
     """
+    await check_endpoint(database, endpoint_id)
+    at_ms = now_ms if effective_ms is None else effective_ms
+    await database.write(*price_statements(endpoint_id, rates, now_ms, at_ms, tiers))
+
+
+def price_statements(
+    endpoint_id: str, rates: RatesText, now_ms: int, effective_ms: int, tiers: tuple[TierText, ...] = ()
+) -> tuple[Statement, ...]:
+    """The same for somebody else's transaction, of an endpoint that is there. ValueError: as `set_price`."""
     rates_from_text(rates)
     tiers_from_text(tiers)
     if rates.is_zero:
         raise ValueError(f"a price of zero must be declared: `tollway catalog free {endpoint_id}`")
     price = PriceRow(rates, tiers, source=OPERATOR)
-    await _add_price(database, endpoint_id, price, now_ms if effective_ms is None else effective_ms, now_ms, free=False)
+    return _price_statements(endpoint_id, price, effective_ms, now_ms, free=False)
 
 
 async def set_enabled(database: Database, endpoint_id: str, enabled: bool, now_ms: int) -> None:
     """Switches an endpoint on or off. LookupError: unknown endpoint."""
-    await _known(database, endpoint_id)
-    await database.write(
-        Statement(
-            "UPDATE catalog_endpoints SET enabled = :enabled WHERE id = :id",
-            ({"enabled": int(enabled), "id": endpoint_id},),
-        ),
-        _version(now_ms, f"{'enable' if enabled else 'disable'} {endpoint_id}"),
-    )
+    await check_endpoint(database, endpoint_id)
+    await database.write(*enabled_statements(endpoint_id, enabled, now_ms))
+
+
+def enabled_statements(endpoint_id: str, enabled: bool, now_ms: int) -> tuple[Statement, ...]:
+    """The same for somebody else's transaction, of an endpoint that is there."""
+    sql = "UPDATE catalog_endpoints SET enabled = :enabled WHERE id = :id"
+    row = {"enabled": int(enabled), "id": endpoint_id}
+    return (Statement(sql, (row,)), _version(now_ms, f"{'enable' if enabled else 'disable'} {endpoint_id}"))
 
 
 def _statement(change: Change, now_ms: int, origin: str) -> tuple[str, dict[str, Any]]:
@@ -264,16 +306,16 @@ def _price_row(row: Row) -> PriceRow | None:
     return PriceRow(_rates.decode(rates), _tiers.decode(tiers), source, as_of, agreement, decoded, other_source)
 
 
-async def _add_price(
-    database: Database, endpoint_id: str, price: PriceRow, effective_ms: int, now_ms: int, *, free: bool
-) -> None:
-    await _known(database, endpoint_id)
+def _price_statements(
+    endpoint_id: str, price: PriceRow, effective_ms: int, now_ms: int, *, free: bool
+) -> tuple[Statement, ...]:
     values = _price_values(endpoint_id, price, effective_ms, free=free)
     reason = f"{'free' if free else 'price'} {endpoint_id}"
-    await database.write(Statement(_ADD_PRICE, (values,)), _version(now_ms, reason))
+    return (Statement(_ADD_PRICE, (values,)), _version(now_ms, reason))
 
 
-async def _known(database: Database, endpoint_id: str) -> None:
+async def check_endpoint(database: Database, endpoint_id: str) -> None:
+    """LookupError: there is none."""
     if not await database.read("SELECT 1 FROM catalog_endpoints WHERE id = :id AND gone = 0", id=endpoint_id):
         raise LookupError(f'there is no endpoint "{endpoint_id}"; `tollway catalog list` shows their ids')
 

@@ -43,6 +43,13 @@ def drop_contents_of(workspace_id: str) -> Statement:
     return Statement("DELETE FROM generation_contents WHERE workspace_id = :id", ({"id": workspace_id},))
 
 
+async def count_contents(database: Database, workspace_id: str) -> tuple[int, int | None]:
+    """How many are kept for a workspace, and when the oldest was made."""
+    sql = "SELECT COUNT(*), MIN(created_ms) FROM generation_contents WHERE workspace_id = :id"
+    [(count, oldest_ms)] = await database.read(sql, id=workspace_id)
+    return int(count), oldest_ms
+
+
 async def content_ring_keys(database: Database) -> set[str]:
     """The ids of the ring's keys under which some lie: one look into the index for each, however many contents."""
     sql = """

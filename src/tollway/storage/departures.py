@@ -6,9 +6,12 @@ from tollway.storage.members import delete_workspace
 OF_A_USER = (
     "DELETE FROM sessions WHERE user_id = :id",
     "DELETE FROM user_identities WHERE user_id = :id",
+    "DELETE FROM passkeys WHERE user_id = :id",
     "DELETE FROM members WHERE user_id = :id",
     "DELETE FROM guardrail_members WHERE assignee = :id",
     "DELETE FROM auth_codes WHERE user_id = :id",
+    "DELETE FROM alert_rules WHERE user_id = :id",
+    "DELETE FROM alert_deliveries WHERE target = :id",
     "DELETE FROM one_time_links WHERE purpose = 'password' AND record = :id",
     "UPDATE keys SET deleted_ms = :now_ms, disabled = 1 WHERE creator_user_id = :id AND deleted_ms IS NULL",
     "DELETE FROM users WHERE id = :id",

@@ -12,6 +12,7 @@ class Feedback(Struct, frozen=True):
     generation_id: str
     category: str
     actor: str
+    """A user's id, or "key " and a provisioning key's label."""
     comment: str
     created_ms: int
 
@@ -33,6 +34,15 @@ async def list_feedback(database: Database, *, before_ms: int, limit: int) -> li
     WHERE created_ms < :before_ms ORDER BY created_ms DESC, generation_id LIMIT :limit
     """
     return [Feedback(*row) for row in await database.read(sql, before_ms=before_ms, limit=limit)]
+
+
+async def feedback_by(database: Database, actor: str) -> list[Feedback]:
+    """All that one of them said, the newest first."""
+    sql = """
+    SELECT workspace_id, generation_id, category, actor, comment, created_ms FROM generation_feedback
+    WHERE actor = :actor ORDER BY created_ms DESC, generation_id, category
+    """
+    return [Feedback(*row) for row in await database.read(sql, actor=actor)]
 
 
 def drop_feedback_of(workspace_id: str) -> Statement:

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tollway.domain.generation import Generation
+from tollway.domain.money import Nanodollars
 from tollway.storage.database import Database, Statement
 from tollway.storage.usage_days import DAY_MS
 
@@ -36,6 +37,18 @@ class Wanted(Struct, frozen=True):
     from_ms: int = 0
     until_ms: int = 2**53
     """Before this."""
+    cost_min: Nanodollars | None = None
+
+
+class Counted(Struct, frozen=True):
+    """How many there were from a moment on, until the next one."""
+
+    at_ms: int
+    requests: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Nanodollars
 
 
 class Place(Struct, frozen=True):
@@ -86,6 +99,9 @@ async def _spans(database: Database, wanted: Wanted, after: Place | None) -> Asy
     where, named = _conditions(wanted)
     if wanted.failed is not None:
         where.append("errors > 0" if wanted.failed else "requests > errors")
+    if wanted.cost_min:
+        where.append("cost >= :cost_min")
+        named["cost_min"] = wanted.cost_min
     if not where:
         yield wanted.from_ms, until_ms
         return
@@ -110,12 +126,7 @@ async def _spans(database: Database, wanted: Wanted, after: Place | None) -> Asy
 async def _read_span(
     database: Database, wanted: Wanted, after: Place | None, from_ms: int, until_ms: int, limit: int
 ) -> list[tuple[int, str, str]]:
-    where, named = _conditions(wanted)
-    where += ["workspace_id = :workspace_id", "created_ms >= :from_ms", "created_ms < :until_ms"]
-    if wanted.failed is not None:
-        where.append(
-            "COALESCE(finish_reason, '') = 'error'" if wanted.failed else "COALESCE(finish_reason, '') <> 'error'"
-        )
+    where, named = _record_conditions(wanted)
     if after is not None:
         where.append("(created_ms, id) < (:after_ms, :after_id)")
         named |= {"after_ms": after.created_ms, "after_id": after.id}
@@ -131,6 +142,74 @@ def _conditions(wanted: Wanted) -> tuple[list[str], dict[str, object]]:
     """Those that both the generations and their sums can be asked for."""
     asked = {name: value for name in _FILTERS if (value := getattr(wanted, name)) is not None}
     return [_FILTERS[name] for name in asked], {"workspace_id": wanted.workspace_id, **asked}
+
+
+def _record_conditions(wanted: Wanted) -> tuple[list[str], dict[str, object]]:
+    """Those of the records themselves."""
+    where, named = _conditions(wanted)
+    where += ["workspace_id = :workspace_id", "created_ms >= :from_ms", "created_ms < :until_ms"]
+    if wanted.failed is not None:
+        where.append("finish_reason = 'error'" if wanted.failed else "COALESCE(finish_reason, '') <> 'error'")
+    if wanted.cost_min:
+        where.append("cost >= :cost_min")
+        named["cost_min"] = wanted.cost_min
+    return where, named
+
+
+async def count_generations(database: Database, wanted: Wanted, unit_ms: int) -> list[Counted]:
+    """How many, by hours or days of UTC: from the days' sums, unless hours or a least cost are asked for.
+
+    Failed ones have an index of their own, so that those that did not fail are the days' sums without them.
+    """
+    whole_days = not (wanted.from_ms % DAY_MS or wanted.until_ms % DAY_MS)
+    if unit_ms != DAY_MS or wanted.cost_min or (wanted.failed is False and not whole_days):
+        return await _count_records(database, wanted, unit_ms)
+    if wanted.failed is None:
+        return await _count_days(database, wanted)
+    failed = await _count_records(database, structs.replace(wanted, failed=True), unit_ms)
+    if wanted.failed:
+        return failed
+    without = {each.at_ms: each for each in failed}
+    found = [_less(each, without.get(each.at_ms)) for each in await _count_days(database, wanted)]
+    return [each for each in found if each.requests]
+
+
+def _less(whole: Counted, failed: Counted | None) -> Counted:
+    """What is left of a day without those that failed."""
+    if failed is None:
+        return whole
+    return Counted(
+        whole.at_ms,
+        whole.requests - failed.requests,
+        whole.errors - failed.errors,
+        whole.prompt_tokens - failed.prompt_tokens,
+        whole.completion_tokens - failed.completion_tokens,
+        whole.cost - failed.cost,
+    )
+
+
+async def _count_days(database: Database, wanted: Wanted) -> list[Counted]:
+    """By whole days, from their sums."""
+    where, named = _conditions(wanted)
+    where += ["workspace_id = :workspace_id", "day >= :first", "day < :last"]
+    named |= {"first": wanted.from_ms // DAY_MS, "last": -(-wanted.until_ms // DAY_MS)}
+    sql = f"""
+    SELECT day, SUM(requests), SUM(errors), SUM(prompt_tokens), SUM(completion_tokens), SUM(cost)
+    FROM usage_days WHERE {" AND ".join(where)} GROUP BY day ORDER BY day
+    """  # noqa: S608 (constants)
+    return [Counted(day * DAY_MS, *sums) for day, *sums in await database.read(sql, **named)]
+
+
+async def _count_records(database: Database, wanted: Wanted, unit_ms: int) -> list[Counted]:
+    """By hours or days, from the records themselves."""
+    where, named = _record_conditions(wanted)
+    named |= {"from_ms": wanted.from_ms, "until_ms": wanted.until_ms}
+    sql = f"""
+    SELECT created_ms / {int(unit_ms)}, COUNT(*), SUM(CASE WHEN finish_reason = 'error' THEN 1 ELSE 0 END),
+    SUM(prompt_tokens), SUM(completion_tokens), SUM(cost)
+    FROM generations WHERE {" AND ".join(where)} GROUP BY 1 ORDER BY 1
+    """  # noqa: S608 (constants and a whole number)
+    return [Counted(unit * unit_ms, *sums) for unit, *sums in await database.read(sql, **named)]
 
 
 async def drop_records(database: Database, workspace_id: str, from_ms: int, until_ms: int, count: int) -> int | None:

@@ -18,6 +18,9 @@ from tollway.storage.workspaces import settings_of
 COLUMNS = """id, digest, workspace_id, name, label, kind, created_ms, usage_limit, limit_reset, expires_ms, disabled,
 creator_user_id, rpm, default_model, updated_ms, include_byok, allowed_models, allowed_providers"""
 
+ROOM_LABEL = "the site's chat room"
+"""In place of a secret's ends: of keys whose secret nobody has."""
+
 _decoder = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -88,6 +91,8 @@ def delete_key(key_id: str, now_ms: int) -> Statement:
 async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
     """The key with this HMAC digest and what its workspace wants, disabled and expired ones too, or None.
 
+    A secret that was rotated finds its key, too, which expires for it when its time is over.
+
     A disabled user's keys are disabled, as long as the user is; and all keys of a workspace that is stopped.
     """
     columns = ", ".join(f"keys.{name.strip()}" for name in COLUMNS.split(","))
@@ -98,15 +103,19 @@ async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
     ) OR EXISTS (
         SELECT 1 FROM workspaces WHERE workspaces.id = keys.workspace_id AND disabled_ms IS NOT NULL
     ),
+    (SELECT until_ms FROM rotated_secrets WHERE rotated_secrets.digest = :digest),
     EXISTS (SELECT 1 FROM guardrails WHERE workspace_id = keys.workspace_id),
     EXISTS (SELECT 1 FROM byok_credentials WHERE workspace_id = keys.workspace_id AND deleted_ms IS NULL)
-    FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE digest = :digest AND keys.deleted_ms IS NULL
+    FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE keys.deleted_ms IS NULL AND keys.id = COALESCE(
+        (SELECT id FROM keys WHERE digest = :digest), (SELECT key_id FROM rotated_secrets WHERE digest = :digest))
     """  # noqa: S608 (constants)
     rows = await database.read(sql, digest=digest.hex())
     if not rows:
         return None
-    *row, record, locked, guarded, owns = rows[0]
+    *row, record, locked, until_ms, guarded, owns = rows[0]
     key = _key(tuple(row))
+    if until_ms is not None:
+        key = structs.replace(key, expires_ms=until_ms if key.expires_ms is None else min(until_ms, key.expires_ms))
     if locked:
         key = structs.replace(key, disabled=True)
     # Most workspaces have neither: for their keys one read is all.
@@ -141,8 +150,26 @@ async def list_keys(database: Database) -> list[Key]:
     return [_key(row) for row in await database.read(sql)]
 
 
+async def digest_of_room(database: Database, workspace_id: str, user_id: str) -> bytes | None:
+    """Of the key by which a user's chat room asks there; None: there is none, or it was deleted."""
+    sql = """
+    SELECT digest FROM keys WHERE workspace_id = :workspace_id AND creator_user_id = :user_id AND label = :label
+    AND deleted_ms IS NULL
+    """
+    named = {"workspace_id": workspace_id, "user_id": user_id, "label": ROOM_LABEL}
+    rows = await database.read(sql, **named)
+    return bytes.fromhex(str(rows[0][0])) if rows else None
+
+
 async def keys_of_workspace(
-    database: Database, workspace_id: str, *, creator: str | None, disabled: bool, offset: int, limit: int
+    database: Database,
+    workspace_id: str,
+    *,
+    creator: str | None,
+    disabled: bool,
+    offset: int,
+    limit: int,
+    kind: KeyKind | None = None,
 ) -> list[Key]:
     """A workspace's keys, the newest first. `creator`: only those of this user. `disabled`: these too."""
     where = ["workspace_id = :workspace_id", "deleted_ms IS NULL"]
@@ -152,6 +179,9 @@ async def keys_of_workspace(
     if creator is not None:
         where.append("creator_user_id = :creator")
         named["creator"] = creator
+    if kind is not None:
+        where.append("kind = :kind")
+        named["kind"] = kind.value
     sql = f"""
     SELECT {COLUMNS} FROM keys WHERE {" AND ".join(where)} ORDER BY created_ms DESC, id LIMIT :limit OFFSET :offset
     """  # noqa: S608 (constants)
@@ -218,7 +248,8 @@ async def key_is_of(database: Database, key_id: str, workspace_id: str, *, creat
 
 async def was_key(database: Database, digest: bytes) -> bool:
     """Whether a key of ours has or had this HMAC digest: deleted ones, too."""
-    return bool(await database.read("SELECT 1 FROM keys WHERE digest = :digest", digest=digest.hex()))
+    sql = "SELECT 1 FROM keys WHERE digest = :digest UNION ALL SELECT 1 FROM rotated_secrets WHERE digest = :digest"
+    return bool(await database.read(sql, digest=digest.hex()))
 
 
 async def has_keys(database: Database) -> bool:

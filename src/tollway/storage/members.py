@@ -1,6 +1,7 @@
 """Workspaces and their members."""
 
 from tollway.domain.people import Member, Role, Workspace
+from tollway.storage.alerts import drop_alerts_of
 from tollway.storage.contents import drop_contents_of
 from tollway.storage.database import Database, Row, Statement, containing
 from tollway.storage.feedback import drop_feedback_of
@@ -91,6 +92,7 @@ def delete_workspace(workspace_id: str, now_ms: int) -> tuple[Statement, ...]:
         Statement("DELETE FROM workspace_budgets WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM workspace_settings WHERE workspace_id = :id", ({"id": workspace_id},)),
         Statement("DELETE FROM auto_topups WHERE workspace_id = :id", ({"id": workspace_id},)),
+        *drop_alerts_of(workspace_id),
         drop_contents_of(workspace_id),
         drop_feedback_of(workspace_id),
         Statement(

@@ -46,3 +46,9 @@ async def pending(database: Database) -> list[str]:
     if done and max(done) > max(number for number, _, _ in known):
         raise StorageError(f"the database is at migration {max(done)}, newer than this Tollway; upgrade Tollway")
     return [name for number, name, _ in known if number not in done]
+
+
+async def last_migration(database: Database) -> str:
+    """The name of the newest one that was applied; "" before the first."""
+    rows = await database.read("SELECT name FROM migrations ORDER BY number DESC LIMIT 1")
+    return str(rows[0][0]) if rows else ""

@@ -1,6 +1,6 @@
 """Generations summed by UTC day, key, endpoint and app: written with the captures, so that no sum reads them all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import add
 
 from msgspec import Struct
@@ -76,6 +76,35 @@ class AppUse(Struct, frozen=True):
     title: str | None
     requests: int
     tokens: int
+
+
+class ModelDay(Struct, frozen=True):
+    """What everybody asked of one model on one day (days since 1970)."""
+
+    day: int
+    requests: int
+    errors: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ModelUse(Struct, frozen=True):
+    """What one model was used for in a time."""
+
+    days: Mapping[int, ModelDay]
+    """By day; those on which nobody asked are left out."""
+    apps: Sequence[AppUse]
+    """None of workspaces that opted out."""
+
+
+class Uses(Struct, frozen=True):
+    """What everybody used in a time: tokens, prompt and answer together."""
+
+    models: Mapping[str, int]
+    providers: Mapping[str, int]
+    """By slug."""
+    apps: Sequence[AppUse]
+    """None of workspaces that opted out."""
 
 
 def add_usage(generations: Iterable[Generation]) -> tuple[NewRows, NewRows]:
@@ -171,18 +200,53 @@ async def tokens_by_model(database: Database, first: int, last: int) -> dict[str
     return dict(await database.read(sql, first=first, last=last))
 
 
-async def tokens_by_app(database: Database, first: int, last: int, limit: int) -> list[AppUse]:
+async def tokens_by_endpoint(database: Database, first: int, last: int) -> list[tuple[str, str, int]]:
+    """Endpoint, model and tokens (prompt and answer together), of all workspaces, from one day to another."""
+    sql = """
+    SELECT endpoint_id, model, SUM(prompt_tokens + completion_tokens) FROM usage_days
+    WHERE day BETWEEN :first AND :last GROUP BY endpoint_id, model
+    """
+    return [
+        (endpoint_id, model, tokens) for endpoint_id, model, tokens in await database.read(sql, first=first, last=last)
+    ]
+
+
+async def days_of_model(database: Database, model: str, first: int, last: int) -> dict[int, ModelDay]:
+    """What all workspaces asked of a model, by day, from one day to another."""
+    sql = """
+    SELECT day, SUM(requests), SUM(errors), SUM(prompt_tokens), SUM(completion_tokens) FROM usage_days
+    WHERE day BETWEEN :first AND :last AND model = :model GROUP BY day
+    """
+    rows = await database.read(sql, model=model, first=first, last=last)
+    return {row[0]: ModelDay(*row) for row in rows}
+
+
+async def requests_by_endpoint(database: Database, first: int, last: int) -> list[tuple[int, str, int, int]]:
+    """Day, endpoint, requests that ended there and how many of them failed, of all workspaces, by day."""
+    sql = """
+    SELECT day, endpoint_id, SUM(requests), SUM(errors) FROM usage_days
+    WHERE day BETWEEN :first AND :last AND endpoint_id <> '' GROUP BY day, endpoint_id
+    """
+    rows = await database.read(sql, first=first, last=last)
+    return [(day, endpoint_id, requests, errors) for day, endpoint_id, requests, errors in rows]
+
+
+async def tokens_by_app(
+    database: Database, first: int, last: int, limit: int, model: str | None = None
+) -> list[AppUse]:
     """The sites with the most tokens from one day to another, by those workspaces that did not opt out.
 
-    An app without a site, on somebody's own machine, is nobody else's business.
+    An app without a site, on somebody's own machine, is nobody else's business. `model`: of this one alone.
     """
-    sql = """
+    sql = f"""
     SELECT apps.id, url, title, SUM(requests), SUM(prompt_tokens + completion_tokens) FROM usage_days
     JOIN apps ON apps.id = app_id LEFT JOIN unranked USING (workspace_id)
     WHERE day BETWEEN :first AND :last AND unranked.workspace_id IS NULL AND url IS NOT NULL
+    {"" if model is None else "AND model = :model"}
     GROUP BY apps.id, url, title ORDER BY 5 DESC, apps.id LIMIT :limit
-    """
-    return [AppUse(*row) for row in await database.read(sql, first=first, last=last, limit=limit)]
+    """  # noqa: S608 (constants)
+    named = {} if model is None else {"model": model}
+    return [AppUse(*row) for row in await database.read(sql, first=first, last=last, limit=limit, **named)]
 
 
 async def is_ranked(database: Database, workspace_id: str) -> bool:

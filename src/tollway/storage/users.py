@@ -29,6 +29,15 @@ async def find_user(database: Database, user_id: str) -> User | None:
     return _user(rows[0]) if rows else None
 
 
+async def find_user_by(database: Database, id_or_email: str) -> User | None:
+    """A user by id or by address."""
+    user = await find_user(database, id_or_email)
+    if user is None and "@" in id_or_email:
+        found = await find_user_with_password(database, id_or_email.strip().lower())
+        user = found[0] if found else None
+    return user
+
+
 async def find_user_with_password(database: Database, email: str) -> tuple[User, str | None] | None:
     """A user by e-mail address, and argon2's string of the password: None where there is none."""
     sql = f"SELECT {COLUMNS}, password FROM users WHERE email = :email"  # noqa: S608 (constants)

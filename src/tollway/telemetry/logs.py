@@ -15,7 +15,12 @@ _KEY = re.compile(f"{_OURS}|{_OTHERS}|{_CARRIED}")
 
 def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
     """Replaces whatever looks like a key, wherever in the rendered line it stands: in a text, a list, a traceback."""
-    return _KEY.sub("[key]", line)
+    return redacted(line)
+
+
+def redacted(text: str) -> str:
+    """A text without what looks like a key."""
+    return _KEY.sub("[key]", text)
 
 
 def set_up_logs(level: str = "info") -> None:

@@ -1,6 +1,7 @@
 """One request to a provider from start to end: its deadlines, its body piece by piece, and giving up at any moment."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -10,59 +11,35 @@ from tollway.upstream.connection import Connection
 from tollway.upstream.exchange import PIECE, WHOLE, Exchange
 from tollway.upstream.faults import UpstreamFault
 from tollway.upstream.pool import Origin
+from tollway.upstream.watch import Watch
 
 Prepare = Callable[[HttpRequest], tuple[Origin, bytes]]
-_CLOCK_S = 0.001
-"""uvloop's clock counts in whole milliseconds, so that a timer may come this much early."""
 
 
-class Call(Exchange):
+class Call(Exchange, eq=False):
     """Use it as `with client.call(...) as call:`, in one asyncio task; `abort` may come from anywhere in the loop.
 
     `sent`: the whole request was handed to the connected socket. `status`, `headers` (names in lower case) and
     `head_s` are there after `start()`; `started_s` and `head_s` are the loop's time, in seconds.
-    Deadlines are numbers, and one timer compares: nothing is cancelled or made anew for an event.
+    Deadlines are numbers, and the client's one timer compares: nothing is cancelled or made anew for an event.
     """
 
-    __slots__ = (
-        "_aborted",
-        "_active",
-        "_body_max",
-        "_cancels",
-        "_connecting",
-        "_connection",
-        "_deadlines",
-        "_ended",
-        "_loop",
-        "_origin",
-        "_prepare",
-        "_progress_s",
-        "_request",
-        "_timer",
-        "head_s",
-        "started_s",
-    )
-
-    def __init__(
-        self, prepare: Prepare, active: set["Call"], request: HttpRequest, deadlines: Deadlines, body_max: int
-    ) -> None:
-        super().__init__(head_only=request.method == "HEAD")
-        self.started_s = 0.0
-        self.head_s = 0.0
-        self._prepare = prepare
-        self._active = active
-        self._request = request
-        self._deadlines = deadlines
-        self._body_max = body_max
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._origin: Origin | None = None
-        self._connection: Connection | None = None
-        self._connecting: asyncio.Task[object] | None = None
-        self._aborted = False
-        self._cancels = 0
-        self._timer: asyncio.TimerHandle | None = None
-        self._progress_s: float | None = None
-        self._ended = False
+    _prepare: Prepare
+    _watch: Watch
+    _request: HttpRequest
+    _deadlines: Deadlines
+    _body_max: int
+    started_s: float = 0.0
+    head_s: float = 0.0
+    due_s: float = math.inf
+    _loop: asyncio.AbstractEventLoop | None = None
+    _origin: Origin | None = None
+    _connection: Connection | None = None
+    _connecting: asyncio.Task[object] | None = None
+    _aborted: bool = False
+    _cancels: int = 0
+    _progress_s: float | None = None
+    _ended: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +49,7 @@ class Call(Exchange):
     ) -> None:
         """A finished keep-alive connection goes back to the pool, any other is closed at once. Never raises, awaits."""
         self._ended = True
-        self._active.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._watch.discard(self)
         connection, self._connection = self._connection, None
         if connection is not None:
             if self.fault is None and self.complete and connection.reusable and self._origin and self._loop:
@@ -101,17 +75,16 @@ class Call(Exchange):
         self._origin = origin
         now = self.started_s = loop.time()
         deadlines = self._deadlines
-        self._timer = loop.call_at(
-            now + min(deadlines.first_event_s, deadlines.idle_s, deadlines.total_s), self._on_timer, loop
-        )
-        self._active.add(self)
+        self._watch.add(self, now, min(deadlines.first_event_s, deadlines.idle_s, deadlines.total_s), loop)
         connection = origin.take(now)
         if connection is None:
             connection = await self._obtain(origin, loop)
         self._connection = connection
         connection.send(self, data)
         while not self.headed and self.fault is None:
-            await self._wait(loop)
+            self.waiter = loop.create_future()
+            await self.waiter  # as in _wait: one coroutine less for each call
+            self.waiter = None
         if self._aborted or not self.headed:
             raise self._failure()
         self.wants = PIECE
@@ -142,7 +115,7 @@ class Call(Exchange):
             if not self.headed or self._loop is None or self._ended:
                 raise RuntimeError("chunk() comes after start() and inside the with block.")
             self.waiter = self._loop.create_future()
-            await self.waiter  # as in _wait: one coroutine less for each event
+            await self.waiter  # as in start
             self.waiter = None
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -264,23 +237,20 @@ class Call(Exchange):
 
     # -- deadlines ---------------------------------------------------------------------------------------------------
 
-    def _on_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
+    def look(self, now_s: float) -> float:
+        """Whether a deadline has passed by now; the loop's time of the next look, `math.inf` for none."""
         if self.complete or self.fault is not None:
-            return
-        now = loop.time()
-        fault = self._expired(now + _CLOCK_S)
+            return math.inf
+        fault = self._expired(now_s)
         if fault is not None:
             self.abort(fault)
-            return
+            return math.inf
         deadlines, start = self._deadlines, self.started_s
-        # Never later than one idle_s from now, so that progress(), whenever it comes, need not touch the timer.
-        next_s = min(start + deadlines.total_s, now + deadlines.idle_s)
+        # Never later than one idle_s from now, so that progress(), whenever it comes, need not say so.
+        next_s = min(start + deadlines.total_s, now_s + deadlines.idle_s)
         if self._progress_s is None:
-            next_s = min(next_s, start + deadlines.first_event_s)
-        else:
-            next_s = min(next_s, self._progress_s + deadlines.idle_s)
-        self._timer = loop.call_at(max(next_s, now + _CLOCK_S), self._on_timer, loop)
+            return min(next_s, start + deadlines.first_event_s)
+        return min(next_s, self._progress_s + deadlines.idle_s)
 
     def _expired(self, now: float) -> UpstreamFault | None:
         deadlines = self._deadlines

@@ -13,6 +13,7 @@ from tollway.upstream.dns import Resolve, Resolver
 from tollway.upstream.encode import encode_request, head_of
 from tollway.upstream.faults import UpstreamFault
 from tollway.upstream.pool import Origin
+from tollway.upstream.watch import Watch
 
 _URLS_MAX = 2048
 _CLOSE_S = 2.0
@@ -44,18 +45,22 @@ class UpstreamClient:
         self._body_max = body_max
         self._origins: dict[Address, Origin] = {}
         self._urls: dict[str, tuple[Origin, str]] = {}
-        self._active: set[Call] = set()
+        self._watch = Watch()
         self._closed = False
 
     def call(self, request: HttpRequest, deadlines: Deadlines) -> Call:
         """A call to enter with `with`; nothing happens before its `start()`."""
-        return Call(self._prepare, self._active, request, deadlines, self._body_max)
+        call = Call(self._prepare, self._watch, request, deadlines, self._body_max)
+        if request.method == "HEAD":
+            call.head_only = True
+        return call
 
     async def close(self) -> None:
         """Abort what runs, close what is idle, and wait until the sockets have closed."""
         self._closed = True
-        for call in tuple(self._active):
+        for call in tuple(self._watch.calls):
             call.abort(UpstreamFault(FaultKind.ABORTED, "the client was closed"))
+        self._watch.close()
         for origin in self._origins.values():
             origin.close()
         with suppress(TimeoutError):

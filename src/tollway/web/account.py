@@ -13,7 +13,8 @@ from tollway.domain.people import SignUp, User
 from tollway.identity.people import People
 from tollway.storage.database import StorageError
 from tollway.web.door import Door
-from tollway.web.forms import next_page, read_form
+from tollway.web.forms import HOME, next_page, read_form
+from tollway.web.meanwhile import ChangedMeanwhile, view_of
 from tollway.web.render import SECURITY_HEADERS, Renderer, root_path
 
 PRIVATE = {"cache-control": "no-store", "referrer-policy": "same-origin"}
@@ -34,6 +35,8 @@ class AccountView(Struct, frozen=True):
     csrf: str = ""
     issuers: tuple[tuple[str, str], ...] = ()
     """Slugs and names of other ways in."""
+    passkeys: bool = False
+    """Whether this server's address is one that browsers keep passkeys for."""
 
 
 class RefusedView(Struct, frozen=True):
@@ -73,6 +76,7 @@ class AccountPages:
         sign_up: SignUp,
         now_ms: Callable[[], int],
         issuers: tuple[tuple[str, str], ...] = (),
+        passkeys: bool = False,
     ) -> None:
         self._renderer = renderer
         self._door = door
@@ -80,6 +84,7 @@ class AccountPages:
         self._sign_up = sign_up
         self._now_ms = now_ms
         self._issuers = issuers
+        self._passkeys = passkeys
 
     def routes(self) -> list[BaseRoute]:
         """The URLs."""
@@ -128,7 +133,8 @@ class AccountPages:
         wanted = next_page(request.query_params.get("next", "/"))
         if await self._door.signed_in(request) is not None:
             return go_to(request, wanted)
-        return self._page(request, "sign_in.html", AccountView(self._sign_up, wanted, issuers=self._issuers))
+        view = AccountView(self._sign_up, wanted, issuers=self._issuers, passkeys=self._passkeys)
+        return self._page(request, "sign_in.html", view)
 
     async def sign_in(self, request: Request) -> Response:
         """By e-mail address and password."""
@@ -169,7 +175,7 @@ class AccountPages:
         except TollwayError as error:
             view = AccountView("invite", who=actor.user.email, csrf=form.csrf, error=error.message)
             return self._page(request, "join.html", view, error.status)
-        return go_to(request, "/")
+        return go_to(request, HOME)
 
     async def _enter(self, request: Request, template: str, enter: Callable[[Entry], Awaitable[User]]) -> Response:
         self._door.check_form(request)
@@ -180,11 +186,13 @@ class AccountPages:
         except TollwayError as error:
             view = AccountView(
                 "invite" if form.token else self._sign_up, wanted, form.email, form.name, error.message,
-                issuers=self._issuers,
+                issuers=self._issuers, passkeys=self._passkeys,
             )  # fmt: skip
             return self._page(request, template, view, error.status)
         # A new user who came by an invitation has taken it with that.
-        response = go_to(request, "/" if template == "sign_up.html" and wanted == "/join" else wanted)
+        if template == "setup.html":
+            wanted = "/admin/setup"
+        response = go_to(request, HOME if template == "sign_up.html" and wanted == "/join" else wanted)
         await self._door.start(request, response, user)
         return response
 
@@ -204,6 +212,8 @@ def _by_method(renderer: Renderer, pages: dict[str, Page]) -> Page:
     async def endpoint(request: Request) -> Response:
         try:
             return await pages["GET" if request.method == "HEAD" else request.method](request)
+        except ChangedMeanwhile as error:
+            return renderer.page(request, "meanwhile.html", view_of(error), 409, PRIVATE)
         except TollwayError as error:
             told = error
         except StorageError:

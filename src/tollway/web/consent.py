@@ -9,15 +9,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from tollway.domain.errors import Forbidden, TollwayError
-from tollway.domain.people import Actor, Right
+from tollway.domain.people import Actor
 from tollway.gateway.oauth_desk import CARRIED_MS, REDIRECTED_MS, OAuthDesk
 from tollway.identity.oauth import App
 from tollway.storage.database import Database
-from tollway.storage.members import find_workspace
 from tollway.web.account import PRIVATE, away, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
 from tollway.web.forms import as_struct, read_form
-from tollway.web.key_form import EXPIRES, EXPIRIES, LIMIT_USD, RESETS, expires_of, key_of
+from tollway.web.key_form import EXPIRES, EXPIRIES, LIMIT_USD, RESETS, Place, expires_of, key_of, places_of
 from tollway.web.render import CONTENT_SECURITY_POLICY, Renderer
 
 NAME_MAX = 100
@@ -47,14 +46,6 @@ class Decision(Wishes, kw_only=True):
 
     csrf: str = ""
     decision: Literal["allow", "deny"]
-
-
-class Place(Struct, frozen=True):
-    """A workspace that can pay for the key."""
-
-    id: str
-    name: str
-    chosen: bool
 
 
 class ConsentView(Struct, frozen=True):
@@ -135,7 +126,7 @@ class ConsentPages:
     async def _page(
         self, request: Request, actor: Actor, app: App, wishes: Wishes, again: str, error: TollwayError | None = None
     ) -> Response:
-        places = await self._places(actor, wishes.workspace_id)
+        places = await places_of(self._database, actor, wishes.workspace_id or actor.workspace_id)
         if not places:
             raise Forbidden("You may make keys in no workspace: ask an admin of yours.")
         expiries = list(EXPIRIES.items())
@@ -154,15 +145,6 @@ class ConsentPages:
         )
         headers = PRIVATE | {"content-security-policy": policy_for(app)}
         return self._renderer.page(request, "auth.html", view, error.status if error else 200, headers)
-
-    async def _places(self, actor: Actor, wanted: str) -> list[Place]:
-        found = []
-        for workspace_id in actor.roles:
-            workspace = await find_workspace(self._database, workspace_id)
-            if workspace is not None and actor.may(Right.USE, workspace_id):
-                chosen = workspace_id == (wanted or actor.workspace_id)
-                found.append(Place(workspace_id, workspace.name, chosen))
-        return found
 
 
 def policy_for(app: App) -> str:

@@ -1,7 +1,6 @@
 """`/credits`: what a workspace has, buying and redeeming credits, automatic top-ups, purchases and their receipts."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 
@@ -23,6 +22,7 @@ from tollway.storage.database import Database
 from tollway.storage.members import find_workspace
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
+from tollway.web.figures import day
 from tollway.web.forms import read_form
 from tollway.web.render import Renderer
 
@@ -80,7 +80,6 @@ class Row(Struct, frozen=True):
 class CreditsView(Struct, frozen=True):
     """What `credits.html` shows."""
 
-    who: str
     csrf: str
     workspace_id: str
     places: tuple[Choice, ...]
@@ -158,8 +157,9 @@ class CreditsPages:
         if actor is None:
             return go_to(request, sign_in_path(PATH))
         asked = request.query_params
+        wanted = asked.get("workspace_id") or asked.get("workspace", "")
         return await self._page(
-            request, actor, asked.get("workspace_id", ""), said=SAID.get(asked.get("done", ""), ""),
+            request, actor, wanted, said=SAID.get(asked.get("done", ""), ""),
             to_pay=asked.get("order", ""),
         )  # fmt: skip
 
@@ -171,7 +171,7 @@ class CreditsPages:
         bought = await self._receipts.find(actor, request.path_params["id"])
         order = bought.order
         view = ReceiptView(
-            bought, day_of(order.paid_ms or order.created_ms), usd(order.credits), usd(order.fee),
+            bought, day(order.paid_ms or order.created_ms), usd(order.credits), usd(order.fee),
             usd(order.price_cents * CENT), usd(bought.tax_cents * CENT), tuple(move_row(each) for each in bought.moves),
         )  # fmt: skip
         return self._renderer.page(request, "receipt.html", view, headers=PRIVATE)
@@ -250,7 +250,6 @@ class CreditsPages:
         rows = [self._row(order, numbers.get(order.id, ""), now_ms) for order in orders]
         auto = status.auto
         view = CreditsView(
-            who=actor.user.email if actor.user else "",
             csrf=self._door.csrf_token(request),
             workspace_id=workspace_id,
             places=tuple(places),
@@ -274,13 +273,13 @@ class CreditsPages:
         still = order.paid_ms is not None and now_ms - order.paid_ms <= self._till.settings.refund_h * HOUR_MS
         refundable = still and order.status is OrderStatus.PAID and order.provider != "coinbase"
         return Row(
-            order, day_of(order.created_ms), usd(order.credits), usd(order.price_cents * CENT), order.status.value,
+            order, day(order.created_ms), usd(order.credits), usd(order.price_cents * CENT), order.status.value,
             receipt, refundable,
         )  # fmt: skip
 
 
 def move_row(move: LotMove) -> tuple[str, str, str]:
-    return MOVES.get(move.kind.value, move.kind.value), day_of(move.created_ms), usd(move.amount)
+    return MOVES.get(move.kind.value, move.kind.value), day(move.created_ms), usd(move.amount)
 
 
 def decimal_of(text: str, name: str) -> Decimal:
@@ -301,7 +300,3 @@ def usd(amount: int) -> str:
 def plain(amount: int) -> str:
     """For a form's field."""
     return nanodollars_to_text(amount) if amount else ""
-
-
-def day_of(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()

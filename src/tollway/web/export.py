@@ -20,6 +20,7 @@ class ModelRecord(Struct, frozen=True):
     status: str
     input_usd_per_million: str | None
     output_usd_per_million: str | None
+    cache_read_usd_per_million: str | None
     price_note: str
     context_tokens: int
     reads: tuple[str, ...]
@@ -43,6 +44,7 @@ def record(shown: RowNow) -> ModelRecord:
         status=shown.status.value,
         input_usd_per_million=row.price_input,
         output_usd_per_million=row.price_output,
+        cache_read_usd_per_million=row.price_cache,
         price_note=row.price_note,
         context_tokens=row.context_tokens,
         reads=row.reads,

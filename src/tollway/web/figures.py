@@ -1,6 +1,8 @@
 """Numbers as people read them: dollars per million tokens, exactly; token counts, shortly."""
 
-from tollway.domain.money import Attodollars, price_to_text
+from datetime import UTC, datetime
+
+from tollway.domain.money import NANO, Attodollars, Nanodollars, nanodollars_to_text, price_to_text
 
 MILLION = 10**6
 NONE = "\u2013"
@@ -16,6 +18,32 @@ def dollars(decimal: str) -> str:
     """A decimal string -> as it is written on a price tag, no digit lost: "0.2" -> "$0.20", "0.075" -> "$0.075"."""
     whole, _, rest = decimal.partition(".")
     return f"${int(whole):,}.{rest:0<2}"
+
+
+def amount(nanodollars: Nanodollars) -> str:
+    """An amount of money as it is written: "$12.50"."""
+    return dollars(nanodollars_to_text(nanodollars))
+
+
+def about(nanodollars: Nanodollars) -> str:
+    """An amount to be read at a glance, its digits cut: "$83.85"; below a dollar the first three: "$0.0964".
+
+    Never more than there is; a receipt, a charge and what one types are said exactly, by `amount`.
+    """
+    if abs(nanodollars) >= NANO:
+        return dollars(nanodollars_to_text(nanodollars - nanodollars % (NANO // 100)))
+    size = 10 ** max(0, len(str(abs(nanodollars))) - 3)
+    return dollars(nanodollars_to_text(nanodollars - nanodollars % size))
+
+
+def day(at_ms: int) -> str:
+    """Milliseconds since 1970 -> the day in UTC: "2026-11-21"."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
+
+
+def moment(at_ms: int) -> str:
+    """Milliseconds since 1970 -> the minute in UTC: "2026-11-21 18:05 UTC"."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def tokens_short(tokens: int) -> str:

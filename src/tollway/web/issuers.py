@@ -16,7 +16,7 @@ from tollway.identity.sessions import check_fresh
 from tollway.identity.sign_ins import AGAIN, AWAY_MS, SignIn, SignIns
 from tollway.web.account import PRIVATE, AccountView, away, form_routes, go_to
 from tollway.web.door import Door
-from tollway.web.forms import as_struct, next_page, read_form
+from tollway.web.forms import HOME, as_struct, next_page, read_form
 from tollway.web.render import Renderer
 
 ACCOUNT = "/account"
@@ -59,6 +59,7 @@ class IssuerPages:
         sign_ins: SignIns,
         *,
         sign_up: SignUp,
+        passkeys: bool,
         public_url: str,
         now_ms: Callable[[], int],
     ) -> None:
@@ -68,6 +69,7 @@ class IssuerPages:
         self._issuers = issuers
         self._sign_ins = sign_ins
         self._sign_up = sign_up
+        self._passkeys = passkeys
         self._public_url = public_url
         self._secure = public_url.startswith("https:")
         self._now_ms = now_ms
@@ -119,7 +121,9 @@ class IssuerPages:
             identity = await self._issuers.finish(issuer, self._asked(sign_in), query.code, query.iss)
             response = await self._arrived(request, sign_in, identity, now_ms)
         except TollwayError as error:
-            view = AccountView(self._sign_up, ACCOUNT, error=error.message, issuers=self._issuers.buttons)
+            view = AccountView(
+                self._sign_up, ACCOUNT, error=error.message, issuers=self._issuers.buttons, passkeys=self._passkeys
+            )
             response = self._renderer.page(request, "sign_in.html", view, error.status, PRIVATE)
         response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
         return response
@@ -134,7 +138,7 @@ class IssuerPages:
             return go_to(request, ACCOUNT)
         user = await self._people.come_in(identity, now_ms, sign_in.invitation)
         # A new user who came by an invitation has taken it with that.
-        response = go_to(request, "/" if wanted == "/join" and user.created_ms == now_ms else wanted)
+        response = go_to(request, HOME if wanted == "/join" and user.created_ms == now_ms else wanted)
         await self._door.start(request, response, user)
         return response
 

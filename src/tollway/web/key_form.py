@@ -4,9 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
 
+from msgspec import Struct
+
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.identity import KeyKind, LimitReset
+from tollway.domain.people import Actor, Right
 from tollway.gateway.key_desk import NAME_MAX, NewKey
+from tollway.storage.database import Database
+from tollway.storage.members import find_workspace
 
 LIMIT_USD = "10"
 EXPIRES = "90"
@@ -15,6 +20,14 @@ DAYS = {"1": "in a day", "7": "in a week", "30": "in 30 days", "90": "in 90 days
 NEVER = "never"
 EXPIRIES = {**DAYS, NEVER: "never"}
 RESETS = {"": "in all", "daily": "each day", "weekly": "each week", "monthly": "each month"}
+
+
+class Place(Struct, frozen=True):
+    """A workspace that pays for keys."""
+
+    id: str
+    name: str
+    chosen: bool
 
 
 class KeyForm(Protocol):
@@ -46,6 +59,15 @@ def key_of(form: KeyForm, name: str, now_ms: int, kind: KeyKind = KeyKind.INFERE
         workspace_id=form.workspace_id or None,
         kind=kind,
     )
+
+
+async def places_of(database: Database, actor: Actor, chosen: str | None) -> list[Place]:
+    """The workspaces in which somebody may make keys."""
+    return [
+        Place(each, workspace.name, each == chosen)
+        for each in actor.roles
+        if actor.may(Right.USE, each) and (workspace := await find_workspace(database, each)) is not None
+    ]
 
 
 def expires_of(choice: str, now_ms: int) -> datetime | None:

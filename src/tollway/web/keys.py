@@ -1,28 +1,28 @@
 """`/keys`: one's API keys: made (the secret is shown once), switched off and on, deleted; what each has spent."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Literal, TypeVar
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from tollway.billing.ledger import DAY_MS, window_start
+from tollway.billing.ledger import DAY_MS, window_end, window_start
 from tollway.domain.errors import Forbidden, TollwayError
 from tollway.domain.identity import Key, KeyKind
-from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.domain.people import Actor, Right
 from tollway.gateway.key_desk import PAGE, ChangedKey, KeyDesk
+from tollway.routing.market import Market
 from tollway.storage.database import Database
 from tollway.storage.keys import counted_since, spent_by_day
-from tollway.storage.members import find_workspace
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
-from tollway.web.figures import dollars
-from tollway.web.forms import as_struct, read_form
-from tollway.web.key_form import EXPIRES, EXPIRIES, RESETS, key_of
+from tollway.web.figures import about, amount, day
+from tollway.web.forms import as_struct, converted_form, read_form
+from tollway.web.key_form import EXPIRES, EXPIRIES, RESETS, Place, key_of, places_of
+from tollway.web.key_page import narrowed
 from tollway.web.render import Renderer
 
 PATH = "/keys"
@@ -34,6 +34,7 @@ class Wanted(Struct, kw_only=True):
 
     workspace: str = ""
     offset: int = 0
+    kind: Literal["inference", "provisioning"] = "inference"
 
 
 class NewKeyForm(Struct, kw_only=True):
@@ -46,6 +47,10 @@ class NewKeyForm(Struct, kw_only=True):
     usage_limit_type: str = ""
     expires_at: str = EXPIRES
     workspace_id: str = ""
+    allowed_models: str = ""
+    allowed_providers: str = ""
+    rpm: str = ""
+    include_byok: str = ""
 
 
 class ChangeForm(Struct, kw_only=True):
@@ -55,6 +60,7 @@ class ChangeForm(Struct, kw_only=True):
     id: str
     change: Literal["disable", "enable", "delete"]
     workspace_id: str = ""
+    kind: Literal["inference", "provisioning"] = "inference"
 
 
 class KeyLine(Struct, frozen=True):
@@ -71,17 +77,11 @@ class KeyLine(Struct, frozen=True):
     """"" if it has none."""
     left: str
     resets: str
+    again: str
+    """The day on which the limit starts again; "" if never."""
     expires: str
     used: str
     """The day of its last request; "" if there was none."""
-
-
-class Place(Struct, frozen=True):
-    """A workspace whose keys can be looked at."""
-
-    id: str
-    name: str
-    chosen: bool
 
 
 class KeysView(Struct, frozen=True):
@@ -94,6 +94,8 @@ class KeysView(Struct, frozen=True):
     manages: bool
     """Sees everybody's keys, and may make provisioning keys."""
     form: NewKeyForm
+    kind: str
+    """Of the keys that are shown."""
     expiries: tuple[tuple[str, str], ...]
     resets: tuple[tuple[str, str], ...]
     base_url: str
@@ -113,15 +115,17 @@ class KeyPages:
         door: Door,
         desk: KeyDesk,
         database: Database,
-        base_url: str,
+        public_url: str,
         now_ms: Callable[[], int],
+        market: Callable[[], Market],
     ) -> None:
         self._renderer = renderer
         self._door = door
         self._desk = desk
         self._database = database
-        self._base_url = base_url
+        self._base_url = f"{public_url}/api/v1"
         self._now_ms = now_ms
+        self._market = market
 
     def routes(self) -> list[BaseRoute]:
         """The URLs."""
@@ -136,19 +140,25 @@ class KeyPages:
         if actor is None:
             return go_to(request, sign_in_path(PATH))
         wanted = as_struct(request.query_params.multi_items(), Wanted)
-        return await self._page(request, actor, NewKeyForm(workspace_id=wanted.workspace), offset=wanted.offset)
+        form = NewKeyForm(workspace_id=wanted.workspace, kind=wanted.kind)
+        return await self._page(request, actor, form, offset=wanted.offset)
 
     async def create(self, request: Request) -> Response:
         """The page, with the secret of the new key on it this once."""
         form, actor = await self._sent(request, NewKeyForm)
         now_ms = self._now_ms()
         try:
-            _, secret = await self._desk.create(
-                actor, key_of(form, form.name.strip(), now_ms, KeyKind(form.kind)), now_ms
-            )
+            ask = key_of(form, form.name.strip(), now_ms, KeyKind(form.kind))
+            narrow = narrowed(form.allowed_models, form.allowed_providers, form.rpm, self._market())
+            also = converted_form({**narrow, "include_byok_in_limit": bool(form.include_byok)}, ChangedKey)
+            for name in (*narrow, "include_byok_in_limit"):
+                setattr(ask, name, getattr(also, name))
+            _, secret = await self._desk.create(actor, ask, now_ms)
         except TollwayError as error:
             return await self._page(request, actor, form, error=error)
-        return await self._page(request, actor, NewKeyForm(workspace_id=form.workspace_id), secret=secret)
+        return await self._page(
+            request, actor, NewKeyForm(workspace_id=form.workspace_id, kind=form.kind), secret=secret
+        )
 
     async def change(self, request: Request) -> Response:
         """Back to the list."""
@@ -157,7 +167,8 @@ class KeyPages:
             await self._desk.delete(actor, form.id, self._now_ms())
         else:
             await self._desk.change(actor, form.id, ChangedKey(disabled=form.change == "disable"), self._now_ms())
-        return go_to(request, f"{PATH}?workspace={form.workspace_id}" if form.workspace_id.isalnum() else PATH)
+        query = {"workspace": form.workspace_id, "kind": form.kind if form.kind != "inference" else ""}
+        return go_to(request, f"{PATH}?{urlencode({name: value for name, value in query.items() if value})}")
 
     async def _sent(self, request: Request, kind: type[FormT]) -> tuple[FormT, Actor]:
         self._door.check_form(request)
@@ -178,12 +189,9 @@ class KeyPages:
         error: TollwayError | None = None,
     ) -> Response:
         workspace_id = actor.workspace(form.workspace_id or None, Right.USE)
-        found = await self._desk.list(actor, workspace_id, disabled=True, offset=min(max(0, offset), 10**9))
-        places = [
-            Place(each, workspace.name, each == workspace_id)
-            for each in actor.roles
-            if actor.may(Right.USE, each) and (workspace := await find_workspace(self._database, each)) is not None
-        ]
+        kind = KeyKind(form.kind)
+        found = await self._desk.list(actor, workspace_id, disabled=True, offset=min(max(0, offset), 10**9), kind=kind)
+        places = await places_of(self._database, actor, workspace_id)
         view = KeysView(
             csrf=self._door.csrf_token(request),
             keys=tuple([await self._line(key) for key in found]),
@@ -191,6 +199,7 @@ class KeyPages:
             places=tuple(places),
             manages=actor.may(Right.MANAGE, workspace_id),
             form=form,
+            kind=form.kind,
             expiries=tuple(EXPIRIES.items()),
             resets=tuple(RESETS.items()),
             base_url=self._base_url,
@@ -203,10 +212,12 @@ class KeyPages:
     async def _line(self, key: Key) -> KeyLine:
         now_ms = self._now_ms()
         days = await spent_by_day(self._database, key.id)
-        limit, left = "", ""
+        limit, left, again = "", "", ""
+        if key.limit is not None and key.limit_reset is not None:
+            again = day(window_end(key.limit_reset, now_ms // DAY_MS) * DAY_MS)
         if key.limit is not None:
             counted = counted_since(days, window_start(key.limit_reset, now_ms // DAY_MS), byok=key.include_byok)
-            limit, left = _usd(key.limit), _usd(max(0, key.limit - counted))
+            limit, left = amount(key.limit), about(max(0, key.limit - counted))
         expired = key.expires_ms is not None and key.expires_ms <= now_ms
         return KeyLine(
             id=key.id,
@@ -214,18 +225,11 @@ class KeyPages:
             label=key.label,
             kind=key.kind.value,
             state="expired" if expired else "off" if key.disabled else "on",
-            spent=_usd(sum(day.spent for day in days)),
+            spent=about(sum(each.spent for each in days)),
             limit=limit,
             left=left,
             resets=RESETS[key.limit_reset.value] if key.limit_reset else "",
-            expires=_day(key.expires_ms) if key.expires_ms is not None else "",
-            used=_day(last_ms) if (last_ms := max((day.last_ms for day in days), default=0)) else "",
+            again=again,
+            expires=day(key.expires_ms) if key.expires_ms is not None else "",
+            used=day(last_ms) if (last_ms := max((each.last_ms for each in days), default=0)) else "",
         )
-
-
-def _usd(amount: Nanodollars) -> str:
-    return dollars(nanodollars_to_text(amount))
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")

@@ -9,12 +9,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from tollway.domain.errors import Forbidden, InvalidRequest, TollwayError
+from tollway.domain.passkeys import Passkey
 from tollway.domain.people import Actor, Session, User
 from tollway.gateway.departures import Departures
 from tollway.identity.issuers import Issuers
+from tollway.identity.passkeys import Passkeys
 from tollway.identity.people import People
 from tollway.identity.sessions import FRESH_MS, check_fresh
 from tollway.web.account import PRIVATE, AccountView, form_routes, go_to, sign_in_path
+from tollway.web.browsers import described
 from tollway.web.door import Door
 from tollway.web.forms import read_form
 from tollway.web.issuers import ACCOUNT
@@ -31,6 +34,7 @@ class Change(Struct, kw_only=True):
     new: str = ""
     issuer: str = ""
     session: str = ""
+    passkey: str = ""
 
 
 class NewPassword(Struct, kw_only=True):
@@ -50,6 +54,15 @@ class Place(Struct, frozen=True):
     current: bool
 
 
+class Shown(Struct, frozen=True):
+    """A passkey, as its user sees it."""
+
+    id: str
+    name: str
+    told: str
+    """Since when, and when it was used."""
+
+
 class MeView(Struct, frozen=True):
     """What `me.html` shows."""
 
@@ -61,6 +74,9 @@ class MeView(Struct, frozen=True):
     others: tuple[tuple[str, str], ...]
     """Slugs and names of those that could be."""
     places: tuple[Place, ...]
+    passkeys: tuple[Shown, ...]
+    may_add: bool
+    """Whether browsers make passkeys for this server's address."""
     fresh: bool
     error: str = ""
 
@@ -77,6 +93,7 @@ class MyPages:
         door: Door,
         people: People,
         issuers: Issuers,
+        passkeys: Passkeys,
         departures: Departures,
         now_ms: Callable[[], int],
     ) -> None:
@@ -84,6 +101,7 @@ class MyPages:
         self._door = door
         self._people = people
         self._issuers = issuers
+        self._passkeys = passkeys
         self._departures = departures
         self._now_ms = now_ms
 
@@ -93,6 +111,8 @@ class MyPages:
             ("/account/profile", self._profile),
             ("/account/password", self._password),
             ("/account/unlink", self._unlink),
+            ("/account/passkeys/name", self._name),
+            ("/account/passkeys/remove", self._remove),
             ("/account/sign-out", self._sign_out),
         )
         return form_routes(
@@ -178,6 +198,13 @@ class MyPages:
         check_fresh(session, now_ms)
         await self._people.unlink(user, form.issuer, now_ms)
 
+    async def _name(self, user: User, session: Session, form: Change, now_ms: int) -> None:
+        await self._passkeys.rename(user, form.passkey, form.name, now_ms)
+
+    async def _remove(self, user: User, session: Session, form: Change, now_ms: int) -> None:
+        check_fresh(session, now_ms)
+        await self._passkeys.remove(user, form.passkey, now_ms)
+
     async def _sign_out(self, user: User, session: Session, form: Change, now_ms: int) -> None:
         """One browser, or all but this one."""
         if form.session:
@@ -189,23 +216,37 @@ class MyPages:
         user, session = actor.user, actor.session
         if user is None or session is None:
             raise Forbidden("This page is for somebody who is signed in.")
-        has_password, linked = await self._people.ways_in(user)
+        ways, place = await self._people.ways_in(user), self._passkeys.place
         names = self._issuers.names
-        known = {address for address, _ in linked}
+        known = {address for address, _ in ways.issuers}
+        rp_id = place.rp_id if place else None
         view = MeView(
             user=user,
             csrf=self._door.csrf_token(request),
-            has_password=has_password,
+            has_password=ways.password,
             linked=tuple((address, names.get(address, address)) for address in sorted(known)),
             others=tuple(each for each in self._issuers.buttons if self._issuers.get(each[0]).address not in known),
             places=tuple(_place(each, session) for each in await self._people.sessions.list(user.id)),
+            passkeys=tuple(_shown(each, rp_id) for each in await self._passkeys.list(user)),
+            may_add=place is not None,
             fresh=self._now_ms() - session.fresh_ms <= FRESH_MS,
             error=error.message if error else "",
         )
         return self._renderer.page(request, "me.html", view, error.status if error else 200, PRIVATE)
 
 
+def _shown(passkey: Passkey, rp_id: str | None) -> Shown:
+    used = f"used {_day(passkey.used_ms)}" if passkey.used_ms else "never used"
+    told = f"{'synced, ' if passkey.synced else ''}since {_day(passkey.created_ms)}, {used}"
+    if passkey.rp_id != rp_id:
+        told = f"made for {passkey.rp_id}: it does not sign you in here"
+    return Shown(passkey.id, passkey.name, told)
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
 def _place(session: Session, current: Session) -> Place:
     seen = datetime.fromtimestamp(session.seen_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    agent = session.user_agent or "a browser without a name"
-    return Place(session.id, agent[:80], session.address or "", seen, session.id == current.id)
+    return Place(session.id, described(session.user_agent), session.address or "", seen, session.id == current.id)

@@ -7,14 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tollway.domain.catalog import Price
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import NotFound
+from tollway.domain.measured import EndpointHour
+from tollway.domain.storefronts import Group
 from tollway.routing.explain import Explanation, Prompt
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market
-from tollway.storage.usage_days import AppUse
+from tollway.storage.usage_days import ModelUse, Uses
+from tollway.web.account import PRIVATE
 from tollway.web.render import Renderer
-from tollway.web.rows import Listings, RowNow, row_now
+from tollway.web.rows import Listing, Listings, RowNow, row_now
 
 
 class Site(Struct, frozen=True):
@@ -32,11 +36,30 @@ class Site(Struct, frozen=True):
     """Monotonic seconds, as the health board has them."""
     model_tokens: Callable[[], Awaitable[Mapping[str, int]]]
     """Tokens by model, of the last week."""
-    apps: Callable[[], Awaitable[Sequence[AppUse]]]
-    """The apps with the most tokens of the last month."""
+    uses: Callable[[int], Awaitable[Uses]]
+    """What was used most in so many days, this one among them."""
 
+    hours: Callable[[Sequence[str], int], Awaitable[Mapping[str, Mapping[int, EndpointHour]]]]
+    """Endpoints' ids, and an hour (hours since 1970) -> what is kept of each since then, by hour."""
+    prices: Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Price]]]]
+    """Endpoints' ids -> every price that each ever had, the earliest first."""
+    now_ms: Callable[[], int]
+    """Wall time."""
     explain: Callable[[ChatRequest, Prompt], Explanation]
     """What a chat request's plan would be, for somebody who has money and no limits. TollwayError: as the request."""
+    model_use: Callable[[str], Awaitable[ModelUse]]
+    """A model's id -> what everybody used it for in the last 30 days."""
+    provider_days: Callable[[], Awaitable[Mapping[str, Mapping[int, tuple[int, int]]]]]
+    """By provider's slug and day (since 1970), of the last 90: requests that ended there, and those that failed."""
+    plan_for: Callable[[Request, ChatRequest, Prompt], Awaitable[Explanation | None]]
+    """As `explain`, by the settings of who is signed in. None: nobody is."""
+    own_market: Callable[[Request, str], Awaitable[Market | None]]
+    """What the settings of a workspace leave of the market, by its id, "" for the visitor's own. None: nobody is
+    signed in. NotFound: not theirs."""
+    groups: Callable[[], Sequence[Group]]
+    """Those with prices of their own."""
+    guests: bool = False
+    """Whether models may be asked without an account."""
 
     @property
     def base_url(self) -> str:
@@ -45,12 +68,22 @@ class Site(Struct, frozen=True):
 
     def rows(self) -> list[RowNow]:
         """Every model with its present health."""
+        return self.rows_now(self.listings.get())
+
+    def rows_now(self, listing: Listing) -> list[RowNow]:
+        """The rows of a listing with their present health."""
         now_s = self.now_s()
-        return [row_now(row, self.health, now_s) for row in self.listings.get().rows]
+        return [row_now(row, self.health, now_s) for row in listing.rows]
+
+
+class Personal(Struct, frozen=True):
+    """A view that one visitor alone is to see: nobody keeps a copy of the page."""
+
+    view: Struct
 
 
 View = Callable[[Site, Request], Awaitable[Struct]]
-"""Finds what a page shows. NotFound: there is no such page after all."""
+"""Finds what a page shows, `Personal` where that is the visitor's own. NotFound: there is no such page after all."""
 
 
 class Page(Struct, frozen=True):
@@ -76,6 +109,8 @@ def page_route(page: Page, site: Site, renderer: Renderer) -> BaseRoute:
             view = await page.view(site, request)
         except NotFound:
             return nothing_here(renderer, request)
+        if isinstance(view, Personal):
+            return renderer.page(request, page.template, view.view, headers=PRIVATE)
         return renderer.page(request, page.template, view)
 
     return Route(page.path, endpoint)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tollway.domain.money import price_from_text
 from tollway.web.figures import MILLION
-from tollway.web.rows import Row, RowNow
+from tollway.web.rows import PRIVACY, Row, RowNow
 
 SEARCH_MAX = 200
 PAGE_MAX = 1_000_000
@@ -26,6 +26,8 @@ ORDERS: dict[str, Callable[[RowNow], Any]] = {
     "speed": lambda shown: inf if shown.tokens_per_s is None else -shown.tokens_per_s,
 }
 """By name as in the URL. Without one, rows stand as they came: most endpoints first."""
+USED = "used"
+"""By tokens of the last week."""
 ABILITIES = {
     "tools": "takes tools",
     "structured_outputs": "structured output",
@@ -52,15 +54,33 @@ class Query(Struct, frozen=True, omit_defaults=True):
     """Tokens, at least."""
     max_price: str = ""
     """USD per 1M tokens of output, at most, as it was written."""
+    max_input: str = ""
+    """Likewise, of input."""
+    author: str = ""
+    quantization: str = ""
+    privacy: str = ""
+    """A promise of PRIVACY that some endpoint's provider keeps."""
+    free: bool = False
     live: bool = False
     """Only models that an endpoint, not known to be down, would answer for."""
+    allowed: bool = False
+    """Only what the settings of the visitor's workspace allow: its rules and guardrails, as requests meet them."""
+    workspace: str = ""
+    """Whose, where it is not the visitor's own."""
     sort: str = ""
     page: int = 1
 
     @property
     def filtered(self) -> bool:
         """Whether more than words decides what is found."""
-        return bool(self.modality or self.provider or self.needs or self.context or self.max_price or self.live)
+        return self.rarer or bool(
+            self.modality or self.provider or self.needs or self.context or self.max_price or self.live or self.allowed
+        )
+
+    @property
+    def rarer(self) -> bool:
+        """Whether one of the filters that are folded away is set."""
+        return bool(self.max_input or self.author or self.quantization or self.privacy or self.free)
 
     def url(self, **changes: Any) -> str:
         """The query string with its "?", changed so; defaults are left out, so that one view has one URL."""
@@ -80,14 +100,47 @@ def parse(params: Mapping[str, str]) -> Query:
         needs=needs if (needs := params.get("needs", "")) in ABILITIES else "",
         context=int(context) if (context := params.get("context", "")) in map(str, CONTEXTS) else 0,
         max_price=price if PRICE_DECIMALS.fullmatch(price := params.get("max_price", "").strip()) else "",
+        max_input=most if PRICE_DECIMALS.fullmatch(most := params.get("max_input", "").strip()) else "",
+        author=params.get("author", "")[:64],
+        quantization=params.get("quantization", "")[:32],
+        privacy=promise if (promise := params.get("privacy", "")) in PRIVACY else "",
+        free=params.get("free", "") in {"1", "on", "true"},
         live=params.get("live", "") in {"1", "on", "true"},
-        sort=sort if sort in ORDERS else "",
+        allowed=params.get("allowed", "") in {"1", "on", "true"},
+        workspace=params.get("workspace", "")[:64],
+        sort=sort if sort in ORDERS or sort == USED else "",
         page=max(1, int(page)) if page.isascii() and page.isdigit() and len(page) < len(str(PAGE_MAX)) else 1,
     )
 
 
-def select(rows: Iterable[RowNow], query: Query) -> list[RowNow]:
-    """The rows that a query asks for, in its order; what is on offer stands before what is not."""
+API_ORDERS = {"newest": "newest", "context": "context-high-to-low", "used": "top-weekly", "": ""}
+
+
+def api_query(query: Query) -> str | None:
+    """What `GET /api/v1/models` is asked to find the same models. None: there are no words for it."""
+    if query.q or query.live or query.quantization or query.privacy == "no-training" or query.allowed:
+        return None
+    direction, _, modality = query.modality.partition("-")
+    asked = {
+        "output_modalities": modality if direction == "writes" else "all",
+        "input_modalities": modality if direction == "reads" else "",
+        "providers": query.provider,
+        "supported_parameters": query.needs,
+        "context": str(query.context or ""),
+        "model_authors": query.author,
+        "max_price": "0" if query.free else query.max_input,  # what is free is below every cap
+        "max_output_price": "0" if query.free else query.max_price,
+        "zdr": "true" if query.privacy else "",
+        "sort": API_ORDERS.get(query.sort, ""),
+    }
+    return "?" + urlencode({name: value for name, value in asked.items() if value})
+
+
+def select(rows: Iterable[RowNow], query: Query, used: Mapping[str, int] = {}) -> list[RowNow]:
+    """The rows that a query asks for, in its order; what is on offer stands before what is not.
+
+    `used`: tokens of the last week by model, for the order of that name.
+    """
     words = query.q.casefold().split()
     direction, _, modality = query.modality.partition("-")
     found = [shown for shown in rows if all(_occurs(word, shown.row) for word in words)]
@@ -104,14 +157,30 @@ def select(rows: Iterable[RowNow], query: Query) -> list[RowNow]:
     if query.max_price:
         most = price_from_text(query.max_price) // MILLION
         found = [shown for shown in found if shown.row.rank_output <= most]
+    if query.rarer:
+        found = [shown for shown in found if _has_the_rarer(shown.row, query)]
     if query.live:
         found = [shown for shown in found if shown.is_live]
-    if query.sort:
+    if query.sort == USED:
+        found.sort(key=lambda shown: (not shown.endpoints, -used.get(shown.row.id, 0)))
+    elif query.sort:
         order = ORDERS[query.sort]
         found.sort(key=lambda shown: (not shown.endpoints, order(shown)))
     elif words:  # who was meant by name stands before who is found by a provider's name only
         found.sort(key=lambda shown: (not shown.endpoints, not all(word in shown.row.title for word in words)))
     return found
+
+
+def _has_the_rarer(row: Row, query: Query) -> bool:
+    if query.max_input and row.rank_input > price_from_text(query.max_input) // MILLION:
+        return False
+    if query.free and (row.rank_input or row.rank_output):
+        return False
+    return (
+        query.author in ("", row.author)
+        and (not query.quantization or query.quantization in row.quantizations)
+        and (not query.privacy or query.privacy in row.private)
+    )
 
 
 def _occurs(word: str, row: Row) -> bool:

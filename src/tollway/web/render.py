@@ -1,7 +1,7 @@
 """Answers of the site: a view model through its template, with the headers that every page has; ETags and gzip."""
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 
@@ -9,10 +9,13 @@ import jinja2
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from tollway import __version__
+from tollway.domain.site_words import SiteWords
 from tollway.web.assets import Asset, Assets
 from tollway.web.figures import count, dollars, percent, seconds, tokens_short
+from tollway.web.rows import FLAGS
 
 # Nothing inline, nothing from elsewhere, and text becomes HTML only through the policies "app" and "dompurify".
 CONTENT_SECURITY_POLICY = (
@@ -31,9 +34,19 @@ SECURITY_HEADERS = {
 }
 
 GZIP_MIN_BYTES = 1024  # below it the gain is less than a packet
+THEME_COOKIE, THEMES = "tollway-theme", ("light", "dark")
 REVALIDATE = "no-cache"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
+
+TABLED = (
+    "/providers", "/status", "/compare", "/explore", "/guardrails", "/credits", "/credits/receipts/{id}",
+    "/workspace", "/alerts", "/presets", "/presets/{slug}", "/privacy", "/keys", "/logs/{id}", "/admin",
+    "/admin/users/{id}", "/admin/aliases", "/admin/ledger", "/admin/prices/diff", "/admin/prices/endpoint",
+    "/admin/settings", "/admin/providers/{slug}",
+)  # fmt: skip
+"""Pages whose tables are read from them, as files beside them (web/tables.py)."""
+_TABLED = tuple(compile_path(path)[0] for path in TABLED)
 
 FILTERS = {"dollars": dollars, "tokens_short": tokens_short, "count": count, "seconds": seconds, "percent": percent}
 
@@ -41,7 +54,7 @@ FILTERS = {"dollars": dollars, "tokens_short": tokens_short, "count": count, "se
 class Renderer:
     """Templates and assets, loaded once."""
 
-    def __init__(self, assets: Assets, notice: str = "") -> None:
+    def __init__(self, assets: Assets, notice: str = "", words: Callable[[], SiteWords] = SiteWords) -> None:
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("tollway.web", "templates"),
             autoescape=True,
@@ -51,10 +64,11 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters |= FILTERS
+        self._environment.globals["flag_words"] = FLAGS
         parts = self._environment.get_template("parts.html").module
         # A table draws the same few of these on every row: kept, they save a quarter of a page's time.
-        kept = {name: lru_cache(1024)(getattr(parts, name)) for name in ("modalities", "strokes")}
-        self._environment.globals |= {"version": __version__, "notice": notice, **kept}
+        kept = {name: lru_cache(1024)(getattr(parts, name)) for name in ("modalities", "strokes", "flags")}
+        self._environment.globals |= {"version": __version__, "notice": notice, "site_words": words, **kept}
         self._assets = assets
 
     def page(
@@ -67,13 +81,29 @@ class Renderer:
     ) -> Response:
         """A page: `template` sees `view`, and `root`, the path below which the site lies."""
         root = root_path(request)
+        here = request.url.path.removeprefix(root)
         html = self._environment.get_template(template).render(
             view=view,
             root=root,
-            here=request.url.path.removeprefix(root),
+            here=here,
+            table_files=files_of(here, request.url.query) if status == 200 else (),
+            theme=theme_of(request),
             asset=lambda name: root + self._assets.path(name),
         )
         return answer(request, html.encode(), "text/html; charset=utf-8", status=status, headers=headers)
+
+
+def files_of(path: str, query: str) -> tuple[tuple[str, str], ...]:
+    """What the tables of a page of TABLED are called as files, and where they are."""
+    if not any(pattern.match(path) for pattern in _TABLED):
+        return ()
+    return tuple((kind, f"{path}{kind}{'?' if query else ''}{query}") for kind in (".csv", ".json"))
+
+
+def theme_of(request: Request) -> str:
+    """What the visitor has chosen (`/preferences`), "" for the system's: the page comes in it, so that none flashes."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
 
 
 def root_path(request: Request) -> str:
@@ -103,7 +133,7 @@ def answer(
 
 
 def asset_answer(request: Request, asset: Asset) -> Response:
-    """A file under its hashed name: it never changes."""
+    """A file below the hash of all: it never changes."""
     fields = {"x-content-type-options": "nosniff", "cache-control": IMMUTABLE, "vary": "accept-encoding"}
     if takes_gzip(request.headers.get("accept-encoding", "")):
         return Response(asset.gzipped, media_type=asset.media_type, headers=fields | {"content-encoding": "gzip"})

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -32,11 +32,11 @@ _WORDS = {
 def decode_body(
     body: bytes,
     decoder: msgspec.json.Decoder[T],
-    unknown: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    slowly: Callable[[bytes], T] | None = None,
 ) -> T:
     """Decode, once, what a caller sent. InvalidRequest: not JSON, not UTF-8, nested too deep, or not of the type.
 
-    `unknown` finds a place for fields that the type refuses because it does not know them.
+    `slowly` decodes what is refused only for fields that the type does not know, and finds a place for them.
 
     The rules of FAULTS.md C-3 to C-6: UTF-8 without a mark, no lone surrogates, no NaN, at most 64 levels; of
     duplicate keys the last wins.
@@ -48,9 +48,9 @@ def decode_body(
         try:
             return decoder.decode(body)
         except msgspec.ValidationError as error:
-            if unknown is None or not str(error).startswith("Object contains unknown field"):
+            if slowly is None or not str(error).startswith("Object contains unknown field"):
                 raise
-            return decoder.decode(msgspec.json.encode(unknown(msgspec.json.decode(body))))
+            return slowly(body)
     except msgspec.ValidationError as error:
         raise invalid(str(error)) from None
     except msgspec.DecodeError as error:

@@ -6,6 +6,8 @@ from itertools import accumulate
 NESTING_MAX = 64
 BRACKETS_MAX = 500_000
 """Objects and arrays in one body. 10,000 messages and 512 large tools have fewer than that."""
+SHORT_BYTES = 32_768
+"""So short a body is counted to its end, whatever it holds."""
 
 _OTHER_BYTES = bytes(set(range(256)) - set(b'"[]{}'))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -36,6 +38,8 @@ def why_too_nested(body: bytes) -> str | None:
 
 def _has_few_brackets(body: bytes) -> bool:
     """Whether so few open that they can't nest too deep: most bodies are words, which `find` passes over fastest."""
+    if len(body) <= SHORT_BYTES:
+        return body.count(b"[") + body.count(b"{") <= NESTING_MAX
     left = NESTING_MAX
     for bracket in (b"[", b"{"):
         at = body.find(bracket)

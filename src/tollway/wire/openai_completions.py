@@ -12,7 +12,7 @@ from tollway.domain.errors import InvalidRequest
 from tollway.domain.events import Answer, Event, Finished, ReasoningDelta, TextDelta
 from tollway.wire.json_body import decode_body, unknown_fields
 from tollway.wire.openai_chat.usage import usage_json
-from tollway.wire.unknown_asked import set_aside
+from tollway.wire.unknown_asked import KNOWN, decode_slowly
 
 __all__ = ["EventEncoder", "decode_request", "encode_answer", "usage_json"]
 
@@ -30,7 +30,8 @@ class _Prompt(msgspec.Struct, forbid_unknown_fields=False):
 _PROMPT = msgspec.json.Decoder(_Prompt)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _CHAT = msgspec.json.Decoder(ChatRequest)
-_KNOWN = frozenset(ChatRequest.__struct_fields__) - {"extra", "messages"}
+_CHATS = KNOWN - {"messages", "prompt", "logprobs", "top_logprobs"}
+"""What means the same as in a chat."""
 
 
 def decode_request(body: bytes) -> ChatRequest:
@@ -41,10 +42,8 @@ def decode_request(body: bytes) -> ChatRequest:
     """
     asked = decode_body(body, _PROMPT)
     prompt = _one_prompt(asked.prompt)
-    fields = _FIELDS.decode(body)
-    for name in ("prompt", "logprobs", "messages", "top_logprobs"):
-        fields.pop(name, None)
-    request = decode_body(_ENCODER.encode(fields), _CHAT, set_aside)
+    fields = {name: value for name, value in _FIELDS.decode(body).items() if name in _CHATS}
+    request = decode_body(_ENCODER.encode(fields), _CHAT, decode_slowly)
     count = asked.logprobs
     request = replace(
         request,
@@ -52,7 +51,7 @@ def decode_request(body: bytes) -> ChatRequest:
         messages=(UserMessage(content=prompt),),
         logprobs=None if count is None or count is False else True,
         top_logprobs=count if isinstance(count, int) and not isinstance(count, bool) else None,
-        extra=unknown_fields(body, _KNOWN | {"messages"}),
+        extra=unknown_fields(body, KNOWN),
     )
     if request.best_of is not None and request.best_of < (request.n or 1):
         raise InvalidRequest("best_of: must be at least n", param="best_of")

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from tollway.domain import chat
+from tollway.domain.chat import ChatRequest
+from tollway.wire.json_body import unknown_fields
 from tollway.wire.native_fields import merged, rest
 from tollway.wire.never_forwarded import forwarded
 
@@ -57,6 +60,22 @@ _CALL, _TOOL, _FUNCTION = _known(chat.MessageToolCall), _known(chat.Tool), _know
 _CALLED = _known(chat.FunctionCall)
 _IN_CALLS = {"function": _CALLED, "custom": _known(chat.CustomCall)}
 _INSIDE = _IN_PARTS.keys() | _IN_CALLS.keys() | {"function_call"}
+
+
+class Afresh(dict[str, Raw]):
+    """Unknown fields, written anew: no parser behind us can read duplicate keys inside them in another way."""
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_CHAT = msgspec.json.Decoder(ChatRequest)
+KNOWN = frozenset(ChatRequest.__struct_fields__) - {"extra"}
+
+
+def decode_slowly(body: bytes) -> ChatRequest:
+    """A chat request with fields that we do not know, of any kind: its own go to `extra`. MsgspecError: it is none."""
+    known = _ENCODER.encode({name: value for name, value in _FIELDS.decode(body).items() if name in KNOWN})
+    request = _CHAT.decode(_ENCODER.encode(set_aside(msgspec.json.decode(known))))
+    return replace(request, extra=Afresh(unknown_fields(body, KNOWN)))
 
 
 def set_aside(body: dict[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,8 @@ from tollway.domain.chat import (
     UserMessage,
 )
 from tollway.domain.errors import TollwayError
-from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.routing.explain import ANSWER_TOKENS, LeftOut, Prompt, Ranked
-from tollway.web.figures import dollars, seconds, usd_per_million
+from tollway.web.figures import amount, seconds, usd_per_million
 from tollway.web.page import Site
 from tollway.web.pages.home import sample_model
 
@@ -103,9 +102,9 @@ class ExploreView(Struct, frozen=True):
 async def explore(site: Site, request: Request) -> ExploreView:
     """The plan of a request for the model that was asked for, or for the first on offer."""
     wishes = wishes_of(request.query_params, sample_model(site.rows()))
-    found, error, asked = None, "", request_of(wishes)
+    found, error, asked, tokens = None, "", request_of(wishes), wishes.prompt_tokens
     try:
-        found = site.explain(asked, Prompt(*[wishes.prompt_tokens] * 3))
+        found = site.explain(asked, Prompt(tokens, tokens, tokens))
     except TollwayError as refused:
         error = refused.message
     if found is not None and found.refusal is not None:
@@ -116,7 +115,7 @@ async def explore(site: Site, request: Request) -> ExploreView:
         answer_tokens=ANSWER_TOKENS,
         tried=tuple(_tried(rank, each) for rank, each in enumerate(found.ranked, 1)) if found else (),
         out=tuple(_out(each) for each in found.left_out) if found else (),
-        expected=_usd(found.expected) if found and found.expected is not None else "",
+        expected=amount(found.expected) if found and found.expected is not None else "",
         error=error,
         body=msgspec.json.format(msgspec.json.encode(asked), indent=2).decode(),
         url=f"{site.base_url}/route",
@@ -173,7 +172,7 @@ def _tried(rank: int, each: Ranked) -> Tried:
         share=round(100 * each.share),
         price_input=usd_per_million(rates.prompt) if rates else "",
         price_output=usd_per_million(rates.completion) if rates else "",
-        estimated=_usd(listed.estimated) if listed.estimated is not None else "",
+        estimated=amount(listed.estimated) if listed.estimated is not None else "",
         first=seconds(listed.measured.first_s.p50 if listed.measured.first_s else None),
         reason=each.reason,
         down=listed.why_down or "",
@@ -182,7 +181,3 @@ def _tried(rank: int, each: Ranked) -> Tried:
 
 def _out(each: LeftOut) -> Out:
     return Out(each.listed.provider_name, each.listed.model, each.rule, each.reason)
-
-
-def _usd(amount: Nanodollars) -> str:
-    return dollars(nanodollars_to_text(amount))

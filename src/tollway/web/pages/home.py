@@ -31,21 +31,26 @@ class HomeView(Struct, frozen=True):
 
     figures: KeyFigures
     rows: tuple[RowNow, ...]
-    """The first few of the models."""
+    """A few of the models: those that are used most, or those with most endpoints."""
+    most_used: bool
     samples: tuple[Sample, ...]
     """Empty when nothing is on offer that a chat could use."""
     base_url: str
+    guests: bool
+    """Whether somebody without an account may ask."""
 
 
 async def home(site: Site, request: Request) -> HomeView:
     """The first page."""
     now = site.rows()
-    model = sample_model(now)
+    model, used = sample_model(now), await site.model_tokens()
     return HomeView(
         figures=key_figures(now, site.listings.get().providers),
-        rows=tuple(now[:ROWS]),
+        rows=tuple(sorted(now, key=lambda shown: -used.get(shown.row.id, 0))[:ROWS]),
+        most_used=bool(used),
         samples=samples(site.base_url, model) if model else (),
         base_url=site.base_url,
+        guests=site.guests,
     )
 
 

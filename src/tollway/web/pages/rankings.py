@@ -1,20 +1,32 @@
-"""`/rankings`: which models and apps are used most on this server, by tokens."""
+"""`/rankings`: which models, authors, providers and apps are used most on this server, by tokens; the same as data."""
 
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from urllib.parse import quote
+
+import msgspec
 from msgspec import Struct
 from starlette.requests import Request
+from starlette.responses import Response
 
-from tollway.routing.market import Offer
+from tollway.domain.cells import cell
 from tollway.web.page import Site
+from tollway.web.render import answer
 
-MODELS_MAX = 50
+SHOWN_MAX = 50
+DAYS = {"day": (1, "Today"), "week": (7, "7 days"), "month": (30, "30 days")}
+"""By the word of the URL: days, this one among them, and the words of the page."""
+BOARDS = {"models": "Models", "authors": "Authors", "providers": "Providers", "apps": "Apps"}
 
 
 class Ranked(Struct, frozen=True):
-    """One line: a model, or an app."""
+    """One line."""
 
     name: str
-    id: str
-    """A model's id; "" of apps, and of models that the catalog no longer has."""
+    path: str
+    """Where it leads, below the site's root; "" for apps, and for models that the catalog no longer has."""
     tokens: int
     percent: int
     """Of the first one's tokens."""
@@ -24,30 +36,70 @@ class Ranked(Struct, frozen=True):
 class RankingsView(Struct, frozen=True):
     """What `rankings.html` shows."""
 
-    models: tuple[Ranked, ...]
-    apps: tuple[Ranked, ...]
+    period: str
+    periods: dict[str, str]
+    boards: tuple[tuple[str, str, tuple[Ranked, ...]], ...]
+    """Id, title and lines."""
 
 
 async def rankings(site: Site, request: Request) -> RankingsView:
-    """Of models the last week, of apps the last 30 complete days."""
-    offers = site.market().offers
-    used = sorted((await site.model_tokens()).items(), key=lambda one: (-one[1], one[0]))[:MODELS_MAX]
-    apps = await site.apps()
-    most, most_of_apps = (rows[0] if rows else 0 for rows in ([one[1] for one in used], [app.tokens for app in apps]))
-    return RankingsView(
-        models=tuple(_model(offers.get(id_), id_, tokens, most) for id_, tokens in used),
-        apps=tuple(
-            Ranked(app.title or app.url or "unnamed", "", app.tokens, _share(app.tokens, most_of_apps), app.requests)
-            for app in apps
+    """Of the day, the week or the month that the URL says; else of the week."""
+    period = request.query_params.get("period", "")
+    period = period if period in DAYS else "week"
+    uses, offers = await site.uses(DAYS[period][0]), site.market().offers
+    authors: Counter[str] = Counter()
+    for id_, tokens in uses.models.items():
+        authors[id_.partition("/")[0]] += tokens
+    models = [
+        (
+            offers[id_].model.name if id_ in offers else id_,
+            f"/models/{quote(id_)}" if id_ in offers else "",
+            tokens,
+            None,
+        )
+        for id_, tokens in uses.models.items()
+    ]
+    found = {
+        "models": _ranked(models),
+        "authors": _ranked((name, f"/models?author={quote(name)}", tokens, None) for name, tokens in authors.items()),
+        "providers": _ranked(
+            (site.provider_name(slug), f"/models?provider={quote(slug)}", tokens, None)
+            for slug, tokens in uses.providers.items()
         ),
+        "apps": _ranked((app.title or app.url or "unnamed", "", app.tokens, app.requests) for app in uses.apps),
+    }
+    return RankingsView(
+        period=period,
+        periods={word: words for word, (_, words) in DAYS.items()},
+        boards=tuple((name, BOARDS[name], lines) for name, lines in found.items()),
     )
 
 
-def _model(offer: Offer | None, id_: str, tokens: int, most: int) -> Ranked:
-    if offer is None:
-        return Ranked(id_, "", tokens, _share(tokens, most))
-    return Ranked(offer.model.name, id_, tokens, _share(tokens, most))
+async def rankings_json(site: Site, request: Request) -> Response:
+    """`GET /rankings.json?period=`: `{"period", "models": [...], "authors", "providers", "apps"}`."""
+    view = await rankings(site, request)
+    body = {"period": view.period, **{name: lines for name, _, lines in view.boards}}
+    return answer(request, msgspec.json.encode(body), "application/json")
 
 
-def _share(tokens: int, most: int) -> int:
-    return max(1, round(100 * tokens / most)) if most else 0
+async def rankings_csv(site: Site, request: Request) -> Response:
+    """`GET /rankings.csv?period=`: a line for each line of the page."""
+    view = await rankings(site, request)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(("board", "rank", "name", "tokens", "requests"))
+    for name, _, lines in view.boards:
+        for rank, each in enumerate(lines, 1):
+            writer.writerow(map(cell, (name, rank, each.name, each.tokens, each.requests)))
+    headers = {"content-disposition": 'attachment; filename="rankings.csv"'}
+    return answer(request, out.getvalue().encode(), "text/csv; charset=utf-8", headers=headers)
+
+
+def _ranked(found: Iterable[tuple[str, str, int, int | None]]) -> tuple[Ranked, ...]:
+    """The first SHOWN_MAX by tokens, then by name."""
+    rows = sorted((each for each in found if each[2]), key=lambda row: (-row[2], row[0]))[:SHOWN_MAX]
+    most = rows[0][2] if rows else 1
+    return tuple(
+        Ranked(name, path, tokens, max(1, round(100 * tokens / most)), requests)
+        for name, path, tokens, requests in rows
+    )

@@ -124,7 +124,9 @@ class XModels extends HTMLElement {
     if (andForm) this.#form.replaceWith(document.adoptNode(form));
     for (const link of this.querySelectorAll("[data-export]")) {
       const fresh = page.querySelector(`[data-export="${link.getAttribute("data-export")}"]`);
-      if (fresh) link.setAttribute("href", fresh.getAttribute("href") ?? "");
+      if (!fresh) continue;
+      link.setAttribute("href", fresh.getAttribute("href") ?? "");
+      link.toggleAttribute("hidden", fresh.hasAttribute("hidden")); // not every query has words for the API
     }
     this.#say(page.querySelector("#models-count")?.textContent ?? "");
     if (place === null) return;

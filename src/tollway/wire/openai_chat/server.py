@@ -5,16 +5,15 @@ from msgspec.structs import replace
 
 from tollway.domain.chat import ChatRequest, ToolChoice
 from tollway.domain.errors import InvalidRequest
-from tollway.wire.json_body import check_printable, decode_body, unknown_fields
+from tollway.wire.json_body import check_printable, decode_body
 from tollway.wire.openai_chat.answer import encode_answer
 from tollway.wire.openai_chat.chunks import EventEncoder
 from tollway.wire.openai_chat.usage import usage_json
-from tollway.wire.unknown_asked import set_aside
+from tollway.wire.unknown_asked import Afresh, decode_slowly
 
 __all__ = ["EventEncoder", "check", "decode_request", "encode_answer", "usage_json"]
 
 _DECODER = msgspec.json.Decoder(ChatRequest)
-_KNOWN = frozenset(ChatRequest.__struct_fields__) - {"extra"}
 
 
 def decode_request(body: bytes) -> ChatRequest:
@@ -23,10 +22,9 @@ def decode_request(body: bytes) -> ChatRequest:
     InvalidRequest, with `param` set to the field's path: not JSON, a wrong type, out of bounds, or fields that
     contradict each other (OPENROUTER.md 3.1).
     """
-    request = decode_body(body, _DECODER, set_aside)
-    extra = unknown_fields(body, _KNOWN)
-    if extra or request.extra:
-        request = replace(request, extra=extra)
+    request = decode_body(body, _DECODER, decode_slowly)
+    if request.extra and type(request.extra) is not Afresh:
+        request = decode_slowly(body)  # the body itself said "tollway:extra", which is no field of ours to callers
     if not request.messages and not request.prompt:
         raise InvalidRequest("messages: at least one message (or a prompt) is required", param="messages")
     check(request)

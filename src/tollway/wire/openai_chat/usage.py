@@ -95,9 +95,7 @@ def _details(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX:
-        return value
-    return None
+    return value if type(value) is int and 0 <= value <= TOKENS_MAX else None
 
 
 def _first(*values: Any) -> int:

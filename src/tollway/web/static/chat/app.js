@@ -1,0 +1,108 @@
+// @ts-check
+/** The whole room: the list of conversations, the panes, the turns, and where one writes. */
+import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-hooks.js";
+import { Composer } from "./composer.js";
+import { html, money, short } from "./html.js";
+import { Panes } from "./panes.js";
+import { Sidebar } from "./sidebar.js";
+import { path, totals } from "./tree.js";
+import { TurnView } from "./turn.js";
+
+/** @param {{room: import("./room.js").Room, draw: () => void}} props */
+export function App({ room, draw }) {
+  const [drawer, setDrawer] = useState(false);
+  const { talk, place } = room;
+  useKeys(room, () => setDrawer(false));
+  useEffect(() => {
+    if (drawer) /** @type {HTMLElement | null} */ (document.querySelector("#conversations button"))?.focus();
+  }, [drawer]);
+  const columns = { "--panes": String(talk.panes.length) };
+  return html`
+    <div class="chat ${place.guest ? "guest" : ""} ${drawer ? "drawn" : ""}">
+      ${!place.guest && html`<${Sidebar} room=${room} close=${() => setDrawer(false)} />`}
+      ${drawer && html`<button class="veil" aria-label="Close the list" onClick=${() => setDrawer(false)}></button>`}
+      <section class="talk" aria-label="Conversation">
+        <${Head} room=${room} open=${() => setDrawer(true)} />
+        ${room.trouble && html`<p class="wrong" role="alert">${room.trouble}</p>`}
+        <${Lines} room=${room} columns=${columns} draw=${draw} />
+        <${Composer} room=${room} />
+      </section>
+    </div>
+  `;
+}
+
+/** @param {{room: import("./room.js").Room, open: () => void}} props */
+function Head({ room, open }) {
+  const { talk, place } = room;
+  const sum = totals(talk);
+  return html`
+    <header class="talkhead">
+      ${!place.guest && html`<button class="btn small listbutton" onClick=${open}>Conversations</button>`}
+      <h1>${talk.title || (place.guest ? "Playground" : "New conversation")}</h1>
+      ${sum.answers > 0 && html`<span class="sum num" title="All answers of this conversation, on every branch">${short(sum.tokens)} tokens · ${money(sum.cost)}</span>`}
+      ${!place.guest && html`<button class="btn small" disabled=${talk.panes.length >= 6} onClick=${() => room.addPane()}>Add a model</button>`}
+      <button class="btn small" onClick=${() => room.renew()}>New</button>
+    </header>
+  `;
+}
+
+/** @param {{room: import("./room.js").Room, columns: Record<string, string>, draw: () => void}} props */
+function Lines({ room, columns, draw }) {
+  const { talk } = room;
+  const turns = path(talk);
+  const scroller = useRef(/** @type {HTMLElement | null} */ (null));
+  const atEnd = useRef(true);
+  const follow = () => {
+    const box = scroller.current;
+    if (box) atEnd.current = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+  };
+  useLayoutEffect(() => {
+    if (atEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+  });
+  useEffect(() => {
+    atEnd.current = true;
+  }, [talk.id, turns.length]);
+  return html`
+    <div class="lines" ref=${scroller} onScroll=${follow} style=${columns} tabindex="0" role="region" aria-label="Prompts and answers">
+      <${Panes} room=${room} />
+      ${turns.length === 0 && html`<${Welcome} room=${room} />`}
+      ${turns.map((turn) => html`<${TurnView} key=${turn.id} room=${room} turn=${turn} draw=${draw} />`)}
+    </div>
+  `;
+}
+
+const IDEAS = [
+  "Explain how a router chooses between two providers of the same model.",
+  "Write a Python function that merges overlapping intervals, with tests.",
+  "Summarise the trade-offs between latency and price in three sentences.",
+];
+
+/** @param {{room: import("./room.js").Room}} props */
+function Welcome({ room }) {
+  return html`
+    <div class="welcome">
+      <p class="dim">${room.place.guest ? "Ask a model something: no account needed." : "Ask one model, or several side by side. Conversations stay in this browser."}</p>
+      <div class="ideas">
+        ${IDEAS.map((idea) => html`<button class="btn" onClick=${() => room.ask(idea, [])}>${idea}</button>`)}
+      </div>
+    </div>
+  `;
+}
+
+/**
+ * Escape stops what is being answered, or closes the list.
+ * @param {import("./room.js").Room} room
+ * @param {() => void} close
+ */
+function useKeys(room, close) {
+  useEffect(() => {
+    /** @param {KeyboardEvent} event */
+    const pressed = (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      if (room.busy) room.stopAll();
+      else close();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}

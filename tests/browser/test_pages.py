@@ -1,0 +1,65 @@
+"""Every page of the list, wide and narrow, light and dark: nobody is hindered, nothing overflows, moves or breaks."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+from starlette.routing import Route
+
+from tests.browser.examine import SHIFT_MAX, overflow, placeholders, settle, shift, violations, weight
+from tests.browser.pages import NOT_PAGES, PAGES, Listed
+from tests.browser.town import Town
+from tests.browser.visitor import FORMS, Visits
+from tollway.app import site_routes
+from tollway.domain.people import User
+
+SHIFT_TRIES = 3
+
+
+def test_no_page_is_left_out(town: Town) -> None:
+    """A route of the site that a browser can open is in the list, or it is said what else it is."""
+    routes = {
+        each.path for each in site_routes(town.world.house) if isinstance(each, Route) and "GET" in (each.methods or ())
+    }
+    listed = {each.route for each in PAGES}
+    data = {path for path in routes if path.removesuffix(".csv").removesuffix(".json") in listed and "." in path}
+    assert sorted(routes - listed - data - NOT_PAGES.keys()) == [], "add them to tests/browser/pages.py"
+    assert sorted((listed | NOT_PAGES.keys()) - routes - {"/{path:path}"}) == [], "these are gone"
+    assert len({each.name for each in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("listed", [pytest.param(each, id=each.name) for each in PAGES])
+def test_page(town: Town, visit: Visits, where: Callable[[Listed], tuple[str, User | None]], listed: Listed) -> None:
+    """At 1440 px, then anew at 375 px, each light and dark: all rules of axe-core in every form."""
+    url, user = where(listed)
+    visitor = visit(user)
+    page = visitor.open(url, listed.status)
+    found = [f"says {each!r}" for each in placeholders(page)]
+    if sum((sizes := weight(page)).values()) > listed.weight_max:
+        found.append(f"weighs {sizes}")
+    for form in FORMS:
+        if form.width != visitor.width:
+            visitor.show(form.width, form.scheme)
+            page.reload()
+        if form.scheme == "light":
+            found += [f"{form.name}: {each}" for each in moves_or_overflows(page)]
+        visitor.show(form.width, form.scheme)
+        found += [f"{form.name}: {each}" for each in violations(page) if not each.startswith(listed.spared)]
+    assert found == []
+
+
+def moves_or_overflows(page: Page) -> list[str]:
+    """Of a page that was just opened. What moves by itself moves each time; a browser that has to wait for a busy
+    machine in the middle of a table lays its first half out alone, and sometimes only."""
+    settle(page)
+    moved = shift(page)
+    for _ in range(SHIFT_TRIES):
+        if moved <= SHIFT_MAX:
+            break
+        page.reload()
+        settle(page)
+        moved = min(moved, shift(page))
+    return [
+        *([f"shifts by {moved:.2f}"] if moved > SHIFT_MAX else []),
+        *(f"overflows: {each}" for each in overflow(page)),
+    ]
