@@ -78,7 +78,7 @@ def test_waiting_for_the_lock(tmp_path: Path) -> None:
     assert lock.acquire()
     began_s = time.monotonic()
     assert other.acquire(wait_s=0.1) is False
-    assert 0.1 <= time.monotonic() - began_s < 2.0
+    assert 0.1 <= time.monotonic() - began_s < 10.0
     lock.release()
     lock.release()
     assert other.acquire()
