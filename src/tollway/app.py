@@ -156,10 +156,13 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     )
     supply = Supply(config, database, client, tokens, simulator_url, ring)
 
+    loading = asyncio.Lock()  # of two who reload, the one who read later must be the last to say what is on offer
+
     async def reload() -> Market:
-        gateway.market, live = await supply.load()
-        gateway.credentials, gateway.keyrings = live.credentials, live.keyrings
-        return gateway.market
+        async with loading:
+            gateway.market, live = await supply.load()
+            gateway.credentials, gateway.keyrings = live.credentials, live.keyrings
+            return gateway.market
 
     pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
     authenticator, audit = Authenticator(database, pepper), AuditLog(database)

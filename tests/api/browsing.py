@@ -22,9 +22,9 @@ class Browser:
         return self._asked("GET", path, None, {"accept": "text/html", "sec-fetch-site": "cross-site"})
 
     def post(self, path: str, headers: dict[str, str] | None = None, /, **fields: Any) -> Answer:
-        """A form, by default as from a page of the site."""
+        """A form, by default as from a page of the site. A list of values is a field that comes as often."""
         known = {"content-type": FORM, "sec-fetch-site": "same-origin"} if headers is None else headers
-        return self._asked("POST", path, urlencode(fields).encode(), known)
+        return self._asked("POST", path, urlencode(fields, doseq=True).encode(), known)
 
     def submit(self, page: Answer, path: str, /, **fields: Any) -> Answer:
         """The page's form that goes to `path`, with the fields that it has already, but for those named here."""

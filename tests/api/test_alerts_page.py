@@ -330,14 +330,28 @@ def test_it_is_given_up(town: Town) -> None:
     town.hook.answers.clear()
 
 
+def test_an_address_that_no_mail_can_carry(town: Town) -> None:
+    """One that came in before it was refused: its letter fails, and everybody else's go out."""
+    odd_browser, odd, _ = place(town, "odd", "1")
+    browser, user, _ = place(town, "usual", "1")
+    database = town.world.house.database
+    town.world.run(database.write(Statement("UPDATE users SET email = 'a@[' WHERE id = :id", ({"id": odd.id},))))
+    for each, name in ((odd_browser, "odd"), (browser, "usual")):
+        assert make(each, name, kind="balance", amount="5", by_mail="yes").status == 303
+    town.sweep()
+    assert subjects(town, user) == ["usual: the balance is below $5"]
+    [found] = town.world.run(last_deliveries(database, "odd", 10))
+    assert (found.state, found.attempts, "did not take it" in found.failure) == ("pending", 1, True)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"kind": "balance", "amount": "much"}, "An amount in USD"),
         ({"kind": "balance", "amount": "0"}, "more than $0"),
-        ({"kind": "balance", "amount": "1e99"}, "more than $0"),
+        ({"kind": "balance", "amount": "1e99"}, "An amount in USD"),
         ({"kind": "balance", "amount": "NaN"}, "An amount in USD"),
-        ({"kind": "balance", "amount": "0.0000000001"}, "billionth"),
+        ({"kind": "balance", "amount": "0.0000000001"}, "nanodollar"),
         ({"kind": "balance", "amount": "5", "by_mail": ""}, "Choose how"),
         ({"kind": "balance", "amount": "5", "by_mail": "", "by_hook": "yes"}, "Say first where"),
         ({"kind": "spend", "amount": "5", "period": ""}, "Choose the time"),

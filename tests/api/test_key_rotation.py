@@ -1,6 +1,8 @@
 """Rotating a key: two secrets for a while, one purse; a limit neither starts anew nor counts twice."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -187,6 +189,32 @@ def test_one_of_two_rotations(well: World, owner: User) -> None:
     assert chat(well, new).status == 200
     with pytest.raises(NotFound):
         well.run(well.house.keys.rotate(OPERATOR, "0" * 64, 0, 1))
+
+
+def test_disabled_while_it_is_rotated(well: World, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new secret is as disabled as the key, whoever came first."""
+    key = well.new_key("rot-home", creator=owner)
+    desk, now_ms = well.house.keys, well.house.gateway.now_ms()
+    written = desk._audit.write
+
+    async def late(actor: Any, action: str, *rest: Any, **more: Any) -> None:
+        if action == "key.changed":
+            await asyncio.sleep(0.3)
+        await written(actor, action, *rest, **more)
+
+    def status(secret: str) -> int:
+        return request(well.url, "GET", "/api/v1/key", headers={"authorization": f"Bearer {secret}"}).status
+
+    async def both() -> str:
+        disabling = asyncio.create_task(desk.change(OPERATOR, key.key.id, ChangedKey(disabled=True), now_ms))
+        await asyncio.sleep(0.05)
+        _, secret = await desk.rotate(OPERATOR, key.key.id, 0, now_ms)
+        await asyncio.to_thread(status, secret)
+        await disabling
+        return secret
+
+    monkeypatch.setattr(desk._audit, "write", late)
+    assert status(well.run(both())) == 401
 
 
 def test_the_page(well: World, owner: User) -> None:

@@ -57,7 +57,7 @@ def test_the_life_of_a_preset(well: World, owner: User) -> None:
         assert put(browser, status=status).status == 303
         assert asked_of(well, key) == ("test/model" if status == "active" else "400")
     assert put(browser, version="9").status == 404
-    for wrong in ({"version": "x"}, {"status": "melted"}):
+    for wrong in ({"version": "x"}, {"version": "99999999999999999999"}, {"version": "0"}, {"status": "melted"}):
         assert put(browser, **wrong).status == 400
 
 

@@ -14,13 +14,14 @@ from tests.web.site import Looked
 from tollway.config import Config, ProviderConfig
 from tollway.domain.byok import ByokSettings
 from tollway.domain.people import Role
-from tollway.gateway.kept_providers import merged, with_kept
+from tollway.gateway.kept_providers import decoded, merged, with_kept
 from tollway.gateway.standings import standings
 from tollway.identity.credentials import open_ring, ring_at_hand
 from tollway.simulator import Simulator
 from tollway.simulator.connection import Request as Seen
 from tollway.storage.audit_log import Searched, list_entries
 from tollway.storage.database import StorageError
+from tollway.storage.kept_providers import list_kept
 
 SECRET = "sk-second-0123456789abcdefghij"
 OTHER = "sk-other-9876543210zyxwvutsrq"
@@ -209,6 +210,37 @@ def test_another_address_forgets_the_keys(town: World, second: Second, admin: Br
     assert act(admin, "moving", "remove").status == 303
 
 
+def test_another_address_of_the_list_forgets_them_too(town: World, second: Second, admin: Browser) -> None:
+    """Its list is asked for with the key; where clouds hand out credentials, nothing is asked for."""
+    assert add(admin, base_url=second.url, slug="listing", key=SECRET, free="yes").status == 303
+    refused = act(admin, "listing", "change", models_url="http://169.254.169.254/latest")
+    assert (refused.status, "no address of a server" in refused.text) == (400, True)
+    same = act(admin, "listing", "change", models_url=f"{second.url}/models")
+    assert same.status == 303, same.text
+    assert "It has no key of its own here." not in admin.get("/admin/providers/listing").text
+    second.seen.clear()
+    elsewhere = f"{second.simulator.url.replace('127.0.0.1', 'localhost')}/v1/models"
+    assert act(admin, "listing", "change", models_url=elsewhere).status == 303
+    assert "It has no key of its own here." in admin.get("/admin/providers/listing").text
+    assert set(second.bearers()) <= {""}
+    assert act(admin, "listing", "remove").status == 303
+
+
+def test_a_list_that_comes_late_brings_nothing_back(town: World, second: Second, admin: Browser) -> None:
+    """A server that was removed, or moved, while it was asked for its models."""
+    assert add(admin, base_url=second.url, slug="gone", free="yes").status == 303
+    desk = town.house.providers
+    [block] = [each for each in desk.config.providers if each.slug == "gone"]
+    assert act(admin, "gone", "remove").status == 303
+    before = rows_of(town)
+    assert town.run(desk._supply.list_server(block)) == 0
+    assert rows_of(town) == before
+    assert add(admin, base_url=second.url, slug="gone", free="yes").status == 303
+    old = structs.replace(block, base_url=f"{second.simulator.url.replace('127.0.0.1', 'localhost')}/v1")
+    assert town.run(desk._supply.list_server(old)) == 0
+    assert act(admin, "gone", "remove").status == 303
+
+
 def test_it_is_there_after_a_restart(town: World, second: Second, admin: Browser) -> None:
     """What is in force is what the database says: read anew, it is the same."""
     assert add(admin, base_url=second.url, slug="lasting", key=SECRET, free="yes").status == 303
@@ -226,6 +258,10 @@ def test_it_is_there_after_a_restart(town: World, second: Second, admin: Browser
     [
         ({"base_url": "http://127.0.0.1:9/v1"}, "No list of models"),
         ({"base_url": "ftp://example.com"}, "an address such as"),
+        ({"base_url": "http://[::1"}, "Invalid IPv6 URL"),
+        ({"base_url": "http://[abc]/v1"}, "base_url"),
+        ({"base_url": "http://localhost:99999/v1", "models": "one"}, "Port out of range"),
+        ({"base_url": "SECOND", "slug": "x", "models_url": "http://169.254.169.254/v1"}, "no address of a server"),
         ({"base_url": "http://user:pass@127.0.0.1/v1"}, "no password"),
         ({"base_url": "http://169.254.169.254/latest"}, "no address of a server"),
         ({"base_url": "http://[fe80::1]/v1"}, "no address of a server"),
@@ -308,6 +344,16 @@ def test_weights(town: World, admin: Browser) -> None:
     assert act(admin, "a", "weight", weight="0").status == 303
     assert town.chat().status == 200, "the only one that can answer still does"
     assert act(admin, "a", "weight", weight="1").status == 303
+
+
+def test_what_the_file_said_ends_with_it(town: World, admin: Browser) -> None:
+    """Of a provider of the file only what was said here is kept: not its address, nor whether the file has it on."""
+    assert act(admin, "b", "weight", weight="2").status == 303
+    [kept] = [each for each in town.run(list_kept(town.house.database)) if each.slug == "b"]
+    assert decoded(kept) == ProviderConfig("b", weight=2.0)
+    off = merged(ProviderConfig("b", base_url="http://127.0.0.1:9/v1", enabled=False), decoded(kept))
+    assert (off.enabled, merged(ProviderConfig("b"), decoded(kept)).enabled) == (False, True)
+    assert act(admin, "b", "weight", weight="1").status == 303
 
 
 def test_a_weight_of_the_file_is_the_files() -> None:

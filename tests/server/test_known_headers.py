@@ -53,10 +53,24 @@ def requests(draw: st.DrawFn) -> bytes:
     return request("POST", path, *((line, *fields) if draw(st.booleans()) else (*fields, line))) + body
 
 
+def in_chunks(*chunks: bytes) -> bytes:
+    """A request in chunks, whose data may look like headers."""
+    body = b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in (*chunks, b"")])
+    return request("POST", "/a", "Transfer-Encoding: chunked") + body
+
+
+CHUNKED = (
+    in_chunks(b"abc"),
+    in_chunks(b"\r\nContent-Length: 5\r\n\r\n"),
+    in_chunks(b"{\r\nContent-Length: 29\r\n\r\n", b"a", b"b", b"c", b"d"),
+    in_chunks(b"{\r\nContent-Length: 29\r\n\r\n", b"a", b"b", b"c", b"d").replace(b"29", b"5")[:-30] + b"HELLO",
+)
+
+
 @st.composite
 def conversations(draw: st.DrawFn) -> list[bytes]:
     """What a client writes, in the pieces in which it writes it: mostly a request each, some cut, some joined."""
-    chosen = draw(st.lists(requests(), min_size=1, max_size=3))
+    chosen = draw(st.lists(requests() | st.sampled_from(CHUNKED), min_size=1, max_size=3))
     said = draw(st.lists(st.sampled_from(chosen), min_size=2, max_size=6))
     pieces: list[bytes] = []
     for each in said:
@@ -132,6 +146,15 @@ def test_it_is_known() -> None:
         assert heads[4] is not heads[0]
 
     run(main())
+
+
+def test_what_came_in_chunks_is_not_known() -> None:
+    """Else a client could say in the data of a chunk where his next request ends, which a proxy reads otherwise."""
+    chunks = (b"{\r\nContent-Length: 29\r\n\r\n", b"a", b"b", b"c", b"d")
+    data = in_chunks(*chunks)
+    headers = [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    head = Head("POST", "/a", b"", headers, keep_alive=True, http_10=False)
+    assert not head.learn(data, sum(map(len, chunks)))
 
 
 def test_limits_hold() -> None:

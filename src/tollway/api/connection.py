@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from tollway.api.asgi import Bridge
 from tollway.api.direct import JSON_HEADERS, STATUS_LINES, DirectExchange, error_body
 from tollway.api.exchange import Handler
-from tollway.api.head import WATCHED, Head, body_too_large, fault_of, header_too_large
+from tollway.api.head import FRAMING, WATCHED, Head, body_too_large, fault_of, header_too_large
 from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
 
@@ -93,7 +93,6 @@ class Connections:
         self._timer = loop.call_later(self.limits.sweep_s, self._sweep, loop) if self.live else None
 
 
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _LEARNED_MAX = 8
 """So many different headers on one connection: the next ones will differ, too, and are not learned."""
 
@@ -281,7 +280,7 @@ class Protocol(HttpToolsProtocol):
 
     def _parse_body(self) -> None:
         """Put in a new parser, which stands where the body of the present request begins."""
-        framing = [b"%b: %b\r\n" % line for line in self.watched if line[0] in _FRAMING]
+        framing = [b"%b: %b\r\n" % line for line in self.watched if line[0] in FRAMING]
         self.parser = httptools.HttpRequestParser(self)
         self.deaf, was_deaf = True, self.deaf
         self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))

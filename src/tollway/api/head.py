@@ -96,16 +96,21 @@ class Head:
         self._before = self._after = b""
 
     def learn(self, data: bytes, body_bytes: int) -> bool:
-        """Whether `body_of` will know it again. `data` is the whole request, whose body has `body_bytes`."""
-        raw = data[: len(data) - body_bytes]
+        """Whether `body_of` will know it again. `data` is the whole request, whose body has `body_bytes`.
+
+        Only where Content-Length says, once, where the body ends: what a client wrote into a body that came in chunks
+        must never be read as a header.
+        """
+        framing = [line for line in self.headers if line[0] in FRAMING]
+        raw = data[: data.find(b"\r\n\r\n") + 4]
         at = raw.lower().find(LENGTH)
-        if at < 0 or not (self.keep_alive and raw.endswith(b"\r\n\r\n")):
+        if at < 0 or not self.keep_alive or len(raw) + body_bytes != len(data):
             return False
         start = at + len(LENGTH)
         end = raw.find(b"\r", start)
         value = raw[start:end]
         digits = value.strip(b" \t")
-        if not digits.isdigit() or int(digits) != body_bytes:
+        if framing != [(b"content-length", digits)] or not digits.isdigit() or int(digits) != body_bytes:
             return False
         start += value.find(digits)
         self._before, self._after = raw[:start], raw[start + len(digits) :]
@@ -127,6 +132,8 @@ class Head:
         return body if len(body) == int(digits) else None
 
 
+FRAMING = frozenset((b"content-length", b"transfer-encoding"))
+"""Headers that say where a body ends."""
 LENGTH = b"\r\ncontent-length:"
 DIGITS_MAX = 12
 

@@ -3,14 +3,13 @@
 import base64
 import hmac
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 
 from msgspec import Struct
 
 from tollway.domain.alerts import PERCENTS, AlertHook, AlertKind, AlertPeriod, AlertRule, Delivery
 from tollway.domain.errors import InvalidRequest, NotFound, RateLimited
-from tollway.domain.money import AMOUNT_MAX, NANO
+from tollway.domain.money import nanodollars_from_text
 from tollway.domain.people import Actor, Right
 from tollway.gateway.alert_words import trial_payload, trial_text
 from tollway.identity.actors import workspace_of
@@ -176,13 +175,12 @@ def secret_of(pepper: bytes, hook_id: str) -> str:
 
 def _amount(text: str) -> int:
     try:
-        found = Decimal(text.strip().removeprefix("$")) * NANO
-        whole = int(found)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise InvalidRequest("An amount in USD, please, such as 5 or 12.50.", param="amount") from None
-    if found != whole or not 0 < whole <= AMOUNT_MAX:
-        raise InvalidRequest("An amount of more than $0, to a billionth of a dollar.", param="amount")
-    return whole
+        found = nanodollars_from_text(text.strip().removeprefix("$"))
+    except ValueError as error:
+        raise InvalidRequest(f"An amount in USD, please, such as 5 or 12.50: {error}.", param="amount") from None
+    if found <= 0:
+        raise InvalidRequest("An amount of more than $0, please.", param="amount")
+    return found
 
 
 def _percents(text: str) -> tuple[int, ...]:

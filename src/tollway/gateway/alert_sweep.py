@@ -69,9 +69,9 @@ class AlertSweep:
                 await self.deliver(now_ms)
                 await self._database.write(*drop_old(now_ms() - KEEP_MS, now_ms() - WINDOW_MS))
                 pulse.ran()
-            except StorageError as error:
+            except Exception as error:  # whatever it was, the next look may go well
                 pulse.failed(error)
-                log.warning("could not look after alerts", error=str(error))
+                log.exception("could not look after alerts")
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_S):
                     await self._woken.wait()
@@ -149,6 +149,11 @@ class AlertSweep:
             failure = NOBODY[delivery.channel] if sure else ""
         except (MailFailed, HookFailed) as error:
             failure = str(error)
+        except StorageError:
+            raise
+        except Exception as error:  # one that nobody foresaw is one failed try, and not the end of everybody's
+            log.exception("an alert could not be delivered", delivery=delivery.id, channel=delivery.channel)
+            failure = f"It could not be sent: {type(error).__name__}."
         at_ms, attempts = now_ms(), delivery.attempts + 1
         over = sure or is_over(delivery, at_ms)
         state = "delivered" if not failure else "failed" if over else "pending"

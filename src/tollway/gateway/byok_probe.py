@@ -20,6 +20,7 @@ from tollway.routing.health import Sight
 from tollway.routing.market import Stall
 from tollway.routing.own import OwnMarket
 from tollway.routing.plan import make_plan
+from tollway.telemetry.logs import redacted
 
 TOKENS_MAX = 16
 """The least that every provider takes as a limit."""
@@ -81,7 +82,7 @@ async def probe(gateway: Gateway, credential: Credential) -> Probed:
     if run.error is None:
         status = last.status if last else None
         return Probed(True, model, status, " ".join("".join(run.text).split())[:120], run.generation_ms)
-    said = last.message if last else run.error.message
+    said = redacted(last.message if last else run.error.message)
     return Probed(False, model, last.status if last else None, said[:500], run.generation_ms)
 
 

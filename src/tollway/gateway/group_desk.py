@@ -96,7 +96,7 @@ class GroupDesk:
                 action = "group.created" if before is None else "group.changed"
                 await self._audit.write(actor, action, name, change, now_ms=now_ms, **details)
                 await self.load()
-        return next(each for each in await self.shown() if each.name == name)
+            return next(each for each in await self.shown() if each.name == name)
 
     async def remove(self, actor: Actor, name: str, now_ms: int) -> None:
         """Who was in it pays the list's price. NotFound: no admin made it."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tollway.config import Config, ProviderConfig
 from tollway.domain.catalog import Catalog
-from tollway.domain.kept_providers import KeptKey
+from tollway.domain.kept_providers import KeptKey, KeptProvider
 from tollway.identity.credentials import KeyRing, Unreadable
 from tollway.storage.database import Database
 from tollway.storage.kept_providers import list_kept, list_kept_keys
@@ -24,7 +24,7 @@ async def with_kept(config: Config, database: Database, ring: KeyRing | None) ->
     kept = {}
     for each in await list_kept(database):
         try:
-            kept[each.slug] = _decoder.decode(each.record)
+            kept[each.slug] = decoded(each)
         except msgspec.MsgspecError as error:
             log.error("a provider that was added on the site can't be read", provider=each.slug, error=str(error))
     if not kept:
@@ -39,6 +39,11 @@ def merged(mine: ProviderConfig, said: ProviderConfig) -> ProviderConfig:
     """A block of the file, with what the site says of the same provider."""
     weight = said.weight if mine.weight is None else mine.weight
     return replace(mine, enabled=mine.enabled and said.enabled, weight=weight)
+
+
+def decoded(kept: KeptProvider) -> ProviderConfig:
+    """What is kept of one, without its keys. msgspec.MsgspecError: it can't be read."""
+    return _decoder.decode(kept.record)
 
 
 def encoded(provider: ProviderConfig) -> str:

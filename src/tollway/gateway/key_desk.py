@@ -1,10 +1,11 @@
 """Keys by name: made, changed and deleted by those who may, seen at once by whoever has them in memory."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
@@ -62,6 +63,21 @@ class ChangedKey(Struct):
 
 
 Also = Callable[[Key], Sequence[Statement]]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_turn(
+    change: Callable[Concatenate["KeyDesk", P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate["KeyDesk", P], Coroutine[Any, Any, R]]:
+    """One change of a key after the other: each reads what the one before has made of it, its secret above all."""
+
+    @wraps(change)
+    async def waiting(self: "KeyDesk", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        async with self.one:
+            return await change(self, *args, **kwargs)
+
+    return waiting
 
 
 def _nothing(_: Key) -> Sequence[Statement]:
@@ -80,6 +96,8 @@ class KeyDesk:
         self._pepper = pepper
         self._forget = forget
         self._making_room = asyncio.Lock()
+        self.one = asyncio.Lock()
+        """Held while a key is changed."""
 
     async def list(
         self, actor: Actor, workspace_id: str | None, *, disabled: bool, offset: int, kind: KeyKind | None = None
@@ -162,6 +180,7 @@ class KeyDesk:
             allowed_providers=ask.allowed_providers,
         )
 
+    @in_turn
     async def change(self, actor: Actor, key_id: str, ask: ChangedKey, now_ms: int) -> Key:
         """The next request sees it; requests under way go on unless the key was disabled: then they end."""
         key = await self.find(actor, key_id)
@@ -188,6 +207,7 @@ class KeyDesk:
             self._books.restore(key.id)
         return new
 
+    @in_turn
     async def rotate(self, actor: Actor, key_id: str, overlap_ms: int, now_ms: int) -> tuple[Key, str]:
         """The same key with another secret, which is returned here and never again: its name, limit and what it spent
         stay. The old secret works for `overlap_ms` more; 0: no secret but the new one works from now on.
@@ -212,6 +232,7 @@ class KeyDesk:
             self._books.cut(key.id)
         return new, secret
 
+    @in_turn
     async def end_old(self, actor: Actor, key_id: str, now_ms: int) -> None:
         """Of a key's secrets only the present one works from now on; answers under way end."""
         key = await self.find(actor, key_id)
@@ -222,6 +243,7 @@ class KeyDesk:
         self._forget(key.digest)
         self._books.cut(key.id)
 
+    @in_turn
     async def delete(self, actor: Actor, key_id: str, now_ms: int) -> None:
         """Refused from now on; its records and what it spent stay."""
         key = await self.find(actor, key_id)
@@ -230,6 +252,7 @@ class KeyDesk:
         )
         self._end(key)
 
+    @in_turn
     async def revoke(self, key_id: str, reason: str, now_ms: int) -> None:
         """As `delete`, by nobody's wish: its secret may be in wrong hands. Nothing happens if it is gone."""
         if (key := await keys.find_key(self._database, key_id)) is None:
@@ -240,6 +263,7 @@ class KeyDesk:
         )  # fmt: skip
         self._end(key)
 
+    @in_turn
     async def disable_leaked(self, key: Key, notice: Statement, where: str, now_ms: int) -> bool:
         """Whether it was disabled now: its secret is known to everybody. `notice`: what its owner is told.
 

@@ -20,7 +20,7 @@ from tollway.domain.people import Actor
 from tollway.gateway.alarms import mended
 from tollway.gateway.base import Gateway
 from tollway.gateway.byok_desk import masked
-from tollway.gateway.kept_providers import encoded
+from tollway.gateway.kept_providers import decoded, encoded
 from tollway.gateway.live import is_own, live_providers
 from tollway.gateway.provider_probe import Probe, probe_provider
 from tollway.gateway.server_lists import Server, ask_server, guess_slug
@@ -128,7 +128,7 @@ class ProviderDesk:
 
     async def look(self, ask: NewProvider) -> Server:
         """What a server lists, before it is added. InvalidRequest: in words, why there is no list."""
-        await check_address(ask.base_url)
+        await check_addresses(ask.base_url, ask.models_url)
         keys = keys_in(ask.keys)
         try:
             return await ask_server(
@@ -145,7 +145,7 @@ class ProviderDesk:
             server = await self.look(ask)
             ask.base_url = server.base_url
         elif ask.base_url:
-            await check_address(ask.base_url)
+            await check_addresses(ask.base_url, ask.models_url)
             ask.base_url = ask.base_url.rstrip("/")
         async with self._one:
             provider = self._provider(ask)
@@ -160,7 +160,7 @@ class ProviderDesk:
             return Added(provider.slug, await self._take_in(provider.slug))
 
     async def change(self, actor: Actor, slug: str, ask: Limits, now_ms: int) -> None:
-        """Another address forgets the keys: they were given for the old one, and must not be sent elsewhere."""
+        """Another address, of its list too, forgets the keys: they were given for the old one, and go nowhere else."""
         _check(actor)
         async with self._one:
             before = await self._find(slug)
@@ -168,15 +168,14 @@ class ProviderDesk:
             base_url = ask.base_url.strip().rstrip("/") or None
             if (base_url is None) is not (mine.base_url is None):
                 raise InvalidRequest("base_url: a provider of the catalog has its own; add a server by itself.")
-            moved = base_url is not None and _origin(base_url) != _origin(mine.base_url or "")
-            if base_url is not None:
-                await check_address(base_url)
+            models_url = ask.models_url.strip() or None
+            await check_addresses(base_url or "", models_url or "")
             after = structs.replace(
-                mine, name=ask.name.strip()[:100] or None, base_url=base_url,
-                models_url=ask.models_url.strip() or None, free=ask.free, first_event_s=ask.first_event_s,
-                idle_s=ask.idle_s, whole_s=ask.whole_s, total_s=ask.total_s,
+                mine, name=ask.name.strip()[:100] or None, base_url=base_url, models_url=models_url, free=ask.free,
+                first_event_s=ask.first_event_s, idle_s=ask.idle_s, whole_s=ask.whole_s, total_s=ask.total_s,
             )  # fmt: skip
             _check_block(after)
+            moved = not _places(after) <= _places(mine)
             fields = [name for name in Limits.__struct_fields__ if getattr(after, name) != getattr(mine, name)]
             kept = KeptProvider(slug, encoded(after), before.since_ms, now_ms)
             forgotten = (rows.delete_kept_keys(slug),) if moved else ()
@@ -215,11 +214,11 @@ class ProviderDesk:
         """What is kept of any provider that is known, with this said of it. NotFound."""
         if slug not in self._gateway.market.catalog.providers.keys() | {each.slug for each in self.config.providers}:
             raise NotFound("There is no such provider.")
-        mine = next((each for each in self.config.providers if each.slug == slug), ProviderConfig(slug))
-        if (self.from_file(slug) or ProviderConfig(slug)).weight is not None:
-            mine = structs.replace(mine, weight=None)  # it is the file's, and follows what the file will say
-        since = {each.slug: each.created_ms for each in await rows.list_kept(self._database)}
-        return KeptProvider(slug, encoded(structs.replace(mine, **said)), since.get(slug, now_ms), now_ms)
+        kept = next((each for each in await rows.list_kept(self._database) if each.slug == slug), None)
+        # Of what was said here alone: the file's block, copied, would outlive the file's.
+        before = ProviderConfig(slug) if kept is None else decoded(kept)
+        since_ms = now_ms if kept is None else kept.created_ms
+        return KeptProvider(slug, encoded(structs.replace(before, **said)), since_ms, now_ms)
 
     async def add_key(self, actor: Actor, slug: str, text: str, now_ms: int) -> int:
         """One or several more; how many. A provider of the catalog is taken in with its first."""
@@ -268,10 +267,11 @@ class ProviderDesk:
             statements = (
                 change_statements(gone, now_ms, reason=f"remove provider {slug}", origin=OPERATOR) if gone else ()
             )
-            await self._audit.write(
-                actor, "provider.removed", slug, *rows.delete_kept(slug), *statements, now_ms=now_ms
-            )
-            await self._reload()
+            async with self._supply.writing:  # lest a list that is under way brings it back
+                await self._audit.write(
+                    actor, "provider.removed", slug, *rows.delete_kept(slug), *statements, now_ms=now_ms
+                )
+                await self._reload()
 
     async def probe(self, actor: Actor, slug: str, model: str = "") -> Probe:
         """The smallest chat that there is."""
@@ -402,10 +402,25 @@ def _origin(url: str) -> tuple[str, str]:
     return parts.scheme, parts.netloc.lower()
 
 
+def _places(provider: ProviderConfig) -> set[tuple[str, str]]:
+    """Where its keys are sent."""
+    return {_origin(url) for url in (provider.base_url, provider.models_url) if url}
+
+
+async def check_addresses(*urls: str) -> None:
+    """Of a provider, "" for none, and of its list of models. InvalidRequest: as `check_address`."""
+    for url in filter(None, map(str.strip, urls)):
+        await check_address(url)
+
+
 async def check_address(url: str) -> None:
     """InvalidRequest: nobody's server is there. Private addresses and this machine's own are an admin's to name; those
     at which clouds hand out credentials are not (FAULTS.md, SSRF)."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError as error:
+        raise InvalidRequest(f"base_url: {error}", param="base_url") from None
     host = (parts.hostname or "").rstrip(".").lower()
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidRequest("base_url: an address such as https://api.example.com/v1", param="base_url")
@@ -414,10 +429,9 @@ async def check_address(url: str) -> None:
     if host in METADATA:
         raise InvalidRequest("base_url: clouds hand out credentials there; no provider is", param="base_url")
     try:
-        port = parts.port
         found = await asyncio.get_running_loop().getaddrinfo(host, port or 80, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError, ValueError):
-        return  # nobody is there yet, or no such port: asking for its models says so
+        return  # nobody is there yet: asking for its models says so
     for *_, address in found:
         place = ipaddress.ip_address(str(address[0]).partition("%")[0])
         place = getattr(place, "ipv4_mapped", None) or place

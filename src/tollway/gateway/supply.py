@@ -83,6 +83,8 @@ class Supply:
         self._simulator_url = simulator_url
         self._listed: dict[str, int] = {}
         """How many models each own server listed last: said in the log when it changes."""
+        self.writing = asyncio.Lock()
+        """Held while what a server lists is written, and by who takes a server away."""
 
     async def load(self) -> tuple[Market, Live]:
         """The market of this moment, and the live providers with their credentials."""
@@ -123,9 +125,10 @@ class Supply:
     async def list_servers(self, reload: Callable[[], Awaitable[Market]]) -> None:
         """Runs for ever: asks the operator's own servers for their models, and swaps the market when they answered."""
         while True:
-            own = [each for each in own_servers(self.config) if each.models is None]
+            own = [each.slug for each in own_servers(self.config) if each.models is None]
             try:
-                found = [await self.list_server(provider) for provider in own]
+                # Each as it is when its turn comes: servers take seconds, and their blocks change meanwhile.
+                found = [await self.list_server(now) for slug in own if (now := self._own(slug)) is not None]
                 if any(found):
                     await reload()
                 pulse.ran()
@@ -149,8 +152,12 @@ class Supply:
                 pulse.failed(error)
                 log.warning("could not look for prices that are due", error=str(error))
 
+    def _own(self, slug: str) -> ProviderConfig | None:
+        """A server of the operator's own that lists its models, as it is now; None: it is gone, or off."""
+        return next((each for each in own_servers(self.config) if each.slug == slug and each.models is None), None)
+
     async def list_server(self, provider: ProviderConfig) -> int:
-        """Takes over what the server lists; how many models, 0 where it did not answer."""
+        """Takes over what the server lists; how many models, 0 where it did not answer or is another one by now."""
         info = info_of(provider)
         try:
             opened = open_provider(provider_for(info), provider, self.config)
@@ -168,11 +175,15 @@ class Supply:
             log.warning("could not list models", provider=provider.slug, error=str(error))
             return 0
         now_ms = Gateway.now_ms()
-        catalog = await load_catalog(self._database, now_ms)
-        day = datetime.now(UTC).date().isoformat()
-        models, endpoints = rows_for(info, listing, catalog.models, catalog.aliases, day)
-        free = {endpoint.id for endpoint in endpoints if provider.free and endpoint.price is None}
-        await self._take_over(info, models, endpoints, free, now_ms)
+        async with self.writing:
+            now = self._own(provider.slug)
+            if now is None or now.base_url != provider.base_url:
+                return 0
+            catalog = await load_catalog(self._database, now_ms)
+            day = datetime.now(UTC).date().isoformat()
+            models, endpoints = rows_for(info, listing, catalog.models, catalog.aliases, day)
+            free = {endpoint.id for endpoint in endpoints if provider.free and endpoint.price is None}
+            await self._take_over(info, models, endpoints, free, now_ms)
         if self._listed.get(info.slug) != len(endpoints):
             self._listed[info.slug] = len(endpoints)
             log.info("models listed", provider=info.slug, models=len(endpoints))

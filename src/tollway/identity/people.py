@@ -38,7 +38,8 @@ from tollway.storage.users import (
 HOUR_MS = 3_600_000
 SETUP_MS, INVITATION_MS, PASSWORD_MS, HANDED_MS = HOUR_MS, 7 * 24 * HOUR_MS, HOUR_MS, 24 * HOUR_MS
 EMAIL_MAX = 254
-_EMAIL = re.compile(r"[^@\s<>\"',;:\\]+@[^@\s<>\"',;:\\.]+(\.[^@\s<>\"',;:\\.]+)*")
+_EMAIL = re.compile(r"(?!.*=\?)[^@\s<>()\[\]\"',;:\\]+@[^@\s<>()\[\]\"',;:\\.]+(\.[^@\s<>()\[\]\"',;:\\.]+)*")
+"""No comments, no literal addresses, and nothing that a mail program would decode (`=?`)."""
 NO_LINK = "This link is used or over; ask for a new one."
 WRONG = "The e-mail address or the password is wrong."
 """All that a failed sign-in says, whatever the reason."""

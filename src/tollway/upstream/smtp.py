@@ -23,7 +23,8 @@ class SmtpMailer:
                 await asyncio.to_thread(self._send, letter)
             except smtplib.SMTPResponseException as error:
                 raise MailFailed(f"The mail server answered with {error.smtp_code}.") from None
-            except (smtplib.SMTPException, OSError, ValueError) as error:
+            except (smtplib.SMTPException, OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+                # The last three are the library's own mistakes, at addresses that it can't read.
                 raise MailFailed(f"The mail server did not take it: {type(error).__name__}.") from None
 
     def _send(self, letter: Letter) -> None:

@@ -1,10 +1,10 @@
 """`/presets`: named configurations of a workspace: made, looked at version by version, changed, switched off and on."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -54,7 +54,7 @@ class ConfigAsk(Struct):
 class ChoiceAsk(Struct):
     """What counts, or whether the preset does."""
 
-    version: int | None = None
+    version: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     status: PresetStatus | None = None
 
 

@@ -34,7 +34,7 @@ from tollway.payments.topup import Till
 from tollway.storage.database import Database
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
-from tollway.web.forms import as_struct, read_form
+from tollway.web.forms import as_struct, read_fields
 from tollway.web.meanwhile import newest
 from tollway.web.render import Renderer, answer
 
@@ -55,6 +55,8 @@ SECTIONS = (
     (f"{ADMIN}/setup", "Setup"),
 )
 """The pages that the navigation names."""
+PICKED_BYTES, PICKED_MAX = 1_000_000, 20_000
+"""The longest form of these pages: the changes of a catalog, ticked or not."""
 Show = Callable[[Request, Actor], Awaitable[Response]]
 Line = tuple[str, str, Show]
 """Path, method, handler."""
@@ -158,7 +160,8 @@ def _guarded(site: AdminSite, method: str, show: Show) -> Callable[[Request], Aw
             return confirm(site, request, actor, here if method == "GET" else ADMIN, lost=method == "POST")
         seen = None
         if method == "POST":
-            form = await read_form(request, AdminForm)
+            # As many fields as the longest of these forms has, a catalog's changes to choose from.
+            form = as_struct(await read_fields(request, PICKED_BYTES, PICKED_MAX), AdminForm)
             site.door.check_token(request, form.csrf)
             seen = form.seen
         request.state.as_of = await newest(site.database) if seen is None else seen

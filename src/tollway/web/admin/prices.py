@@ -26,6 +26,8 @@ from tollway.storage.price_rows import PriceKnown, price_history
 from tollway.web.account import go_to
 from tollway.web.admin.base import (
     ADMIN,
+    PICKED_BYTES,
+    PICKED_MAX,
     AdminForm,
     AdminSite,
     AdminView,
@@ -46,7 +48,6 @@ from tollway.web.meanwhile import Overwritten, undisturbed
 PATH = f"{ADMIN}/prices"
 ONE, DIFF = f"{PATH}/endpoint", f"{PATH}/diff"
 PAGE, EXPORT_MAX, DIFF_MAX = 50, 100_000, 100
-PICKED_BYTES = 1_000_000
 COLUMNS = ("endpoint", "model", "provider", "price", "source", "since", "enabled")
 SAID = {
     "price": "The price is set; requests under way keep the one that they began with.",
@@ -197,7 +198,7 @@ class PricePages:
 
     async def apply(self, request: Request, actor: Actor) -> Response:
         """The chosen ones. InvalidRequest: the catalog was changed meanwhile; look again."""
-        fields = await read_fields(request, PICKED_BYTES, 20_000)
+        fields = await read_fields(request, PICKED_BYTES, PICKED_MAX)
         picked = {value for name, value in fields if name == "pick"}
         version = next((value for name, value in fields if name == "version"), "")
         try:
