@@ -52,7 +52,7 @@ from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
 from tollway.gateway.provider_desk import ProviderDesk
 from tollway.gateway.retention import keep_contents, keep_records
-from tollway.gateway.supply import Supply
+from tollway.gateway.supply import Supply, reloads
 from tollway.gateway.tokenizer import SharedTokenizer
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
@@ -155,15 +155,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         first_content_s=upstream.first_content_s,
     )
     supply = Supply(config, database, client, tokens, simulator_url, ring)
-
-    loading = asyncio.Lock()  # of two who reload, the one who read later must be the last to say what is on offer
-
-    async def reload() -> Market:
-        async with loading:
-            gateway.market, live = await supply.load()
-            gateway.credentials, gateway.keyrings = live.credentials, live.keyrings
-            return gateway.market
-
+    reload = reloads(supply, gateway)
     pepper = load_secret(config.data_dir, config.security.secret_key, has_keys=await has_keys(database))
     authenticator, audit = Authenticator(database, pepper), AuditLog(database)
     keys = KeyDesk(database, gateway.books, audit, pepper, authenticator.forget)

@@ -342,7 +342,7 @@ def test_odd_addresses(text: str) -> None:
 
 @given(st.text(max_size=300) | st.text("ab@.[]()=?!-_+", max_size=30))
 def test_any_text_as_an_address(text: str) -> None:
-    """An address that is taken is in lower case, printable, of one @, is taken again as it is, and mail can go there."""
+    """An address that is taken is in lower case, printable, of one @, is taken again as it is; mail can go there."""
     try:
         address = checked_email(text)
     except InvalidRequest:

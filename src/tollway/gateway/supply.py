@@ -216,6 +216,19 @@ class Supply:
                 await declare_free(self._database, id_, now_ms, source=CONFIGURATION)
 
 
+def reloads(supply: Supply, gateway: Gateway) -> Callable[[], Awaitable[Market]]:
+    """What puts the market of this moment in force. Of two at once, who has read later has the last word."""
+    loading = asyncio.Lock()
+
+    async def reload() -> Market:
+        async with loading:
+            gateway.market, live = await supply.load()
+            gateway.credentials, gateway.keyrings = live.credentials, live.keyrings
+            return gateway.market
+
+    return reload
+
+
 async def first_catalog(database: Database, now_ms: int) -> None:
     """A database whose catalog was never written takes the one that came in the package."""
     if await catalog_version(database) == 0:
