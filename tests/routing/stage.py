@@ -40,18 +40,30 @@ def endpoint(
         "price": Price(1, rates, tiers, declared_free=not any((prompt, completion, rates.request))),
         **fields,
     }
-    return Endpoint(id=f"{provider}:{model}", model_id=model, provider=provider, upstream_model=model, **values)
+    upstream = values.pop("upstream_model", model)
+    return Endpoint(id=f"{provider}:{upstream}", model_id=model, provider=provider, upstream_model=upstream, **values)
 
 
-def market(*endpoints: Endpoint, live: Sequence[str] | None = None, aliases: Mapping[str, str] | None = None) -> Market:
-    """A market of these endpoints; all their providers are live, or only those named."""
+def market(
+    *endpoints: Endpoint,
+    live: Sequence[str] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    shown: Mapping[str, str] | None = None,
+) -> Market:
+    """A market of these endpoints; all their providers are live, or only those named. `shown`: slug -> display name."""
     names = dict.fromkeys(each.model_id for each in endpoints)
     slugs = dict.fromkeys(each.provider for each in endpoints)
     catalog = Catalog(
         models={name: Model(name, name, name.partition("/")[0]) for name in names},
         endpoints={name: tuple(each for each in endpoints if each.model_id == name) for name in names},
         providers={
-            slug: ProviderInfo(slug, slug, "http://127.0.0.1", WireFormat.OPENAI_CHAT, (f"{slug.upper()}_KEY",))
+            slug: ProviderInfo(
+                slug,
+                (shown or {}).get(slug, slug),
+                "http://127.0.0.1",
+                WireFormat.OPENAI_CHAT,
+                (f"{slug.upper()}_KEY",),
+            )
             for slug in slugs
         },
         aliases=dict(aliases or {}),

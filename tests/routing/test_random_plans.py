@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -82,13 +82,13 @@ def test_a_reason_that_is_missing_is_missed(monkeypatch: pytest.MonkeyPatch, nam
     assert first_fault(SEED, MUTANT_PLANS) is not None
 
 
-def exact_names(endpoint: Endpoint, name: str) -> bool:
-    return endpoint.provider == name
+def exact_names(names: Mapping[str, frozenset[str]], endpoint: Endpoint, wanted: Iterable[str]) -> bool:
+    return endpoint.provider in wanted
 
 
 SORTED, AS_LISTED = order.sorted_places, order._as_listed
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "names of providers are exact": lambda patch: patch.setattr(rules, "is_named", exact_names),
+    "names of providers are exact": lambda patch: patch.setattr(rules, "means", exact_names),
     "image and audio have no caps": lambda patch: patch.setattr(
         rules, "_CAP_UNITS", {name: unit for name, unit in rules._CAP_UNITS.items() if name not in ("image", "audio")}
     ),
@@ -101,7 +101,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         order, "sorted_places", lambda *given: list(reversed(SORTED(*given)))
     ),
     "the caller's order backwards": lambda patch: patch.setattr(
-        order, "_as_listed", lambda stalls, names: AS_LISTED(stalls, tuple(reversed(names)))
+        order, "_as_listed", lambda stalls, names, known: AS_LISTED(stalls, tuple(reversed(names)), known)
     ),
     "no preferred speed": lambda patch: patch.setattr(order, "preferred_first", lambda places, *rest: places),
     "who needs no free endpoint gets one": lambda patch: patch.setattr(

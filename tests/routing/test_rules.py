@@ -20,7 +20,6 @@ from tollway.domain.chat import (
     JsonSchema,
     LegacyVideoPart,
     MaxPrice,
-    Preferences,
     Reasoning,
     ResponseFormat,
     SystemMessage,
@@ -383,13 +382,3 @@ def test_caps_that_are_no_prices(name: str, value: str | float) -> None:
         plan(capped(**{name: value}), market(endpoint("a")))
     assert caught.value.param == f"provider.max_price.{name}"
     assert "decimal number in USD" in caught.value.message
-
-
-def test_providers_are_known_by_their_display_names_too() -> None:
-    """`provider.only: ["Google Vertex"]` means google-vertex, whatever its case (OPENROUTER.md, section 4)."""
-    slugs = {"google vertex": "google-vertex"}
-    request = ChatRequest(provider=Preferences(only=("GOOGLE Vertex", "openai"), ignore=("Google Vertex",)))
-    ask = ask_of(request, 0, slugs)
-    assert ask.preferences.only == ("google-vertex", "openai")
-    assert ask.preferences.ignore == ("google-vertex",)
-    assert ask.preferences.order is None

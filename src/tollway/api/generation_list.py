@@ -118,7 +118,7 @@ async def _wanted(house: House, request: Request) -> Wanted:
         raise InvalidRequest(f"status: `ok` or `error`, not {status[:40]!r}", param="status")
     provider = asked.get("provider")
     if provider is not None:
-        provider = house.gateway.market.slugs.get(provider.lower(), provider)
+        provider = house.gateway.market.names.slugs.get(provider.lower(), provider)
     scope = await house.records.scope(
         actor(request),
         asked.get("workspace_id"),

@@ -9,6 +9,7 @@ from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import nanodollars_from_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
+from tollway.routing.provider_names import means
 
 DAY_S = 86_400
 ATTO_PER_NANO_A_MILLION = 1_000
@@ -61,8 +62,8 @@ def tests_of(query: Query, market: Market, wall_s: float) -> list[Test]:
         tests.append(lambda offer: offer.model.tokenizer.casefold() == family)
     if authors := _names(query, "model_authors"):
         tests.append(lambda offer: offer.model.author in authors)
-    if providers := {market.slugs.get(name.lower(), name) for name in _names(query, "providers")}:
-        tests.append(lambda offer: any(each.provider in providers for each in offer.live))
+    if providers := {name.lower() for name in _names(query, "providers")}:
+        tests.append(lambda offer: any(means(market.names.meant, each, providers) for each in offer.live))
     if _flag(query, "zdr"):
         tests.append(lambda offer: any(keeps_nothing(market, each.provider) for each in offer.live))
     if "context" in query:

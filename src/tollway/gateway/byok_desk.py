@@ -28,17 +28,6 @@ CREDENTIALS_MAX = 100
 """Of one workspace: each is looked at when one of its keys is read."""
 NO_SUCH = "There is no such BYOK credential."
 
-OTHER_NAMES = {
-    "google-ai-studio": "google",
-    "together": "togetherai",
-    "fireworks": "fireworks-ai",
-    "moonshotai": "moonshotai",
-    "z-ai": "zai",
-    "novita": "novita-ai",
-    "nebius": "nebius",
-}
-"""OpenRouter's slugs of providers that the catalog calls otherwise; each is taken where the catalog has it."""
-
 
 class NewCredential(Struct):
     """`POST /byok` (OPENROUTER.md 8.6)."""
@@ -173,9 +162,9 @@ class ByokDesk:
         self._forget_workspace(found.workspace_id)
 
     def _slug(self, provider: str) -> str:
-        known = self._market().known
-        slug = OTHER_NAMES.get(provider, provider) if provider not in known else provider
-        if slug not in known:
+        market = self._market()
+        slug = market.names.slugs.get(provider.lower(), provider)
+        if slug not in market.known:
             raise InvalidRequest(f"provider: {provider[:100]!r} is no provider of the catalog", param="provider")
         return slug
 

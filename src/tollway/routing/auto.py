@@ -222,7 +222,7 @@ def _fitting(
     The first that pass every rule and are well; behind them those that are unwell, or pass but for what is soft. Where
     nobody passes, the best all the same: the plan then says why not.
     """
-    ask = ask_of(request, prompt_tokens, market.slugs, market.facts, prompt_tokens)
+    ask = ask_of(request, prompt_tokens, market.names, market.facts, prompt_tokens)
     rules = [*rules_of(rulings, ask, market), *(rule for rule in RULES if rule.concerns(ask))]
     well: list[str] = []
     unwell: list[str] = []

@@ -13,6 +13,7 @@ from tollway.domain.catalog import Catalog, Endpoint, Model, Operation, Price, R
 from tollway.domain.money import PRICE_DIGITS, Attodollars, price_from_text
 from tollway.domain.routing import Rejection
 from tollway.providers.base import Facts, Provider
+from tollway.routing.provider_names import NO_NAMES, ProviderNames, names_of
 
 PER_MILLION_USD = 10.0 ** (PRICE_DIGITS - 6)
 """Attodollars a token that are a dollar for a million."""
@@ -71,8 +72,8 @@ class Market(Struct, frozen=True):
     providers: Mapping[str, Provider]
     """Only providers that can be called: reachable by a known wire format, with a credential."""
     offers: dict[str, Offer]
-    slugs: Mapping[str, str] = {}
-    """A provider's display name in lower case -> its slug: requests may name providers by either."""
+    names: ProviderNames = NO_NAMES
+    """By which names requests may mean providers."""
     facts: Mapping[str, Facts] = {}
     """What is known of each provider's dealings with prompts, by slug."""
     levels: Mapping[str, "Level"] = {}
@@ -124,10 +125,11 @@ def build_market(
         live = tuple(stall.endpoint for stall in stalls)
         caches = any(_caches(stall.price) for stall in stalls)
         offers[model.id] = Offer(model, tuple(stalls), tuple(off), live, operation, caches)
-    slugs = {info.name.lower(): info.slug for info in catalog.providers.values()}
+    shown = {slug: provider.name for slug, provider in {**known, **providers}.items()}
+    names = names_of({**shown, **{info.slug: info.name for info in catalog.providers.values()}}.items())
     facts = {slug: provider.facts for slug, provider in {**known, **providers}.items()}
     levels = levels_of(aliases, offers)
-    return Market(catalog, providers, offers, slugs, facts, levels, known)
+    return Market(catalog, providers, offers, names, facts, levels, known)
 
 
 def levels_of(aliases: Iterable[Alias], offers: Mapping[str, Offer]) -> dict[str, Level]:

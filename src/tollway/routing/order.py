@@ -9,7 +9,7 @@ from tollway.domain.chat import Percentiles, Preferences, SortBy
 from tollway.domain.measured import Measured, Spread
 from tollway.routing.balance import shares, weighted
 from tollway.routing.market import Offer, Stall, seventy_thirty
-from tollway.routing.rules import is_named
+from tollway.routing.provider_names import NO_NAMES, ProviderNames, means
 from tollway.routing.weigh import Weighed, trouble
 
 Dice = Callable[[], float]
@@ -52,6 +52,7 @@ def order_stalls(
     dice: Dice,
     kept: str | None = None,
     strategy: Strategy | None = None,
+    names: ProviderNames = NO_NAMES,
 ) -> list[Place]:
     """Endpoints (cheapest first) -> places, best first. Unwell ones come last, the least bad first; they never vanish.
 
@@ -60,7 +61,7 @@ def order_stalls(
     where `provider` names neither an order nor a sort.
     """
     if preferences.order:
-        return _as_listed([*well, *unwell], preferences.order)
+        return _as_listed([*well, *unwell], preferences.order, names)
     if len(well) == 1 and not unwell:
         return [(well[0], "the only one that fits", 1.0)]
     by = preferences.sort.by if isinstance(preferences.sort, SortBy) else preferences.sort
@@ -249,12 +250,12 @@ def _misses(wanted: float | Percentiles | None, found: Spread | None, *, at_leas
     return False
 
 
-def _as_listed(stalls: Sequence[Stall], names: Sequence[str]) -> list[Place]:
+def _as_listed(stalls: Sequence[Stall], order: Sequence[str], names: ProviderNames) -> list[Place]:
     """The caller's order; a name that covers several endpoints (a base slug) takes them by price."""
     places: list[Place] = []
     rest = list(stalls)
-    for rank, name in enumerate(names, 1):
-        for stall in [stall for stall in rest if is_named(stall.endpoint, name)]:
+    for rank, name in enumerate(order, 1):
+        for stall in [stall for stall in rest if means(names.meant, stall.endpoint, (name,))]:
             places.append((stall, f"provider.order, place {rank}", 0.0))
             rest.remove(stall)
     return places + [(stall, "after provider.order", 0.0) for stall in rest]

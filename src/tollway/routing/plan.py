@@ -54,7 +54,7 @@ def make_plan(
     conversation's prompt cache. `rulings`: what the caller's workspace rules, above all wishes. ModelNotFound: a model
     that is not in the catalog, or none was named. InvalidRequest: a model that is to be asked for something else.
     """
-    ask = ask_of(request, prompt_tokens, market.slugs, market.facts, prompt_bound)
+    ask = ask_of(request, prompt_tokens, market.names, market.facts, prompt_bound)
     routing = ask.routing
     rules = rules_for(ask)
     if rulings:
@@ -81,6 +81,7 @@ def make_plan(
                 dice=dice,
                 kept=kept.get(offer.model.id) if kept else None,
                 strategy=None if routing is None else routing.strategy,
+                names=ask.names,
             )
             ill = {stall.endpoint.id for stall in unwell} if unwell else frozenset()
             if ask.request is NO_CHAT:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from tollway.billing.pricing import rates_for
 from tollway.domain.caps import PriceRouting
@@ -24,6 +24,7 @@ from tollway.domain.money import PRICE_DIGITS, Attodollars
 from tollway.domain.plain import PlainRequest
 from tollway.providers.base import Facts
 from tollway.routing.caps import PER_MILLION, Budget, budget_of, read_usd, why_below, why_over
+from tollway.routing.provider_names import NO_NAMES, ProviderNames, in_lower_case, means
 from tollway.wire.efforts import must_reason
 
 FORWARDED_PARAMETERS = (
@@ -78,6 +79,8 @@ class Ask(Struct, frozen=True):
     """The most tokens that the prompt can have: which of an endpoint's tiers it may reach."""
     output_limit: int | None = None
     """The caller's own bound on output tokens."""
+    names: ProviderNames = NO_NAMES
+    """By which names providers are meant."""
 
 
 NO_CHAT = ChatRequest()
@@ -86,11 +89,11 @@ NO_CHAT = ChatRequest()
 def ask_of(
     request: ChatRequest | PlainRequest,
     prompt_tokens: int,
-    slugs: Mapping[str, str] = {},
+    names: ProviderNames = NO_NAMES,
     facts: Mapping[str, Facts] = {},
     prompt_bound: int = 0,
 ) -> Ask:
-    """Works out what a request needs. `slugs`: display names of providers, in lower case -> slug."""
+    """Works out what a request needs."""
     modalities: frozenset[str] = frozenset()
     if isinstance(request, ChatRequest):
         chat = request
@@ -102,13 +105,24 @@ def ask_of(
         chat, modalities, token_ids = NO_CHAT, *_kinds(request)
     preferences, caps = _NO_PREFERENCES, _NO_CAPS
     if request.provider is not None:
-        preferences = slugs_of(request.provider, slugs)
+        preferences = in_lower_case(request.provider)
         caps = caps_of(preferences.max_price)
     routing = request.routing
     budget = None if routing is None else budget_of(routing, request, modalities)
     limit = chat.output_limit
     return Ask(
-        chat, prompt_tokens, modalities, preferences, facts, caps, token_ids, routing, budget, prompt_bound, limit
+        chat,
+        prompt_tokens,
+        modalities,
+        preferences,
+        facts,
+        caps,
+        token_ids,
+        routing,
+        budget,
+        prompt_bound,
+        limit,
+        names,
     )
 
 
@@ -179,17 +193,18 @@ def cannot_but_reason(ask: Ask, endpoint: Endpoint) -> str | None:
 
 def not_in_only(ask: Ask, endpoint: Endpoint) -> str | None:
     """`provider.only` names others."""
-    return None if _named(endpoint, ask.preferences.only or ()) else "not in provider.only"
+    return None if means(ask.names.meant, endpoint, ask.preferences.only or ()) else "not in provider.only"
 
 
 def in_ignore(ask: Ask, endpoint: Endpoint) -> str | None:
     """`provider.ignore` names it."""
-    return "in provider.ignore" if _named(endpoint, ask.preferences.ignore or ()) else None
+    return "in provider.ignore" if means(ask.names.shunned, endpoint, ask.preferences.ignore or ()) else None
 
 
 def not_in_order(ask: Ask, endpoint: Endpoint) -> str | None:
     """`provider.order` without fallbacks names others."""
-    return None if _named(endpoint, ask.preferences.order or ()) else "not in provider.order, and fallbacks are off"
+    named = means(ask.names.meant, endpoint, ask.preferences.order or ())
+    return None if named else "not in provider.order, and fallbacks are off"
 
 
 def wrong_quantization(ask: Ask, endpoint: Endpoint) -> str | None:
@@ -321,32 +336,6 @@ def _kinds(request: PlainRequest) -> tuple[frozenset[str], bool]:
     """The media among a plain request's inputs, and whether some input is tokens."""
     kinds = {type(part) for each in request.inputs if isinstance(each, tuple) for part in each}
     return frozenset(_MODALITY[kind] for kind in kinds if kind in _MODALITY), int in kinds
-
-
-def is_named(endpoint: Endpoint, name: str) -> bool:
-    """Whether a name in `provider.order`, `only` or `ignore` means this endpoint: its slug, or the slug's base."""
-    wanted, slug = name.lower(), endpoint.provider
-    return wanted == slug or slug.startswith(wanted + "/")
-
-
-def slugs_of(preferences: Preferences, slugs: Mapping[str, str]) -> Preferences:
-    """The same, with providers named by their slugs."""
-    if not (preferences.order or preferences.only or preferences.ignore):
-        return preferences
-    return structs.replace(
-        preferences,
-        order=_slugs(preferences.order, slugs),
-        only=_slugs(preferences.only, slugs),
-        ignore=_slugs(preferences.ignore, slugs),
-    )
-
-
-def _slugs(names: tuple[str, ...] | None, slugs: Mapping[str, str]) -> tuple[str, ...] | None:
-    return names and tuple(slugs.get(name.lower(), name) for name in names)
-
-
-def _named(endpoint: Endpoint, names: tuple[str, ...]) -> bool:
-    return any(is_named(endpoint, name) for name in names)
 
 
 def caps_of(limits: MaxPrice | None) -> tuple[tuple[str, Attodollars], ...]:

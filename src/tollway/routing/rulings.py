@@ -9,6 +9,7 @@ from tollway.domain.catalog import Catalog, Endpoint
 from tollway.domain.guardrails import group_of
 from tollway.domain.standing import Ruling
 from tollway.routing.market import Market
+from tollway.routing.provider_names import in_lower_case
 from tollway.routing.rules import (
     Ask,
     Rule,
@@ -17,7 +18,6 @@ from tollway.routing.rules import (
     may_not_be_distilled,
     may_store,
     not_in_only,
-    slugs_of,
     too_dear,
 )
 
@@ -88,7 +88,10 @@ def rules_of(rulings: Sequence[Ruling], ask: Ask, market: Market) -> list[Rule]:
     found: list[Rule] = []
     for ruling in rulings:
         ruled = structs.replace(
-            ask, preferences=slugs_of(ruling.preferences, market.slugs), caps=caps_of(ruling.preferences.max_price)
+            ask,
+            preferences=in_lower_case(ruling.preferences),
+            caps=caps_of(ruling.preferences.max_price),
+            names=market.names,
         )
         if ruling.allowed_models is not None:
             names = ids_of(ruling.allowed_models, market.catalog)

@@ -233,7 +233,7 @@ def narrowed(models: str, providers: str, rpm: str, market: Market) -> dict[str,
     found: dict[str, Any] = {"rpm": rpm.strip() or None}
     lists: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
         ("allowed_models", models, lambda each: market.catalog.resolve(each) is not None or each in market.levels),
-        ("allowed_providers", providers, lambda each: each in market.known or each in market.catalog.providers),
+        ("allowed_providers", providers, market.names.is_known),
     )
     for name, text, known in lists:
         names = [each for each in text.replace(",", " ").split() if each]

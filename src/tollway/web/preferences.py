@@ -199,6 +199,5 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
         """A misspelt name would leave out nobody, or everybody."""
         market = self._market()
         for each in names:
-            known = each in market.providers or each in market.catalog.providers or each.lower() in market.slugs
-            if not known and not any(slug.startswith(f"{each.lower()}/") for slug in market.catalog.providers):
+            if not market.names.is_known(each):
                 raise InvalidRequest(f"{param}: there is no provider {each[:100]!r}", param=param)
