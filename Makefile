@@ -10,7 +10,7 @@ SECONDS ?= 60
 PLANS ?= 100000
 EXAMPLES ?= 20
 # Files of tests are spread over processes (tests/conftest.py says how many); ARGS="-n0" keeps all in one.
-PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --durations 15
 ALONE := tests/gateway/test_disconnects.py tests/server tests/upstream tests/browser/test_speed.py
 MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-SLOW_FIRST = ("gateway", "bench", "faults", "chaos", "routing", "cli", "api")
-"""Folders in this order, then the others: a file that takes a minute is not to be begun when all else has ended."""
+SLOW_FIRST = ("browser/test_pages.py", "gateway", "bench", "faults", "chaos", "routing", "cli", "api")
+"""Files and folders in this order, then the others: a file that takes minutes is not begun when all else has ended."""
 COUNTED = "counted"
 
 pytest_plugins = ("tests.canaries",)
@@ -27,8 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if unstable := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"give these parameters ids: {', '.join(unstable)}")
     tests = Path(__file__).parent
-    place = {folder: number for number, folder in enumerate(SLOW_FIRST)}
-    items.sort(key=lambda item: place.get(item.path.relative_to(tests).parts[0], len(place)))
+    slow = tuple(tests / each for each in SLOW_FIRST)
+
+    def place(path: Path) -> int:
+        return next((number for number, each in enumerate(slow) if path.is_relative_to(each)), len(slow))
+
+    places = {path: place(path) for path in {item.path for item in items}}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture
