@@ -74,7 +74,7 @@ def test_headers(well: World, path: str, streamed: bool) -> None:
     answer = well.chat(path, stream=streamed)
     assert answer.headers["access-control-allow-origin"] == "*"
     exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert {"x-generation-id", "x-provider-name"} <= exposed
+    assert {"x-generation-id", "x-provider-name", "retry-after", "x-ratelimit-limit"} <= exposed
     assert re.fullmatch(ID[path], answer.headers["x-generation-id"])
     assert answer.headers["x-provider-name"] == "a"
     body = answer.events[0] if streamed else answer.json
@@ -261,3 +261,34 @@ def test_trailing_garbage(well: World) -> None:
         answer: Answer = well.request("POST", CHATS[0], sent + garbage)
         assert answer.status == 400
         assert "not valid JSON" in answer.error["message"] or "NUL" in answer.error["message"]
+
+
+CLIENTS = {
+    "/v1/chat/completions": "authorization,content-type,openai-organization,openai-project,x-stainless-arch",
+    "/v1/messages": "anthropic-beta,anthropic-dangerous-direct-browser-access,anthropic-version,content-type,x-api-key,"
+    "x-stainless-helper-method",
+    "/api/v1/messages": "authorization,content-type,x-anthropic-beta",
+    "/v1beta/models/test/model:generateContent": "content-type,user-agent,x-goog-api-client,x-goog-api-key",
+    "/api/v1/chat/completions": "authorization,content-type,http-referer,x-openrouter-metadata,x-openrouter-title",
+}
+"""What the official clients send from a page, as a browser asks for it."""
+
+
+@pytest.mark.parametrize("url", CLIENTS)
+def test_official_clients_in_a_browser(well: World, url: str) -> None:
+    """The preflight allows every header that they send (Fetch, "CORS-preflight fetch")."""
+    asked = {"origin": "https://page.example", "access-control-request-method": "POST"}
+    headers = {**asked, "access-control-request-headers": CLIENTS[url]}
+    answer = well.request("OPTIONS", url, headers=headers)
+    assert answer.status == 204
+    allowed = {name.strip().lower() for name in answer.headers["access-control-allow-headers"].split(",")}
+    assert set(CLIENTS[url].split(",")) <= allowed
+
+
+@both
+def test_a_page_may_read_why_and_when(well: World, path: str) -> None:
+    """The headers of an error are exposed, too: when to come back, and what the limit is."""
+    answer = well.chat(path, model="nope/x")
+    assert answer.status in (400, 404)
+    exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+    assert {"retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= exposed

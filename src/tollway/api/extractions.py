@@ -9,9 +9,8 @@ import msgspec
 from tollway.api.chat import Inference
 from tollway.api.cpen import route_json
 from tollway.api.exchange import Exchange
-from tollway.api.storefronts.base import lines_of
+from tollway.api.storefronts.base import JSON, lines_of
 from tollway.api.storefronts.openai import OPENAI
-from tollway.api.stream import JSON
 from tollway.billing.pricing import Cost
 from tollway.domain.caps import PriceRouting
 from tollway.domain.chat import ChatRequest

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from tollway.api.cpen import Told
 from tollway.api.exchange import Exchange
 from tollway.api.routing_metadata import FIELD, metadata_json
-from tollway.api.storefronts.base import Headers, Storefront, error_response, lines_of
+from tollway.api.storefronts.base import JSON, OPEN, Headers, Storefront, error_response, lines_of
 from tollway.billing.pricing import Cost
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Event
@@ -23,13 +23,7 @@ NEXT_COMMENT_S = 10.0
 STREAM: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"X-Generation-Id,X-Provider-Name"),
-]
-JSON: Headers = [
-    (b"content-type", b"application/json"),
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"X-Generation-Id,X-Provider-Name"),
+    *OPEN,
 ]
 
 

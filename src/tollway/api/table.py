@@ -29,13 +29,26 @@ class Auth(StrEnum):
 OPEN_TO_PAGES = frozenset({Auth.NONE, Auth.KEY, Auth.INFERENCE, Auth.PROVISIONING})
 """What pages of any site may read: no cookie counts there (FAULTS.md 4.1, CORS)."""
 
+ALLOWED = (
+    "Authorization",
+    "Content-Type",
+    "User-Agent",  # Google's client sets its own, and not every browser keeps it back
+    *("HTTP-Referer", "X-Title", "X-OpenRouter-Title", "X-OpenRouter-Categories", "X-Session-Id"),
+    *("X-OpenRouter-Metadata", "X-OpenRouter-Experimental-Metadata"),
+    *("OpenAI-Beta", "OpenAI-Organization", "OpenAI-Project"),
+    *("X-Api-Key", "Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access"),
+    "X-Anthropic-Beta",
+    *("X-Goog-Api-Key", "X-Goog-Api-Client", "X-Server-Timeout"),
+    *("X-Stainless-OS", "X-Stainless-Lang", "X-Stainless-Package-Version", "X-Stainless-Runtime"),
+    *("X-Stainless-Runtime-Version", "X-Stainless-Arch", "X-Stainless-Retry-Count", "X-Stainless-Timeout"),
+    *("X-Stainless-Helper", "X-Stainless-Helper-Method", "X-Stainless-Poll-Helper"),
+)
+"""What the official clients send from a page: OpenRouter's, OpenAI's, Anthropic's, Google's."""
+
 PREFLIGHT = {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, Content-Type, HTTP-Referer, X-Title, X-OpenRouter-Title, "
-    "X-OpenRouter-Categories, X-OpenRouter-Metadata, X-Session-Id, OpenAI-Beta, X-Stainless-OS, X-Stainless-Lang, "
-    "X-Stainless-Package-Version, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Arch, "
-    "X-Stainless-Retry-Count, X-Stainless-Timeout",
+    "access-control-allow-headers": ", ".join(ALLOWED),
     "access-control-max-age": "86400",
 }
 """What a browser is told that asks before its page's request, at those URLs."""

@@ -10,7 +10,15 @@ from msgspec import Struct
 from tollway.domain.errors import TollwayError
 
 Headers = list[tuple[bytes, bytes]]
-JSON: Headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
+OPEN: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"X-Generation-Id,X-Provider-Name,Retry-After,X-RateLimit-Limit,X-RateLimit-Remaining,X-RateLimit-Reset",
+    ),
+]
+"""What a page of any site may read of an answer."""
+JSON: Headers = [(b"content-type", b"application/json"), *OPEN]
 SSE = b"text/event-stream"
 
 
