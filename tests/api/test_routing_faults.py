@@ -23,7 +23,6 @@ def three_providers() -> Iterator[World]:
         offer("test/dear", "dear", at=("b",), prompt="0.00001", completion="0.00002"),
         offer("test/dear", "dear", at=("c",), prompt="0.00002", completion="0.00002"),
         offer("test/plain", "plain", at=("a", "b")),
-        offer("test/narrow", "narrow", at=("a",), context=50),
         offer("test/terse", "terse", at=("a",), output_max=100),
         offer("test/unpriced", "unpriced", prompt=None, completion=None),
     )
@@ -193,7 +192,6 @@ NOTHING_FITS: tuple[tuple[dict[str, Any], str], ...] = (
         },
         "structured output",
     ),
-    ({"model": "test/narrow", "content": "word " * 200}, "context"),
     ({"model": "test/terse", "max_tokens": 101}, "at most 100"),
     ({"model": "test/unpriced"}, "no price"),
 )

@@ -12,7 +12,7 @@ from tollway.domain.aliases import Alias
 from tollway.domain.caps import PriceRouting
 from tollway.domain.catalog import Catalog, Operation, WireFormat
 from tollway.domain.chat import ChatRequest, SortBy
-from tollway.domain.errors import InvalidRequest, ModelNotFound, NoEndpoints, OverBudget, Unavailable
+from tollway.domain.errors import InvalidRequest, ModelNotFound, OverBudget, PromptTooLong, Unavailable
 from tollway.domain.measured import Measured, Spread
 from tollway.domain.routing import Candidate, Plan
 from tollway.routing.market import Market, build_market, seventy_thirty
@@ -166,14 +166,14 @@ def test_no_route_under_budget() -> None:
     """CPEN's words, and the reasons beside them; another rule's refusal stays what it is."""
 
     def refusal(found: Plan) -> Any:
-        return refuse(found, prompt_bound=10, choices=1, available=10**9)
+        return refuse(found, prompt_tokens=25, prompt_bound=10, choices=1, available=10**9)
 
     found = refusal(plan(routed(max_input_per_1m="0.5"), market(endpoint("a"))))
     assert isinstance(found, OverBudget)
     assert found.message == "No route available under budget"
     assert found.metadata["availability"]["reasons"] == "a: its price is above routing.max_input_per_1m"
     other = refusal(plan(routed(max_input_per_1m="0.5"), market(endpoint("a", context_tokens=1))))
-    assert type(other) is NoEndpoints
+    assert type(other) is PromptTooLong
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", -1, "1_0", "NaN", "1e9999", " 1"])

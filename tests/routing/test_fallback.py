@@ -10,8 +10,10 @@ from msgspec import structs
 from tests.routing.stage import ask, endpoint, market, plan
 from tollway.domain.catalog import Endpoint
 from tollway.domain.errors import (
+    AnswerTooLong,
     InvalidRequest,
     NoEndpointsNow,
+    PromptTooLong,
     RateLimited,
     TollwayError,
     UpstreamFailed,
@@ -139,10 +141,30 @@ def test_a_refused_request_goes_where_it_may_fit(
     step = after_failure(found, 0, [(found.candidates[0], failure)], 4)
     if follows is None:
         assert isinstance(step, Stop)
-        assert step.error.message == f"The provider refused the request: {message}"
+        assert message in step.error.message
         assert step.error.metadata["raw"] == message
     else:
         assert step == NextCandidate(follows)
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "kind", "told"),
+    [
+        ("temperature is above 2", None, InvalidRequest, "The provider refused the request: temperature is above 2"),
+        (
+            "prompt is too long: 9 tokens > 8 maximum",
+            "invalid_request_error",
+            PromptTooLong,
+            "The prompt is too long for its provider, who says: prompt is too long: 9 tokens > 8 maximum",
+        ),
+        ("bad", "context_length_exceeded", PromptTooLong, "The prompt is too long for its provider, who says: bad"),
+        ("bad", "token_limit_exceeded", AnswerTooLong, "The provider does not give as many tokens: bad"),
+    ],
+)
+def test_a_refusal_says_what_is_too_long(message: str, code: str | None, kind: type[TollwayError], told: str) -> None:
+    """By code or words: 400, with an `error_type` of its own (OPENROUTER.md 12.3)."""
+    error = failed(Failure(Outcome.REQUEST_REJECTED, message, 400, code))
+    assert (type(error), error.message, error.metadata["raw"]) == (kind, told, message)
 
 
 def failed(*failures: Failure) -> TollwayError:

@@ -5,7 +5,7 @@ import pytest
 from tests.routing.stage import MICRO, MODEL, ask, endpoint, market, plan
 from tollway.domain.catalog import Model
 from tollway.domain.chat import Tool, ToolFunction
-from tollway.domain.errors import InvalidRequest, NoEndpoints, PaymentRequired, TollwayError
+from tollway.domain.errors import InvalidRequest, NoEndpoints, PaymentRequired, PromptTooLong, TollwayError
 from tollway.domain.routing import Plan, Rejection
 from tollway.routing.plan import refuse
 
@@ -15,7 +15,7 @@ TOOLS = (Tool(function=ToolFunction("f")),)
 def refusal(found: Plan, available: int = 0, choices: int = 1) -> TollwayError:
     """What a caller is told of this plan."""
     assert found.candidates == ()
-    return refuse(found, prompt_bound=100, choices=choices, available=available)
+    return refuse(found, prompt_tokens=100, prompt_bound=100, choices=choices, available=available)
 
 
 def test_no_money_names_what_is_affordable() -> None:
@@ -64,6 +64,22 @@ def test_nothing_fits() -> None:
     assert error.metadata == {"availability": {"code": "constraint_filtered", "requested_models": [MODEL]}}
 
 
+def test_too_long_a_prompt() -> None:
+    """400 where some endpoint would answer a shorter one, with the longest of their contexts; else 404 as ever."""
+    narrow = (endpoint("a", context_tokens=50), endpoint("b", context_tokens=80))
+    found = plan(ask(), market(*narrow, endpoint("c", enabled=False)), tokens=100)
+    error = refusal(found)
+    assert (type(error), error.status) == (PromptTooLong, 400)
+    assert error.message == (
+        f"The prompt is too long: 100 tokens > 80 maximum context length of what can answer for {MODEL}. "
+        "Send less, or name a model with a longer context."
+    )
+    wide = endpoint("c", context_tokens=1000)
+    assert type(refusal(plan(ask(ignore=("c",)), market(*narrow, wide), tokens=100))) is PromptTooLong
+    assert type(refusal(plan(ask(only=("c",), tools=TOOLS), market(*narrow, wide), tokens=100))) is NoEndpoints
+    assert type(refusal(plan(ask(only=("d",)), market(*narrow), tokens=100))) is NoEndpoints
+
+
 def test_a_model_that_always_reasons() -> None:
     """400: no endpoint of it could do what is asked (OPENROUTER.md 9.1)."""
     error = refusal(plan(ask(model="test/o3", reasoning_effort="none"), market(endpoint("a", model="test/o3"))))
@@ -98,7 +114,7 @@ def test_nothing_is_live() -> None:
 def test_a_keys_limit_is_not_mended_with_credits() -> None:
     """Where the key's limit is what bounds, it is named: more credits would change nothing."""
     found = plan(ask(max_tokens=500), market(endpoint("a")), available=350_000)
-    error = refuse(found, prompt_bound=100, choices=1, available=350_000, of_key=True)
+    error = refuse(found, prompt_tokens=100, prompt_bound=100, choices=1, available=350_000, of_key=True)
     assert error.message == (
         "This request could cost more than the $0.00035 that is left of this key's limit. "
         "Raise the key's limit, or set max_tokens to 250 or less."

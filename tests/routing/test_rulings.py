@@ -89,7 +89,7 @@ def test_every_floor_has_its_row() -> None:
 def test_the_error_names_the_workspace() -> None:
     """Nothing matches: a 404 whose reason is the workspace's, though the request has wishes of its own."""
     found = ruled(ask(only=("keeper",)), OFFERED, ignore=("keeper",))
-    error = refuse(found, prompt_bound=100, choices=1, available=NANO)
+    error = refuse(found, prompt_tokens=25, prompt_bound=100, choices=1, available=NANO)
     assert error.status == 404
     assert "keeper: in the workspace's ignored providers" in error.message
     assert "not in provider.only" in error.message

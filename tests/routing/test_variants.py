@@ -74,7 +74,7 @@ def test_free(name: str) -> None:
 def test_nothing_is_free() -> None:
     """404 with the reason, and nobody is charged instead."""
     found = plan(ask(model=f"{MODEL}:free"), market(endpoint("shop")))
-    error = refuse(found, prompt_bound=100, choices=1, available=10**9)
+    error = refuse(found, prompt_tokens=100, prompt_bound=100, choices=1, available=10**9)
     assert isinstance(error, NoEndpoints)
     assert 'shop: is not free, as ":free" asks' in error.message
 

@@ -3,6 +3,8 @@
 TollwayError
     InvalidRequest          400  the request itself is wrong; `param` is the path of the field
         ModelNotFound       400 (404 on /v1)
+        PromptTooLong       400  it fits into no endpoint's context: a shorter one would be answered
+        AnswerTooLong       400  more tokens were asked for than the model gives
     Unauthenticated         401
     PaymentRequired         402  no credits, or the key's limit is spent
     Forbidden               403
@@ -61,6 +63,14 @@ class InvalidRequest(TollwayError):
 
 class ModelNotFound(InvalidRequest):
     error_type = "invalid_request"
+
+
+class PromptTooLong(InvalidRequest):
+    error_type = "context_length_exceeded"
+
+
+class AnswerTooLong(InvalidRequest):
+    error_type = "max_tokens_exceeded"
 
 
 class Unauthenticated(TollwayError):

@@ -91,7 +91,7 @@ async def admit(
         bound = by_count(estimate, extra)
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
     if not plan.candidates:
-        raise _refusal(plan, bound, max(request.n or 1, request.best_of or 1), book)
+        raise _refusal(plan, estimate, bound, max(request.n or 1, request.best_of or 1), book)
     return plan, estimate
 
 
@@ -134,13 +134,14 @@ async def admit_plain(
         bound = int(estimate * COUNTED_MARGIN) + SPECIAL_TOKENS * len(request.inputs) + media
         plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
     if not plan.candidates:
-        raise _refusal(plan, bound, 0, book)
+        raise _refusal(plan, longest, bound, 0, book)
     return plan, estimate
 
 
-def _refusal(plan: Plan, prompt_bound: int, choices: int, book: Book) -> TollwayError:
+def _refusal(plan: Plan, prompt_tokens: int, prompt_bound: int, choices: int, book: Book) -> TollwayError:
     error = refuse(
         plan,
+        prompt_tokens=prompt_tokens,
         prompt_bound=prompt_bound,
         choices=choices,
         available=book.available,

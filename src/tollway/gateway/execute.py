@@ -9,7 +9,15 @@ from typing import TypeVar, assert_never
 import structlog
 from msgspec.structs import replace
 
-from tollway.domain.errors import RateLimited, TollwayError, UpstreamFailed, UpstreamOverloaded, UpstreamTimedOut
+from tollway.domain.errors import (
+    AnswerTooLong,
+    PromptTooLong,
+    RateLimited,
+    TollwayError,
+    UpstreamFailed,
+    UpstreamOverloaded,
+    UpstreamTimedOut,
+)
 from tollway.domain.events import (
     Failed,
 )
@@ -37,6 +45,7 @@ from tollway.routing.fallback import (
     error_for,
     outcome_of_status,
 )
+from tollway.routing.lengths import too_long
 from tollway.routing.patience import LONG_PROMPT, first_event_s
 from tollway.routing.scrub import scrub
 from tollway.routing.stats import PLAIN
@@ -288,6 +297,8 @@ def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
         kind = RateLimited
     elif failure.status in OVERLOADED:
         kind = UpstreamOverloaded
+    elif (length := too_long(failure.code, failure.message)) is not None:
+        kind = PromptTooLong if length == "prompt" else AnswerTooLong
     told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message.rstrip(".")
     return kind(
         f"The provider failed in the middle of its answer: {told}. You are not charged for it.",

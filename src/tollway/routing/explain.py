@@ -186,7 +186,14 @@ def _under(cap: MaxPrice, request: ChatRequest, bench: Bench, prompt: Prompt, us
 def _refusal(plan: Plan, bench: Bench, prompt: Prompt, choices: int) -> Refusal | None:
     if plan.candidates:
         return None
-    error = refuse(plan, prompt_bound=prompt.bound, choices=choices, available=bench.available, of_key=bench.of_key)
+    error = refuse(
+        plan,
+        prompt_tokens=prompt.estimate,
+        prompt_bound=prompt.bound,
+        choices=choices,
+        available=bench.available,
+        of_key=bench.of_key,
+    )
     return Refusal(error.status, error.message)
 
 

@@ -1,13 +1,16 @@
 """After a failed attempt: the next candidate, or the error that ends the request. A table, read from the outcome."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from tollway.domain.errors import (
+    AnswerTooLong,
     Forbidden,
     InvalidRequest,
     NoEndpointsNow,
+    PromptTooLong,
     RateLimited,
     TollwayError,
     UpstreamFailed,
@@ -16,6 +19,7 @@ from tollway.domain.errors import (
 from tollway.domain.health import Outcome
 from tollway.domain.http import FaultKind
 from tollway.domain.routing import Candidate, Plan
+from tollway.routing.lengths import too_long
 
 
 class Failure(Struct, frozen=True):
@@ -142,10 +146,7 @@ def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
         return InvalidRequest(unavailable[-1].message, metadata=metadata)
     rejected = [failure for failure in failures if failure.outcome is Outcome.REQUEST_REJECTED]
     if rejected:
-        return InvalidRequest(
-            f"The provider refused the request: {rejected[-1].message}",
-            metadata=metadata | {"raw": rejected[-1].message},
-        )
+        return refused(rejected[-1], metadata)
     waits = [failure.retry_after_s for failure in failures if failure.retry_after_s is not None]
     retry_after_s = min(waits, default=None)
     final = failures[-1]
@@ -170,6 +171,19 @@ def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
     )
 
 
+def refused(failure: Failure, metadata: dict[str, Any]) -> InvalidRequest:
+    """The error for a request that a provider refused: it says apart what is too long (OPENROUTER.md 12.3)."""
+    message, metadata = failure.message, metadata | {"raw": failure.message}
+    match too_long(failure.code, message):
+        case "prompt":
+            # Claude Code makes a conversation shorter where it reads these words.
+            return PromptTooLong(f"The prompt is too long for its provider, who says: {message}", metadata=metadata)
+        case "answer":
+            return AnswerTooLong(f"The provider does not give as many tokens: {message}", metadata=metadata)
+        case _:
+            return InvalidRequest(f"The provider refused the request: {message}", metadata=metadata)
+
+
 def _told(failure: Failure) -> str:
     if failure.outcome is Outcome.CREDENTIAL_REJECTED:
         return "it refused this server's credential"
@@ -181,7 +195,7 @@ def _differs(failed: Candidate, following: Candidate, failure: Failure) -> bool:
     if following.endpoint.model_id != failed.endpoint.model_id:
         return True
     text = f"{failure.code or ''} {failure.message}".lower()
-    if "context" in text:
+    if too_long(failure.code, failure.message) == "prompt":
         return following.endpoint.context_tokens > failed.endpoint.context_tokens
     if "unsupported" in text or "not support" in text:
         return following.endpoint.parameters != failed.endpoint.parameters

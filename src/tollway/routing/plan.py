@@ -13,6 +13,7 @@ from tollway.domain.errors import (
     NoEndpoints,
     OverBudget,
     PaymentRequired,
+    PromptTooLong,
     TollwayError,
 )
 from tollway.domain.money import Nanodollars, nanodollars_to_text
@@ -23,7 +24,17 @@ from tollway.routing import escalate
 from tollway.routing.market import OFF_RULES, Level, Market, Stall
 from tollway.routing.names import Named, offers_named
 from tollway.routing.order import Dice, Place, Policy, Sight, order_stalls, preferred_first, sorted_places
-from tollway.routing.rules import MUST_REASON, NO_CHAT, PRICE_CAP, PRICE_FLOOR, Ask, Rule, ask_of, rules_for
+from tollway.routing.rules import (
+    CONTEXT,
+    MUST_REASON,
+    NO_CHAT,
+    PRICE_CAP,
+    PRICE_FLOOR,
+    Ask,
+    Rule,
+    ask_of,
+    rules_for,
+)
 from tollway.routing.rulings import rules_of
 from tollway.routing.variants import PLAIN, meant, preferences_of
 
@@ -169,11 +180,18 @@ def _across_models(
 
 
 def refuse(
-    plan: Plan, *, prompt_bound: int, choices: int, available: Nanodollars, of_key: bool = False
+    plan: Plan,
+    *,
+    prompt_tokens: int,
+    prompt_bound: int,
+    choices: int,
+    available: Nanodollars,
+    of_key: bool = False,
 ) -> TollwayError:
-    """The error that explains a plan without candidates: no money, or no endpoint that fits.
+    """The error that explains a plan without candidates: no money, too long a prompt, or no endpoint that fits.
 
-    `choices`: how many answers were asked for; 0 where the answer holds no tokens, which max_tokens could bound.
+    `prompt_tokens`, `prompt_bound`: as in `make_plan`. `choices`: how many answers were asked for; 0 where the answer
+    holds no tokens, which max_tokens could bound.
     `of_key`: what is `available` is bounded by the key's limit, so that credits would not help.
     """
     poor = [each for each in plan.rejections if each.rule == NOT_AFFORDABLE]
@@ -207,6 +225,8 @@ def refuse(
                 }
             },
         )
+    if short := [each for each in wishes if each.rule == CONTEXT]:
+        return _too_long(prompt_tokens, names, short)
     fitting = "that fit this request" if wishes else "that can be called"
     return NoEndpoints(
         f"No endpoints found for {names} {fitting}; {len(plan.rejections)} left out: {_reasons(plan, wishes)}",
@@ -216,6 +236,15 @@ def refuse(
                 "requested_models": [model.id for model in plan.models],
             }
         },
+    )
+
+
+def _too_long(prompt_tokens: int, names: str, left_out: Sequence[Rejection]) -> PromptTooLong:
+    """In words by which clients of Anthropic and OpenAI know that the conversation must become shorter."""
+    most = max(each.endpoint.context_tokens for each in left_out)
+    return PromptTooLong(
+        f"The prompt is too long: {prompt_tokens} tokens > {most} maximum context length of what can answer for "
+        f"{names}. Send less, or name a model with a longer context."
     )
 
 

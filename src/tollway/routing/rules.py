@@ -278,15 +278,12 @@ def rules_for(ask: Ask) -> Sequence[Rule]:
     return [rule for rule in (RULES if wishes else OF_REQUEST) if rule.concerns(ask)]
 
 
-MUST_REASON = "must_reason"
+CONTEXT, MUST_REASON = "context_too_short", "must_reason"
 PRICE_FLOOR, PRICE_CAP = "price_floor", "price_cap"
-OF_WORDS: tuple[Rule, ...] = (
-    Rule("context_too_short", lambda ask: True, does_not_fit),
-    Rule("output_too_short", lambda ask: ask.output_limit is not None, gives_too_little),
-)
-"""All that concerns a request of words alone, as most are."""
-OF_REQUEST: tuple[Rule, ...] = (
-    *OF_WORDS,
+_FITS = Rule(CONTEXT, lambda ask: True, does_not_fit)
+_GIVES_ENOUGH = Rule("output_too_short", lambda ask: ask.output_limit is not None, gives_too_little)
+_NEEDS: tuple[Rule, ...] = (
+    _GIVES_ENOUGH,
     Rule("no_tools", lambda ask: bool(ask.request.tools), lacks_tools),
     Rule("no_modality", lambda ask: bool(ask.modalities), lacks_modality),
     Rule("no_token_ids", lambda ask: ask.token_ids, reads_no_token_ids),
@@ -294,7 +291,7 @@ OF_REQUEST: tuple[Rule, ...] = (
     Rule("no_schema", lambda ask: ask.request.structured_outputs is True, lacks_schema),
     Rule(MUST_REASON, _is_told_not_to_reason, cannot_but_reason),
 )
-OF_WISHES: tuple[Rule, ...] = (
+_WISHES: tuple[Rule, ...] = (
     Rule("missing_parameter", lambda ask: ask.preferences.require_parameters is True, lacks_parameter),
     Rule("not_in_only", lambda ask: ask.preferences.only is not None, not_in_only),
     Rule("ignored", lambda ask: bool(ask.preferences.ignore), in_ignore),
@@ -311,13 +308,19 @@ OF_WISHES: tuple[Rule, ...] = (
         may_store,
     ),
     Rule("distillation", lambda ask: ask.preferences.enforce_distillable_text is True, may_not_be_distilled),
+)
+_BUDGET: tuple[Rule, ...] = (
     Rule(PRICE_FLOOR, lambda ask: ask.budget is not None and ask.budget.total_min is not None, below_floor),
     # The last: who is left out by it fits in every other way, and may be what an escalation turns to.
     Rule(PRICE_CAP, lambda ask: ask.budget is not None, over_cap),
 )
+OF_WORDS: tuple[Rule, ...] = (_GIVES_ENOUGH, _FITS)
+"""All that concerns a request of words alone, as most are."""
+OF_REQUEST = (*_NEEDS, _FITS)
 _needs = attrgetter("tools", "response_format", "structured_outputs", "reasoning", "reasoning_effort")
-RULES = (*OF_REQUEST, *OF_WISHES)
-"""In this order: what a request needs by itself; what its `provider` and `routing` wish besides."""
+RULES = (*_NEEDS, *_WISHES, _FITS, *_BUDGET)
+"""In this order: what a request needs by itself; what its `provider` wishes besides; its length, so that whom that
+leaves out would answer a shorter prompt; its `routing`."""
 
 _NO_PREFERENCES = Preferences()
 _NO_CAPS: tuple[tuple[str, Attodollars], ...] = ()

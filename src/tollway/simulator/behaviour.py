@@ -100,6 +100,8 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     # What goes wrong.
     fail: str = ""
     """A status, or a word of INSTEAD. Together with `after`: an error event of that status inside a stream."""
+    said: str = ""
+    """The text of that error, in place of the simulator's own."""
     fail_rate: Share | None = None
     """0..1: only so many of the requests fail."""
     fail_kinds: tuple[str, ...] = ()

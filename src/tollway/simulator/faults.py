@@ -83,9 +83,9 @@ def refused(format_: Format, why: Refused, behaviour: Behaviour, now_s: float) -
     return Reply(why.status, body, headers, keep_alive=behaviour.keep_alive)
 
 
-def told_to_refuse(status: int) -> Refused:
-    """The error of a status that the simulator was told to answer with."""
-    return Refused(status, _MESSAGES.get(status, f"The simulator was told to answer with status {status}."))
+def told_to_refuse(status: int, said: str = "") -> Refused:
+    """The error of a status that the simulator was told to answer with, in these words or its own."""
+    return Refused(status, said or _MESSAGES.get(status, f"The simulator was told to answer with status {status}."))
 
 
 def in_place(
@@ -99,7 +99,7 @@ def in_place(
     """What comes instead of an answer. `write`: how a stream is framed, if one was asked for; `headers`: a good
     answer's."""
     if kind.isdigit():
-        return refused(format_, told_to_refuse(int(kind)), behaviour, now_s)
+        return refused(format_, told_to_refuse(int(kind), behaviour.said), behaviour, now_s)
     match kind:
         case "reset":
             return Reply(0, b"", before=(Act.RESET,))
@@ -129,7 +129,7 @@ def error_frames(format_: Format, behaviour: Behaviour, sent: int, now_s: float)
     """An error inside a stream, after so many frames: in the format's own shape, or in one of FAULTS.md U-22."""
     if behaviour.error_as == "native":
         said = hints.say(behaviour.hint, behaviour.hint_s, now_s)
-        return format_.failure(told_to_refuse(error_status(behaviour)), said, sent)
+        return format_.failure(told_to_refuse(error_status(behaviour), behaviour.said), said, sent)
     body = error_body(format_, behaviour, now_s)
     named = "error" if behaviour.error_as in ("event", "anthropic") else ""
     ending = (Frame(Kind.DONE, b"[DONE]"),) if behaviour.error_as == "vllm" else ()
@@ -139,7 +139,7 @@ def error_frames(format_: Format, behaviour: Behaviour, sent: int, now_s: float)
 def error_body(format_: Format, behaviour: Behaviour, now_s: float) -> bytes:
     """The JSON of an error where an answer should be."""
     status = error_status(behaviour)
-    why = told_to_refuse(status)
+    why = told_to_refuse(status, behaviour.said)
     said = hints.say(behaviour.hint, behaviour.hint_s, now_s)
     body: dict[str, object]
     match behaviour.error_as:

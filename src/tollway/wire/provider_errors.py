@@ -90,13 +90,21 @@ def failed_value(value: Any, status: int = 502) -> Failed | None:
         return None
     message = next((text for name in _WORDS if (text := _text(value.get(name)))), "")
     words = [
-        str(value[name]) for name in ("code", "type", "status") if isinstance(value.get(name), str) and value[name]
+        word
+        for word in (value.get("code"), _error_type(value), value.get("type"), value.get("status"))
+        if isinstance(word, str) and word
     ]
     return Failed(
         status=_status(value, words, status),
         message=_short(message) or "The provider sent an error without a message.",
         code=words[0][:64] if words else (str(code) if isinstance(code := value.get("code"), int) else None),
     )
+
+
+def _error_type(value: dict[str, Any]) -> Any:
+    """OpenRouter's word, whose code is a number (OPENROUTER.md 12.3)."""
+    metadata = value.get("metadata")
+    return metadata.get("error_type") if isinstance(metadata, dict) else None
 
 
 def is_html(body: bytes) -> bool:
