@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tests.api.browsing import Browser, fields_of
 from tests.support import Answer, World, offer, world
@@ -16,7 +16,7 @@ PLACE = "both"
 
 @pytest.fixture(scope="module")
 def town() -> Iterator[World]:
-    with world(offer("test/model")) as it:
+    with world(offer("test/model"), offer("test/other")) as it:
         yield it
 
 
@@ -31,6 +31,7 @@ class Form(Struct, frozen=True):
     """What the page says that the first did."""
 
 
+MODELS = ("test/model", "test/other")
 OWN = f"/guardrails/{default_guardrail_id(PLACE)}"
 SETTINGS = "workspace.changed"
 SORTED = {"provider": '{"sort": "price"}'}
@@ -49,6 +50,25 @@ FORMS = (
     Form(
         "/admin/prices/endpoint?id=a:test/model", "/admin/prices/endpoint", {"prompt": "1", "completion": "2"},
         {"prompt": "3", "completion": "4"}, "price.set",
+    ),
+    Form(
+        "/workspace", "/workspace/budget", {"limit": "40", "interval": "weekly"},
+        {"limit": "50", "interval": "weekly"}, "budget.set",
+    ),
+    Form("/byok", "/byok/change", {"name": "By the first"}, {"name": "By the second"}, "byok.changed"),
+    Form("/keys/{key}", "/keys/{key}/edit", {"limit": "3"}, {"limit": "4"}, "key.changed"),
+    Form("/admin/providers/ours", "/admin/providers/ours/weight", {"weight": "2"}, {"weight": "3"}, "provider.weighed"),
+    Form(
+        "/admin/aliases", "/admin/aliases", {"alias": "acme/best", "model": "test/model"},
+        {"alias": "acme/best", "model": "test/other"}, "catalog.changed",
+    ),
+    Form(
+        "/admin/aliases", "/admin/aliases/groups", {"name": "resale", "multiplier": "2"},
+        {"name": "resale", "multiplier": "3"}, "group.created",
+    ),
+    Form(
+        "/admin/aliases", "/admin/aliases/groups/move", {"who": PLACE, "group": "kept"}, {"who": PLACE, "group": ""},
+        "group.moved",
     ),
 )  # fmt: skip
 
@@ -71,7 +91,19 @@ def both(town: World) -> tuple[Browser, Browser]:
     fields = {"slug": "ours", "base_url": address, "models": "sim/fast", "free": "on"}
     added = first.submit(first.get("/admin/providers"), "/admin/providers", **fields)
     assert added.status == 303, added.text
+    own = first.submit(
+        first.get(f"/byok?workspace={PLACE}"), "/byok/create", provider="a", key="sk-test-0123456789abcdef", name="own"
+    )
+    assert own.status == 303, own.text
+    group = first.submit(first.get("/admin/aliases"), "/admin/aliases/groups", name="kept", multiplier="2")
+    assert group.status == 303, group.text
     return first, second
+
+
+@pytest.fixture(scope="module")
+def key(town: World) -> str:
+    """The id of a key of the workspace."""
+    return town.new_key(PLACE).key.id
 
 
 def opened(browser: Browser, form: Form) -> Answer:
@@ -83,9 +115,10 @@ def opened(browser: Browser, form: Form) -> Answer:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.path)
-def test_who_is_second(both: tuple[Browser, Browser], form: Form) -> None:
+def test_who_is_second(both: tuple[Browser, Browser], key: str, form: Form) -> None:
     """409 with who did what, a link, and what was typed; nothing is changed, and from the newest page it works."""
     first, second = both
+    form = structs.replace(form, page=form.page.replace("{key}", key), path=form.path.replace("{key}", key))
     stale = opened(second, form)
     assert first.submit(opened(first, form), form.path, **form.first).status == 303
     before = fields_of(opened(second, form), form.path)
@@ -150,3 +183,69 @@ def test_odd_numbers(both: tuple[Browser, Browser], seen: str) -> None:
     """A number that is none is a 400, and one beyond the log's end changes nothing for the others: no 500."""
     page = opened(both[0], FORMS[3])
     assert both[0].submit(page, FORMS[3].path, name="Odd", seen=seen).status in (303, 400)
+
+
+def test_budgets_of_other_intervals_do_not_disturb(both: tuple[Browser, Browser]) -> None:
+    """The four are one workspace's, and each is a thing of its own."""
+    first, second = both
+    form = FORMS[3]
+    stale = opened(second, form)
+    assert first.submit(opened(first, form), "/workspace/budget", interval="daily", limit="1").status == 303
+    assert second.submit(stale, "/workspace/budget", interval="monthly", limit="500").status == 303
+    refused = second.submit(stale, "/workspace/budget", interval="daily", limit="")
+    assert refused.status == 409
+    assert second.submit(stale, "/workspace/budget", interval="%", limit="1").status == 400
+
+
+def test_a_key_is_not_sent_to_an_address_that_its_sender_has_not_seen(both: tuple[Browser, Browser]) -> None:
+    """Who pastes a provider's key means the address that the page showed; the 409 does not repeat the key."""
+    first, second = both
+    page = "/admin/providers/ours"
+    stale = second.get(page)
+    assert first.submit(first.get(page), f"{page}/change", name="Moved").status == 303
+    refused = second.submit(stale, f"{page}/key", key="sk-of-the-second-0123456789")
+    assert refused.status == 409
+    assert "sk-of-the-second" not in refused.text
+
+
+def test_admins_of_the_same_user(town: World, both: tuple[Browser, Browser]) -> None:
+    """What another admin did to a user or a workspace meanwhile is not undone; the same again only agrees."""
+    first, second = both
+    user = town.new_user("watched", Role.OWNER, "watched")
+    page = f"/admin/users/{user.id}"
+    stale = second.get(page)
+    assert first.submit(first.get(page), f"{page}/admin").status == 303
+    assert second.submit(stale, f"{page}/admin").status == 409
+
+    stale = second.get(page)
+    assert first.submit(first.get(page), f"{page}/disable").status == 303
+    assert second.submit(stale, f"{page}/disable").status == 303
+    stale = second.get(page)
+    assert first.submit(first.get(page), f"{page}/enable").status == 303
+    assert first.submit(first.get(page), f"{page}/disable").status == 303
+    assert second.submit(stale, f"{page}/enable").status == 409
+
+    stale = second.get(page)
+    for change in ("stop", "go"):
+        assert first.submit(first.get(page), f"{page}/{change}").status == 303
+    assert second.submit(stale, f"{page}/stop").status == 409
+
+
+def test_a_name_that_somebody_else_changed_is_not_removed(both: tuple[Browser, Browser]) -> None:
+    """The page said another model, another multiplier."""
+    first, second = both
+    for path, gone, changes in (
+        ("/admin/aliases", "/admin/aliases/remove", ({"alias": "acme/gone", "model": each} for each in MODELS)),
+        (
+            "/admin/aliases/groups",
+            "/admin/aliases/groups/remove",
+            ({"name": "gone", "multiplier": each} for each in "23"),
+        ),
+    ):
+        made, changed = changes
+        assert second.submit(second.get("/admin/aliases"), path, **made).status == 303
+        stale = second.get("/admin/aliases")
+        assert first.submit(first.get("/admin/aliases"), path, **changed).status == 303
+        named = {name: value for name, value in made.items() if name in ("alias", "name")}
+        assert second.submit(stale, gone, **named).status == 409
+        assert second.submit(second.get("/admin/aliases"), gone, **named).status == 303

@@ -12,6 +12,8 @@ from tests.browser.town import Town
 from tests.browser.visitor import FORMS, Visits
 from tollway.app import site_routes
 from tollway.domain.people import User
+from tollway.gateway.workspace_desk import ChangedWorkspace
+from tollway.identity.actors import OPERATOR
 
 SHIFT_TRIES = 3
 
@@ -45,6 +47,25 @@ def test_page(town: Town, visit: Visits, where: Callable[[Listed], tuple[str, Us
             found += [f"{form.name}: {each}" for each in moves_or_overflows(page)]
         visitor.show(form.width, form.scheme)
         found += [f"{form.name}: {each}" for each in violations(page) if not each.startswith(listed.spared)]
+    assert found == []
+
+
+def test_the_page_for_who_was_second(town: Town, visit: Visits) -> None:
+    """What stands in place of a form that would have undone somebody else's change: one is led to it by a 409 alone."""
+    user = town.newcomer("second-of-two")
+    visitor = visit(user)
+    page = visitor.open("/workspace")
+    change = town.world.house.workspaces.change
+    by_another = ChangedWorkspace(name="By the first")
+    town.world.run(change(OPERATOR, "second-of-two", by_another, town.world.house.gateway.now_ms()))
+    visitor.watch.expect(r"status of 409")
+    page.locator('form[action="/workspace/name"] button').click()
+    visitor.sees("Somebody was quicker")
+    found = []
+    for form in FORMS:
+        visitor.show(form.width, form.scheme)
+        settle(page)
+        found += [f"{form.name}: {each}" for each in (*overflow(page), *violations(page))]
     assert found == []
 
 

@@ -110,8 +110,6 @@ class GroupDesk:
 
     async def move(self, actor: Actor, ask: Move, now_ms: int) -> list[GroupMember]:
         """Into a group, out of the one before -> who was moved. NotFound: no such group, workspace, key or user."""
-        if sum(each is not None for each in (ask.workspace_id, ask.key_hash, ask.user_id)) != 1:
-            raise InvalidRequest("Name one of `workspace_id`, `key_hash` and `user_id`.", param="workspace_id")
         async with self._one:
             if ask.group is not None and ask.group not in {group.name for group in await self.groups()}:
                 raise NotFound(NO_SUCH_GROUP)
@@ -131,8 +129,14 @@ class GroupDesk:
             await self.load()
         return list(moved)
 
+    async def target(self, ask: Move) -> str:
+        """The id of what a move names, as the audit log has it. NotFound: there is no such."""
+        return (await self._meant(ask))[0]
+
     async def _meant(self, ask: Move) -> tuple[str, dict[GroupMember, str]]:
         """The id of what was named; who is to be moved, and of which workspace each is."""
+        if sum(each is not None for each in (ask.workspace_id, ask.key_hash, ask.user_id)) != 1:
+            raise InvalidRequest("Name one of `workspace_id`, `key_hash` and `user_id`.", param="workspace_id")
         if ask.key_hash is not None:
             key = await find_key(self._database, ask.key_hash)
             if key is None:

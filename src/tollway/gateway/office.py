@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from tollway.catalog.diff import Bounds, check_price
-from tollway.domain.catalog_changes import Change
+from tollway.domain.catalog_changes import AliasGone, AliasSet, Change
 from tollway.domain.catalog_rows import PriceRow
 from tollway.domain.chat import Slug
 from tollway.domain.errors import InvalidRequest, NotFound
@@ -249,7 +249,7 @@ class Office:
         now_ms = Gateway.now_ms()
         statements = rows.change_statements(ask.changes, now_ms, reason=ask.reason, origin=ask.origin)
         await self._audit.write(
-            actor, "catalog.changed", ask.origin, *statements, now_ms=now_ms, changes=len(ask.changes),
+            actor, "catalog.changed", _target(ask), *statements, now_ms=now_ms, changes=len(ask.changes),
             reason=ask.reason,
         )  # fmt: skip
         return Changed(await rows.catalog_version(self._database), await self._reload())
@@ -284,6 +284,13 @@ class Office:
     async def reload(self) -> Changed:
         """Reads the catalog anew."""
         return Changed(await rows.catalog_version(self._database), await self._reload())
+
+
+def _target(ask: ChangeCatalog) -> str:
+    """Of the log's entry: the one name that is given or taken, or else where the changes come from."""
+    if len(ask.changes) == 1 and isinstance(each := ask.changes[0], AliasSet | AliasGone):
+        return each.alias
+    return ask.origin
 
 
 def _workspace(text: str) -> str:

@@ -58,6 +58,8 @@ class Searched(Struct, frozen=True):
     """Only entries of higher numbers."""
     not_by: str = ""
     """Only what others did than this actor."""
+    detail: tuple[str, str] | None = None
+    """Only entries whose details say this: a name, and its value, which is a text of ours without `%` and `_`."""
 
 
 async def list_entries(
@@ -80,6 +82,10 @@ async def list_entries(
     if searched.not_by:
         where.append("actor <> :not_by")
         named["not_by"] = searched.not_by
+    if searched.detail is not None:
+        where.append("details LIKE :detail")
+        name, value = searched.detail
+        named["detail"] = f'%"{name}":"{value}"%'
     if searched.action is not None:
         where.append("(action = :action OR SUBSTR(action, 1, LENGTH(:action) + 1) = :action || '.')")
         named["action"] = searched.action

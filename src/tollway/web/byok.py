@@ -16,6 +16,7 @@ from tollway.gateway.own_keys import LastUse
 from tollway.routing.market import Market
 from tollway.web.figures import day, seconds
 from tollway.web.forms import converted_form
+from tollway.web.meanwhile import Overwritten
 from tollway.web.settings import Do, Frame, SettingsForm, SettingsPages, Shared, Visit
 
 SAID = {
@@ -181,6 +182,12 @@ class ByokPages(SettingsPages[ByokForm]):
             "test": self.test,
             "delete": self.delete,
         }
+
+    def overwritten(self, visit: Visit, name: str, form: ByokForm) -> Overwritten | None:
+        """A key, and how it is used."""
+        if name != "change" or not form.id:
+            return None
+        return Overwritten(form.id, "byok.changed", f"{self.path}?workspace={visit.workspace.id}")
 
     async def create(self, visit: Visit, form: ByokForm) -> str:
         """The key is sealed and goes into no answer."""

@@ -158,7 +158,7 @@ class GuardrailPages(SettingsPages[GuardrailForm]):
             (f"{one}/delete", "POST", self.taking(self.delete)),
         )
 
-    def overwritten(self, visit: Visit, name: str) -> Overwritten | None:
+    def overwritten(self, visit: Visit, name: str, form: GuardrailForm) -> Overwritten | None:
         """A guardrail's rules."""
         if name != "change":
             return None

@@ -22,6 +22,7 @@ from tollway.web.account import form_routes, go_to, sign_in_path
 from tollway.web.figures import amount, day, moment
 from tollway.web.forms import converted_form
 from tollway.web.key_form import EXPIRIES, RESETS, expires_of
+from tollway.web.meanwhile import Overwritten
 from tollway.web.settings import Frame, SettingsForm, SettingsPages, Shared, Visit
 
 HOUR_MS = 3_600_000
@@ -108,6 +109,11 @@ class KeyPage(SettingsPages[KeyEditForm]):
         changes = (("edit", self.edit), ("rotate", self.rotate), ("end-old", self.end_old), ("switch", self.switch))
         posts = tuple((f"{self.path}/{{id}}/{name}", "POST", self.taking(do)) for name, do in changes)
         return form_routes(self.renderer, ((f"{self.path}/{{id}}", "GET", self.show), *posts))
+
+    def overwritten(self, visit: Visit, name: str, form: KeyEditForm) -> Overwritten | None:
+        """Everything but the secret."""
+        id_ = visit.request.path_params["id"]
+        return Overwritten(id_, "key.changed", f"{self.path}/{id_}") if name == "edit" else None
 
     async def show(self, request: Request) -> Response:
         """NotFound: another's key, which is as one that is not there."""

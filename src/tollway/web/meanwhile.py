@@ -35,6 +35,8 @@ class Overwritten(Struct, frozen=True):
     """`provider.changed`, or `price` for whatever happens to prices."""
     back: str
     """The page that shows it."""
+    detail: tuple[str, str] | None = None
+    """Where several things have one target: what its entries say besides, by name and value."""
 
 
 class ChangedMeanwhile(Exception):
@@ -76,7 +78,9 @@ async def undisturbed(
     turn = _TURNS.setdefault(it.target, asyncio.Lock())
     async with turn:
         if seen is not None:
-            searched = Searched(target=it.target, action=it.action, after=min(max(seen, 0), NUMBER_MAX), not_by=me)
+            searched = Searched(
+                target=it.target, action=it.action, after=min(max(seen, 0), NUMBER_MAX), not_by=me, detail=it.detail
+            )
             found = await list_entries(database, searched=searched, limit=SHOWN_MAX)
             if found:
                 raise ChangedMeanwhile([_told(each) for each in found], it.back, typed)

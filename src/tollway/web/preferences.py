@@ -104,7 +104,7 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
         """Each form of the page."""
         return {"defaults": self.set_defaults, "provider": self.set_provider, "theme": self.set_theme}
 
-    def overwritten(self, visit: Visit, name: str) -> Overwritten | None:
+    def overwritten(self, visit: Visit, name: str, form: PreferencesForm) -> Overwritten | None:
         """The settings of the workspace."""
         return settings_of(visit, self.path) if name in ("defaults", "provider") else None
 

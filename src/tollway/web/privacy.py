@@ -127,7 +127,7 @@ class PrivacyPages(SettingsPages[PrivacyForm]):
         """Each form of the page."""
         return {"policy": self.set_policy, "logging": self.set_logging, "delete": self.delete}
 
-    def overwritten(self, visit: Visit, name: str) -> Overwritten | None:
+    def overwritten(self, visit: Visit, name: str, form: PrivacyForm) -> Overwritten | None:
         """The settings of the workspace."""
         return settings_of(visit, self.path) if name in ("policy", "logging") else None
 

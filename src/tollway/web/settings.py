@@ -99,7 +99,7 @@ class SettingsPages(Generic[FormT]):
         """Last part of a URL -> what a form sent to it does."""
         raise AssertionError
 
-    def overwritten(self, visit: Visit, name: str) -> Overwritten | None:
+    def overwritten(self, visit: Visit, name: str, form: FormT) -> Overwritten | None:
         """What a form writes anew as a whole, if any; `name`: the last part of its URL."""
         return None
 
@@ -144,7 +144,7 @@ class SettingsPages(Generic[FormT]):
                 raise Forbidden("You are not signed in any more: sign in first.")
             self.door.check_token(request, form.csrf)
             try:
-                over = self.overwritten(visit, request.url.path.rpartition("/")[2])
+                over = self.overwritten(visit, request.url.path.rpartition("/")[2], form)
                 if over is None:
                     done = await do(visit, form)
                 else:

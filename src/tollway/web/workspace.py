@@ -139,9 +139,14 @@ class WorkspacePages(SettingsPages[WorkspaceForm]):
             "delete": self.delete,
         }
 
-    def overwritten(self, visit: Visit, name: str) -> Overwritten | None:
-        """The settings of the workspace."""
-        return settings_of(visit, self.path) if name in ("name",) else None
+    def overwritten(self, visit: Visit, name: str, form: WorkspaceForm) -> Overwritten | None:
+        """The settings of the workspace, or one of its budgets."""
+        if name == "name":
+            return settings_of(visit, self.path)
+        if name == "budget" and form.interval in list(Interval):
+            back = f"{self.path}?workspace={visit.workspace.id}"
+            return Overwritten(visit.workspace.id, "budget", back, ("interval", form.interval))
+        return None
 
     async def rename(self, visit: Visit, form: WorkspaceForm) -> str:
         """Name, slug, description."""

@@ -1,6 +1,7 @@
 """`/admin/aliases`: levels and the models behind them, groups with their multipliers, and other names of models."""
 
 import re
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from tollway.storage.catalog import catalog_version, current_rows, operators_ali
 from tollway.web.account import go_to
 from tollway.web.admin.base import ADMIN, AdminForm, AdminSite, AdminView, Line, page, said, shared
 from tollway.web.forms import read_form
+from tollway.web.meanwhile import Overwritten, undisturbed
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}/[a-z0-9][a-z0-9._:-]{0,127}")
 PATH = f"{ADMIN}/aliases"
@@ -100,29 +102,33 @@ class AliasPages:
     async def set(self, request: Request, actor: Actor) -> Response:
         """A new name, or another model for one that an admin gave."""
         form = await read_form(request, AliasForm)
-        alias, model = form.alias.strip(), form.model.strip()
         try:
-            current = await current_rows(self._site.database, self._site.now_ms())
-            if not NAME.fullmatch(alias):
-                raise InvalidRequest("alias: a name such as acme/best", param="alias")
-            if alias in current.models or alias in self._site.house.gateway.market.levels:
-                raise InvalidRequest("alias: a model or a level has this name", param="alias")
-            if alias in current.aliases and alias not in current.own:
-                raise InvalidRequest("alias: the catalog has this name", param="alias")
-            if model not in current.models:
-                raise InvalidRequest("model: the catalog has no model of this id", param="model")
-            await self._write(AliasSet(alias, current.aliases.get(alias), model), actor)
+            async with self._undisturbed(form, form.alias.strip(), "catalog.changed", actor):
+                await self._set(form.alias.strip(), form.model.strip(), actor)
         except TollwayError as error:
             return await self._page(request, actor, form, error=error)
         return go_to(request, f"{PATH}?done=set")
 
+    async def _set(self, alias: str, model: str, actor: Actor) -> None:
+        current = await current_rows(self._site.database, self._site.now_ms())
+        if not NAME.fullmatch(alias):
+            raise InvalidRequest("alias: a name such as acme/best", param="alias")
+        if alias in current.models or alias in self._site.house.gateway.market.levels:
+            raise InvalidRequest("alias: a model or a level has this name", param="alias")
+        if alias in current.aliases and alias not in current.own:
+            raise InvalidRequest("alias: the catalog has this name", param="alias")
+        if model not in current.models:
+            raise InvalidRequest("model: the catalog has no model of this id", param="model")
+        await self._write(AliasSet(alias, current.aliases.get(alias), model), actor)
+
     async def remove(self, request: Request, actor: Actor) -> Response:
         """NotFound: no admin gave this name."""
         form = await read_form(request, AliasForm)
-        current = await current_rows(self._site.database, self._site.now_ms())
-        if form.alias not in current.aliases or form.alias not in current.own:
-            raise NotFound("There is no such name.")
-        await self._write(AliasGone(form.alias, current.aliases[form.alias]), actor)
+        async with self._undisturbed(form, form.alias, "catalog.changed", actor):
+            current = await current_rows(self._site.database, self._site.now_ms())
+            if form.alias not in current.aliases or form.alias not in current.own:
+                raise NotFound("There is no such name.")
+            await self._write(AliasGone(form.alias, current.aliases[form.alias]), actor)
         return go_to(request, f"{PATH}?done=gone")
 
     async def set_group(self, request: Request, actor: Actor) -> Response:
@@ -130,7 +136,8 @@ class AliasPages:
         form = await read_form(request, GroupForm)
         try:
             ask = SetGroup(form.multiplier.strip())
-            await self._site.house.groups.set(actor, form.name.strip(), ask, self._site.now_ms())
+            async with self._undisturbed(form, form.name.strip(), "group", actor):
+                await self._site.house.groups.set(actor, form.name.strip(), ask, self._site.now_ms())
         except TollwayError as error:
             return await self._page(request, actor, group=form, error=error)
         return go_to(request, f"{PATH}?done=group")
@@ -138,7 +145,8 @@ class AliasPages:
     async def remove_group(self, request: Request, actor: Actor) -> Response:
         """NotFound: no admin made it."""
         form = await read_form(request, GroupForm)
-        await self._site.house.groups.remove(actor, form.name, self._site.now_ms())
+        async with self._undisturbed(form, form.name, "group", actor):
+            await self._site.house.groups.remove(actor, form.name, self._site.now_ms())
         return go_to(request, f"{PATH}?done=group-gone")
 
     async def move(self, request: Request, actor: Actor) -> Response:
@@ -152,10 +160,18 @@ class AliasPages:
             user_id=who if form.kind == "user" else None,
         )
         try:
-            await self._site.house.groups.move(actor, ask, self._site.now_ms())
+            target = await self._site.house.groups.target(ask)
+            async with self._undisturbed(form, target, "group.moved", actor):
+                await self._site.house.groups.move(actor, ask, self._site.now_ms())
         except TollwayError as error:
             return await self._page(request, actor, move=form, error=error)
         return go_to(request, f"{PATH}?done=moved")
+
+    def _undisturbed(
+        self, form: AdminForm, target: str, action: str, actor: Actor
+    ) -> AbstractAsyncContextManager[None]:
+        over = Overwritten(target, action, PATH)
+        return undisturbed(self._site.database, form.seen, over, form, actor.name)
 
     async def _write(self, change: Change, actor: Actor) -> None:
         version = await catalog_version(self._site.database)

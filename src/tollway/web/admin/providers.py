@@ -210,11 +210,18 @@ class ProviderPages:
     def _changing(
         self, do: Callable[[str, Actor, ChangeForm], Awaitable[str]]
     ) -> Callable[[Request, Actor], Awaitable[Response]]:
+        # A key is for the address that was shown: whoever changed that meanwhile would be sent it.
+        overwrites: dict[Callable[[str, Actor, ChangeForm], Awaitable[str]], str] = {
+            self._change: "provider.changed",
+            self._key: "provider.changed",
+            self._weigh: "provider.weighed",
+        }
+
         async def change(request: Request, actor: Actor) -> Response:
             slug, form = request.path_params["slug"], await read_form(request, ChangeForm)
-            over = Overwritten(slug, "provider.changed", f"{PATH}/{slug}")
             try:
-                if do == self._change:
+                if (what := overwrites.get(do)) is not None:
+                    over = Overwritten(slug, what, f"{PATH}/{slug}")
                     async with undisturbed(self._site.database, form.seen, over, form, actor.name):
                         done = await do(slug, actor, form)
                 else:

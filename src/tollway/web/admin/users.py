@@ -37,10 +37,20 @@ from tollway.web.admin.base import (
 from tollway.web.credits import decimal_of
 from tollway.web.figures import amount, day
 from tollway.web.forms import read_form
+from tollway.web.meanwhile import Overwritten, undisturbed
 
 USERS = f"{ADMIN}/users"
 PAGE, EXPORT_MAX = 50, 10_000
 COLUMNS = ("id", "email", "name", "admin", "disabled", "email_verified", "created")
+UNDONE = {
+    "disable": "user.enabled",
+    "enable": "user.disabled",
+    "admin": "user.admin",
+    "plain": "user.admin",
+    "stop": "workspace.enabled",
+    "go": "workspace.disabled",
+}
+"""What each form would undo if another admin did it meanwhile. Who presses the same as they did only agrees."""
 SAID = {
     "disable": "They are signed out everywhere, and their keys are refused.",
     "enable": "They can sign in again, and their keys work.",
@@ -194,7 +204,11 @@ class UserPages:
             user = await self._site.house.admin.find_user(request.path_params["id"])
             form = await read_form(request, UserForm)
             try:
-                await do(user, actor, form)
+                if (over := _overwritten(name, user, form)) is None:
+                    await do(user, actor, form)
+                else:
+                    async with undisturbed(self._site.database, form.seen, over, form, actor.name):
+                        await do(user, actor, form)
             except TollwayError as error:
                 return await self._one(request, actor, user, form, error=error)
             return go_to(request, f"{USERS}/{user.id}?done={name}")
@@ -301,3 +315,9 @@ class UserPages:
             error=error.message if error else "",
         )
         return page(site, request, "user.html", view, error.status if error else 200)
+
+
+def _overwritten(name: str, user: User, form: UserForm) -> Overwritten | None:
+    if name not in UNDONE:
+        return None
+    return Overwritten(form.workspace_id if name in ("stop", "go") else user.id, UNDONE[name], f"{USERS}/{user.id}")
