@@ -73,6 +73,7 @@ PAGES = (
     Listed("/preferences", who="person"),
     Listed("/privacy", who="person"),
     Listed("/admin", who="admin"),
+    Listed("/admin/usage", who="admin"),
     Listed("/admin/providers", who="admin"),
     Listed("/admin/providers/{slug}", "/admin/providers/a", "admin"),
     Listed("/admin/setup", "/admin/setup?step=provider", "admin"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 
 from tollway.domain.measured import EndpointHour
 from tollway.storage.database import Database, Statement
@@ -12,6 +13,20 @@ KEPT_HOURS = 30 * 24
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(EndpointHour)
+
+
+class AttemptsOfHour(Struct):
+    """What an EndpointHour says of attempts, without its times."""
+
+    requests: int = 0
+    failed: int = 0
+    limited: int = 0
+    timed_out: int = 0
+    unreached: int = 0
+    refused: int = 0
+
+
+_counts = msgspec.json.Decoder(AttemptsOfHour)
 
 
 async def save_hours(database: Database, hours: Iterable[tuple[tuple[str, int], EndpointHour]]) -> None:
@@ -33,6 +48,17 @@ async def hours_since(database: Database, hour: int) -> list[tuple[tuple[str, in
     """Every endpoint's hours from `hour` on."""
     rows = await database.read("SELECT endpoint_id, hour, record FROM endpoint_hours WHERE hour >= :hour", hour=hour)
     return [((id_, at), _decoder.decode(record)) for id_, at, record in rows]
+
+
+async def attempts_between(database: Database, first: int, last: int) -> list[tuple[str, AttemptsOfHour]]:
+    """Endpoint and counts, an entry for each hour from one to another (hours since 1970): read a day at a time,
+    since all of a month are too many for one breath of the server's."""
+    found = []
+    sql = "SELECT endpoint_id, record FROM endpoint_hours WHERE hour BETWEEN :first AND :last"
+    for begin in range(first, last + 1, 24):
+        rows = await database.read(sql, first=begin, last=min(begin + 23, last))
+        found += [(id_, _counts.decode(record)) for id_, record in rows]
+    return found
 
 
 async def hours_of(database: Database, endpoint_ids: Sequence[str], since: int) -> dict[str, dict[int, EndpointHour]]:

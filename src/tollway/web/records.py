@@ -11,14 +11,15 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
 from tollway.domain.cells import cell
-from tollway.domain.errors import Unauthenticated
-from tollway.domain.people import Actor, Right
+from tollway.domain.errors import NotFound, Unauthenticated
+from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, Right
 from tollway.gateway.books import Books
 from tollway.gateway.contents import Contents
 from tollway.gateway.records import Records, Scope
 from tollway.gateway.usage import Usage
 from tollway.routing.market import Market
 from tollway.storage.database import Database
+from tollway.storage.members import find_workspace
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
 from tollway.web.key_form import Place, places_of
@@ -87,9 +88,13 @@ def _visited(archive: Archive, shown: Shown, *, lead: bool) -> Callable[[Request
 async def visit(archive: Archive, request: Request, actor: Actor) -> Visit:
     """NotFound: no such workspace, or none at all. Forbidden: a role that sees no records."""
     workspace_id = actor.workspace(request.query_params.get("workspace") or None, Right.USE)
-    scope = await archive.records.scope(actor, workspace_id)
     places = await places_of(archive.database, actor, workspace_id)
-    return Visit(actor, scope, tuple(places))
+    if not any(each.chosen for each in places):  # an operator elsewhere
+        if (elsewhere := await find_workspace(archive.database, workspace_id)) is None:
+            raise NotFound(NO_SUCH_WORKSPACE)
+        workspace_id = elsewhere.id
+        places.insert(0, Place(workspace_id, elsewhere.name, True))
+    return Visit(actor, await archive.records.scope(actor, workspace_id), tuple(places))
 
 
 def csv_lines(rows: Iterable[Sequence[Any]]) -> bytes:

@@ -41,6 +41,7 @@ from tollway.web.render import Renderer, answer
 ADMIN = "/admin"
 SECTIONS = (
     (ADMIN, "Overview"),
+    (f"{ADMIN}/usage", "Usage"),
     (f"{ADMIN}/providers", "Providers"),
     (f"{ADMIN}/prices", "Prices"),
     (f"{ADMIN}/aliases", "Aliases"),

@@ -12,6 +12,7 @@ from tollway.web.admin.providers import ProviderPages
 from tollway.web.admin.records import RecordPages
 from tollway.web.admin.setup import SetupPages
 from tollway.web.admin.site import SitePages
+from tollway.web.admin.usage import UsagePage
 from tollway.web.admin.users import UserPages
 
 
@@ -19,6 +20,7 @@ def operator_routes(site: AdminSite) -> list[BaseRoute]:
     """Everything below `/admin`."""
     pages = (
         OverviewPage(site),
+        UsagePage(site),
         SetupPages(site),
         ProviderPages(site),
         PricePages(site),
