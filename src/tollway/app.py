@@ -373,7 +373,7 @@ def rooms_of(house: House, renderer: Renderer, door: BrowserDoor) -> Rooms:
         workspaces=house.workspaces, members=house.members, budgets=house.budgets, people=house.people,
         keys=house.keys, byok=house.byok, guardrails=house.guardrails, presets=gateway.presets,
         probe=partial(probe, gateway), last_use=gateway.own.last_use, fee_percent=config.byok.fee_percent,
-        records=config.records, alerting=house.alerting,
+        records=config.records, alerting=house.alerting, rankings=house.rankings,
     )  # fmt: skip
 
 

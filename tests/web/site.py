@@ -20,7 +20,7 @@ from tollway.providers.base import Provider
 from tollway.routing.explain import Bench, Explanation, Prompt, explain
 from tollway.routing.health import Glance, HealthBoard
 from tollway.routing.market import Market, build_market
-from tollway.storage.usage_days import AppUse, ModelUse, Uses
+from tollway.storage.usage_days import AppUse, ModelUse, Use, Uses
 from tollway.web.assets import Assets
 from tollway.web.docs.pages import Docs
 from tollway.web.page import Site
@@ -147,6 +147,7 @@ def site_of(
     use: Mapping[str, ModelUse] = {},
     groups: Sequence[Group] = (),
     days: Mapping[str, Mapping[int, tuple[int, int]]] = {},
+    before: Mapping[str, int] = {},
 ) -> Site:
     """What pages are made from, without a server behind it."""
 
@@ -159,8 +160,11 @@ def site_of(
     async def no_prices(ids: Sequence[str]) -> Mapping[str, Sequence[Price]]:
         return {id_: prices[id_] for id_ in ids if id_ in prices}
 
-    async def uses(days: int) -> Uses:
-        return Uses(tokens, {"near": sum(tokens.values())} if tokens else {}, apps)
+    async def uses(days: int, ago: int) -> Uses:
+        if ago:
+            return Uses({id_: Use(each, 1) for id_, each in before.items()}, {}, ())
+        models = {id_: Use(each, len(id_)) for id_, each in tokens.items()}
+        return Uses(models, {"near": Use(sum(tokens.values()), 9)} if tokens else {}, apps)
 
     board = health or HealthBoard()
 

@@ -100,7 +100,8 @@ def test_rankings() -> None:
     assert "1.5M <small>tokens" in text
     assert "12 requests" in text
     [empty] = get(app_of(full_market()), "/rankings")
-    assert empty.text.count("Nothing was used in this time.") == 4
+    assert empty.text.count("Nothing was used by enough keys in this time.") == 4
+    assert ("▲" in response.text, "new</small>" in response.text) == (False, False)
     paths = {tag["href"] for tag in Looked(response.text).all("a")}
     assert {"/models/acme/gift", "/models?author=acme", "/models?provider=near"} <= paths
     data, lines = get(app, "/rankings.json?period=day", "/rankings.csv?period=%00")
@@ -109,6 +110,24 @@ def test_rankings() -> None:
         ["models", "1", "Gift"],
         ["models", "2", "old/gone"],
     ]
+
+
+def test_rankings_by_requests_and_movers() -> None:
+    """By requests the order is theirs; who rose, fell or is new since the time before says so, here and as data."""
+    assets = Assets.of_package()
+    site = site_of(
+        full_market,
+        tokens={"acme/gift": 900, "old/gone-long": 500, "new/one": 100},
+        before={"old/gone-long": 9, "acme/gift": 5},
+    )
+    app = Starlette(routes=web_routes(site, Renderer(assets), assets, Config()))
+    page, data, by_requests = get(app, "/rankings", "/rankings.json", "/rankings.json?by=requests")
+    assert [each["moved"] for each in data.json()["models"]] == [1, -1, None]
+    assert ("▲ 1" in page.text, "▼ 1" in page.text, page.text.count("new</small>")) == (True, True, 3)
+    names = [each["name"] for each in by_requests.json()["models"]]
+    assert names[0] == "old/gone-long"
+    [odd] = get(app, "/rankings?by=%00&period=%00")
+    assert odd.status_code == 200
 
 
 def test_status() -> None:

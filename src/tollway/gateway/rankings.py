@@ -1,7 +1,6 @@
 """What is used most: models and apps, by tokens; read from the days' sums, and kept for some minutes."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tollway.domain.people import Actor, Right
@@ -12,13 +11,14 @@ from tollway.storage.usage_days import (
     DAY_MS,
     AppUse,
     ModelUse,
+    Use,
     Uses,
     days_of_model,
     is_ranked,
+    public_use,
     requests_by_endpoint,
     set_ranked,
     tokens_by_app,
-    tokens_by_endpoint,
     tokens_by_model,
 )
 
@@ -38,7 +38,7 @@ class Rankings:
         self._lock = asyncio.Lock()
         self._models: tuple[int, Mapping[str, int]] = (0, {})
         self._apps: tuple[int, Sequence[AppUse]] = (0, ())
-        self._uses: dict[int, tuple[int, Uses]] = {}
+        self._uses: dict[tuple[int, int], tuple[int, Uses]] = {}
         self._days: tuple[int, Mapping[str, Mapping[int, tuple[int, int]]]] = (0, {})
         self._model_uses: dict[str, tuple[int, ModelUse]] = {}
 
@@ -60,13 +60,14 @@ class Rankings:
                 self._apps = now_ms, await tokens_by_app(self._database, today - MONTH, today - 1, APPS_MAX)
             return self._apps[1]
 
-    async def uses(self, days: int) -> Uses:
-        """Of so many days, this one among them."""
+    async def uses(self, days: int, ago: int = 0) -> Uses:
+        """Of so many days, the last of which was `ago` days before this one."""
         async with self._lock:
             now_ms = self._now_ms()
-            kept = self._uses.get(days)
+            kept = self._uses.get((days, ago))
             if kept is None or kept[0] <= now_ms - KEPT_MS:
-                kept = self._uses[days] = now_ms, await self._read(now_ms // DAY_MS - days + 1, now_ms // DAY_MS)
+                last = now_ms // DAY_MS - ago
+                kept = self._uses[days, ago] = now_ms, await self._read(last - days + 1, last)
             return kept[1]
 
     async def model_use(self, model: str) -> ModelUse:
@@ -98,11 +99,12 @@ class Rankings:
             return self._days[1]
 
     async def _read(self, first: int, last: int) -> Uses:
-        models: Counter[str] = Counter()
-        providers: Counter[str] = Counter()
-        for endpoint_id, model, tokens in await tokens_by_endpoint(self._database, first, last):
-            models[model] += tokens
-            providers[endpoint_id.partition(":")[0]] += tokens
+        models = dict(await public_use(self._database, "model", first, last))
+        providers: dict[str, Use] = {}
+        for endpoint_id, use in await public_use(self._database, "endpoint_id", first, last):
+            slug = endpoint_id.partition(":")[0]
+            if slug:
+                providers[slug] = providers.get(slug, Use()) + use
         return Uses(models, providers, await tokens_by_app(self._database, first, last, APPS_MAX))
 
     async def takes_part(self, actor: Actor, workspace_id: str | None) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import add
+from typing import Literal
 
 from msgspec import Struct
 
@@ -11,6 +12,8 @@ from tollway.domain.money import Nanodollars
 from tollway.storage.database import Database, NewRows, Row, Statement
 
 DAY_MS = 86_400_000
+KEYS_LEAST = 3
+"""Public rankings name what so many different keys used: the use of one tenant alone is nobody else's business."""
 
 APP_COLUMNS = ("id", "url", "title", "created_ms")
 
@@ -97,11 +100,21 @@ class ModelUse(Struct, frozen=True):
     """None of workspaces that opted out."""
 
 
-class Uses(Struct, frozen=True):
-    """What everybody used in a time: tokens, prompt and answer together."""
+class Use(Struct, frozen=True):
+    """How often something was asked, and its tokens, prompt and answer together."""
 
-    models: Mapping[str, int]
-    providers: Mapping[str, int]
+    tokens: int = 0
+    requests: int = 0
+
+    def __add__(self, other: "Use") -> "Use":
+        return Use(self.tokens + other.tokens, self.requests + other.requests)
+
+
+class Uses(Struct, frozen=True):
+    """What everybody used in a time, as far as anybody may know: what fewer than KEYS_LEAST keys used is in no sum."""
+
+    models: Mapping[str, Use]
+    providers: Mapping[str, Use]
     """By slug."""
     apps: Sequence[AppUse]
     """None of workspaces that opted out."""
@@ -200,23 +213,25 @@ async def tokens_by_model(database: Database, first: int, last: int) -> dict[str
     return dict(await database.read(sql, first=first, last=last))
 
 
-async def tokens_by_endpoint(database: Database, first: int, last: int) -> list[tuple[str, str, int]]:
-    """Endpoint, model and tokens (prompt and answer together), of all workspaces, from one day to another."""
-    sql = """
-    SELECT endpoint_id, model, SUM(prompt_tokens + completion_tokens) FROM usage_days
-    WHERE day BETWEEN :first AND :last GROUP BY endpoint_id, model
-    """
-    return [
-        (endpoint_id, model, tokens) for endpoint_id, model, tokens in await database.read(sql, first=first, last=last)
-    ]
+async def public_use(
+    database: Database, by: Literal["model", "endpoint_id"], first: int, last: int
+) -> list[tuple[str, Use]]:
+    """Of all workspaces from one day to another: models, or endpoints, that at least KEYS_LEAST keys used."""
+    sql = f"""
+    SELECT {by}, SUM(prompt_tokens + completion_tokens), SUM(requests) FROM usage_days
+    WHERE day BETWEEN :first AND :last GROUP BY {by} HAVING COUNT(DISTINCT key_id) >= {KEYS_LEAST}
+    """  # noqa: S608 (constants)
+    return [(id_, Use(tokens, requests)) for id_, tokens, requests in await database.read(sql, first=first, last=last)]
 
 
 async def days_of_model(database: Database, model: str, first: int, last: int) -> dict[int, ModelDay]:
-    """What all workspaces asked of a model, by day, from one day to another."""
-    sql = """
+    """What all workspaces asked of a model, by day, from one day to another; nothing if fewer than KEYS_LEAST keys."""
+    sql = f"""
     SELECT day, SUM(requests), SUM(errors), SUM(prompt_tokens), SUM(completion_tokens) FROM usage_days
-    WHERE day BETWEEN :first AND :last AND model = :model GROUP BY day
-    """
+    WHERE day BETWEEN :first AND :last AND model = :model AND {KEYS_LEAST} <= (
+        SELECT COUNT(DISTINCT key_id) FROM usage_days WHERE day BETWEEN :first AND :last AND model = :model)
+    GROUP BY day
+    """  # noqa: S608 (constants)
     rows = await database.read(sql, model=model, first=first, last=last)
     return {row[0]: ModelDay(*row) for row in rows}
 
@@ -236,14 +251,15 @@ async def tokens_by_app(
 ) -> list[AppUse]:
     """The sites with the most tokens from one day to another, by those workspaces that did not opt out.
 
-    An app without a site, on somebody's own machine, is nobody else's business. `model`: of this one alone.
+    At least KEYS_LEAST of their keys used each. An app without a site, on somebody's own machine, is nobody else's
+    business. `model`: of this one alone.
     """
     sql = f"""
     SELECT apps.id, url, title, SUM(requests), SUM(prompt_tokens + completion_tokens) FROM usage_days
     JOIN apps ON apps.id = app_id LEFT JOIN unranked USING (workspace_id)
     WHERE day BETWEEN :first AND :last AND unranked.workspace_id IS NULL AND url IS NOT NULL
     {"" if model is None else "AND model = :model"}
-    GROUP BY apps.id, url, title ORDER BY 5 DESC, apps.id LIMIT :limit
+    GROUP BY apps.id, url, title HAVING COUNT(DISTINCT key_id) >= {KEYS_LEAST} ORDER BY 5 DESC, apps.id LIMIT :limit
     """  # noqa: S608 (constants)
     named = {} if model is None else {"model": model}
     return [AppUse(*row) for row in await database.read(sql, first=first, last=last, limit=limit, **named)]

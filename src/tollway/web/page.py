@@ -36,8 +36,8 @@ class Site(Struct, frozen=True):
     """Monotonic seconds, as the health board has them."""
     model_tokens: Callable[[], Awaitable[Mapping[str, int]]]
     """Tokens by model, of the last week."""
-    uses: Callable[[int], Awaitable[Uses]]
-    """What was used most in so many days, this one among them."""
+    uses: Callable[[int, int], Awaitable[Uses]]
+    """What was used in so many days, the last of which was so many days before this one."""
 
     hours: Callable[[Sequence[str], int], Awaitable[Mapping[str, Mapping[int, EndpointHour]]]]
     """Endpoints' ids, and an hour (hours since 1970) -> what is kept of each since then, by hour."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from tollway.domain.chat import Preferences, SortBy
 from tollway.domain.errors import InvalidRequest, TollwayError
+from tollway.gateway.rankings import Rankings
 from tollway.gateway.wishes import FIELDS
 from tollway.gateway.workspace_desk import ChangedWorkspace, WorkspaceDesk
 from tollway.routing.market import Market
@@ -22,6 +23,7 @@ SAID = {
     "defaults": "Saved. The next request obeys.",
     "provider": "Saved. The next request obeys.",
     "theme": "Saved for this browser.",
+    "ranked": "Saved. Rankings obey within ten minutes, for the past as well.",
 }
 SORTS = (
     ("", "no order: by price and health"),
@@ -59,6 +61,7 @@ class PreferencesForm(SettingsForm, kw_only=True):
     ignore: str = ""
     provider: str = ""
     theme: str = ""
+    ranked: str = ""
 
 
 class ProviderAsk(Struct):
@@ -80,6 +83,8 @@ class PreferencesView(Struct, frozen=True):
     help: tuple[tuple[str, str], ...]
     themes: tuple[tuple[str, str], ...]
     theme: str
+    ranked: bool
+    """Whether the workspace counts in public rankings of apps."""
 
 
 class PreferencesPages(SettingsPages[PreferencesForm]):
@@ -95,17 +100,27 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
         *,
         workspaces: WorkspaceDesk,
         market: Callable[[], Market],
+        rankings: Rankings,
     ) -> None:
         super().__init__(shared)
         self._workspaces = workspaces
+        self._rankings = rankings
         self._market = market
 
     def changes(self) -> Mapping[str, Do[PreferencesForm]]:
         """Each form of the page."""
-        return {"defaults": self.set_defaults, "provider": self.set_provider, "theme": self.set_theme}
+        return {
+            "defaults": self.set_defaults,
+            "provider": self.set_provider,
+            "ranked": self.set_ranked,
+            "theme": self.set_theme,
+        }
 
     def overwritten(self, visit: Visit, name: str, form: PreferencesForm) -> Overwritten | None:
-        """The settings of the workspace."""
+        """The settings of the workspace, or whether it is ranked."""
+        if name == "ranked":
+            back = f"{self.path}?workspace={visit.workspace.id}"
+            return Overwritten(visit.workspace.id, "workspace.ranked", back)
         return settings_of(visit, self.path) if name in ("defaults", "provider") else None
 
     async def set_defaults(self, visit: Visit, form: PreferencesForm) -> str:
@@ -141,6 +156,13 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
         )
         return "provider"
 
+    async def set_ranked(self, visit: Visit, form: PreferencesForm) -> str:
+        """InvalidRequest: neither yes nor no."""
+        if form.ranked not in ("yes", "no"):
+            raise InvalidRequest("ranked: yes or no", param="ranked")
+        await self._rankings.take_part(visit.actor, visit.workspace.id, form.ranked == "yes")
+        return "ranked"
+
     async def set_theme(self, visit: Visit, form: PreferencesForm) -> Response:
         """Kept in a cookie, so that pages come in it at once."""
         response = self.back(visit, "theme")
@@ -169,7 +191,7 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
         )
         if form is not None and form.provider:
             now.provider = form.provider
-        elif form is not None and not form.theme:
+        elif form is not None and not form.theme and not form.ranked:
             now = PreferencesForm(
                 default_model=form.default_model,
                 sort=form.sort,
@@ -186,6 +208,7 @@ class PreferencesPages(SettingsPages[PreferencesForm]):
             help=tuple((name, HELP[name]) for name in FIELDS if name in HELP),
             themes=(("", "as the system has it"), ("light", "light"), ("dark", "dark")),
             theme=theme_of(visit.request),
+            ranked=(await self._rankings.takes_part(visit.actor, visit.workspace.id))[1],
         )
         return self.answer(visit, "preferences.html", view, error)
 

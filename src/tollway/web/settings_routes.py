@@ -16,6 +16,7 @@ from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.member_desk import MemberDesk
 from tollway.gateway.own_keys import LastUse
 from tollway.gateway.presets import Presets
+from tollway.gateway.rankings import Rankings
 from tollway.gateway.workspace_desk import WorkspaceDesk
 from tollway.identity.people import People
 from tollway.routing.market import Market
@@ -59,6 +60,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     fee_percent: float
     records: Records
     alerting: Alerting
+    rankings: Rankings
 
 
 def settings_routes(rooms: Rooms) -> list[BaseRoute]:
@@ -81,7 +83,7 @@ def settings_routes(rooms: Rooms) -> list[BaseRoute]:
         last_use=rooms.last_use,
         fee_percent=rooms.fee_percent,
     )
-    preferences = PreferencesPages(shared, workspaces=rooms.workspaces, market=rooms.market)
+    preferences = PreferencesPages(shared, workspaces=rooms.workspaces, market=rooms.market, rankings=rooms.rankings)
     privacy = PrivacyPages(
         shared,
         workspaces=rooms.workspaces,
