@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from tests.gateway.clients import broken_promises, chat, generations, posted, run
+from tests.gateway.clients import broken_promises, chat, generations, posted, run, settled
 from tests.gateway.oracle import USD, price, prompt_tokens
 from tests.gateway.town import ASKED, Town
 from tests.support import offer, staged
@@ -275,5 +275,25 @@ def test_connections_that_can_not_be_made(stream: bool) -> None:
                 assert [each.cost for each in found] == [price(PROMPT_TOKENS, 9), 0, 0, 0]
                 assert await posted(stage) == 100 * USD - price(PROMPT_TOKENS, 9)
                 assert await broken_promises(stage.house.database) == []
+
+    run(scene)
+
+
+@BOTH
+def test_the_next_model_is_tried_however_many_sell_the_first(stream: bool) -> None:
+    """Any error moves on along `models` (OPENROUTER.md 3.1): the first model's endpoints don't use all attempts up."""
+
+    async def scene() -> None:
+        failing = offer("test/first", "first@fail=503", at=tuple("abcdef"))
+        async with staged(failing, offer("test/second", at=("g",))) as stage:
+            seen = await chat(stage, model="test/first", models=["test/second"], stream=stream)
+            assert seen.status == 200
+            await settled(stage)
+            (record,) = await generations(stage)
+            assert record.model == "test/second"
+            assert [each.provider for each in record.attempts][3:] == ["g"]
+            alone = await chat(stage, model="test/first", stream=stream)
+            assert alone.status == 502
+            assert len(stage.received) == 4 + 4
 
     run(scene)

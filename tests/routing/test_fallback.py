@@ -23,7 +23,15 @@ from tollway.domain.health import Outcome
 from tollway.domain.http import FaultKind
 from tollway.domain.routing import Candidate, Plan
 from tollway.routing import fallback
-from tollway.routing.fallback import Failure, NextCandidate, Stop, after_failure, error_for, outcome_of_status
+from tollway.routing.fallback import (
+    Failure,
+    NextCandidate,
+    Stop,
+    after_failure,
+    attempts_for,
+    error_for,
+    outcome_of_status,
+)
 
 SECRET = "sk-or-v1-of-the-operator"
 ERRORS: dict[Outcome, type[TollwayError]] = {
@@ -89,6 +97,46 @@ def test_attempts_are_bounded() -> None:
     assert after(many, *[Outcome.UNREACHABLE] * 3, attempts_max=4) == NextCandidate(3)
     assert isinstance(after(many, *[Outcome.UNREACHABLE] * 4, attempts_max=4), Stop)
     assert isinstance(after(TWO, Outcome.UNREACHABLE, attempts_max=1), Stop)
+
+
+FEW = [endpoint(slug) for slug in "abcd"]
+OTHERS = [endpoint(slug, model=f"test/{slug}") for slug in "efghijklm"]
+
+
+@pytest.mark.parametrize(
+    ("others", "failed", "attempts_max", "follows"),
+    [
+        (1, [0], 4, 1),
+        (1, [0, 1, 2], 4, 4),  # not the first model's fourth
+        (1, [0, 1, 2, 4], 4, None),
+        (2, [0, 1], 4, 4),
+        (2, [0, 1, 4], 4, 5),
+        (1, [0], 1, 4),
+        (3, [0, 4, 5], 2, 6),
+        (9, [0, 4, 5, 6, 7, 8, 9], 4, 10),
+        (9, [0, 4, 5, 6, 7, 8, 9, 10], 4, None),  # MODELS_TRIED_MAX
+        (0, [0, 1, 2], 4, 3),
+    ],
+)
+def test_each_model_has_its_turn(others: int, failed: list[int], attempts_max: int, follows: int | None) -> None:
+    """Any error moves on to the next of `models` (OPENROUTER.md 3.1): of the attempts one is kept for each."""
+    endpoints = [*FEW, *OTHERS[:others]]
+    found = planned(*endpoints, models=tuple(each.model_id for each in endpoints[4:]))
+    failures = [(found.candidates[index], Failure(Outcome.TIMED_OUT, "silence")) for index in failed]
+    attempts = attempts_for(len(found.models), attempts_max)
+    step = after_failure(found, failed[-1], failures, attempts, each_model=True)
+    assert isinstance(step, Stop) if follows is None else step == NextCandidate(follows)
+    if len(failed) < 4:
+        chosen_for_him = after_failure(found, failed[-1], failures, 4)
+        assert chosen_for_him == NextCandidate(failed[-1] + 1)
+
+
+def test_a_key_does_not_take_the_next_models_attempt() -> None:
+    """Another key of the same endpoint is an attempt like any other."""
+    found = planned(endpoint("a"), endpoint("b", model="test/other"), models=("test/other",))
+    failures = [(found.candidates[0], Failure(Outcome.RATE_LIMITED, "slow down", 429))]
+    assert after_failure(found, 0, failures, 2, other_key=True, each_model=True) == NextCandidate(1)
+    assert after_failure(found, 0, failures, 3, other_key=True, each_model=True) == NextCandidate(0)
 
 
 WIDE = planned(endpoint("a"), endpoint("b"), endpoint("c", context_tokens=16_000))

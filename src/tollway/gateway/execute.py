@@ -42,6 +42,7 @@ from tollway.routing.fallback import (
     NextCandidate,
     Stop,
     after_failure,
+    attempts_for,
     error_for,
     outcome_of_status,
 )
@@ -117,7 +118,9 @@ async def ask_in_turn(gateway: Gateway, run: R, sink: ContentSink, attempt: Atte
             break
         now_s = loop.time()
         again = candidate is run.plan.candidates[index] and has_other_key(gateway, run, candidate, failure, now_s)
-        match after_failure(run.plan, index, failures, gateway.attempts_max, other_key=again):
+        named = models_named(run)
+        attempts_max = attempts_for(named, gateway.attempts_max)
+        match after_failure(run.plan, index, failures, attempts_max, other_key=again, each_model=named > 0):
             case NextCandidate(index=index):
                 if _left_s(gateway, run, now_s) > 0 and _may_retry(gateway, run.plan.candidates[index], now_s):
                     continue
@@ -150,6 +153,12 @@ async def _try(
     return failure
 
 
+def models_named(run: Run) -> int:
+    """How many models the caller names, first and fallbacks; 0: one, or they were chosen for him."""
+    models = run.request.models
+    return 0 if models is None or run.plan.routed is not None else len(run.plan.models)
+
+
 def _may_retry(gateway: Gateway, candidate: Candidate, now_s: float) -> bool:
     """Who does well takes what others dropped; who has failed himself is sent no more than his budget of it."""
     id_ = candidate.endpoint.id
@@ -171,7 +180,11 @@ def _deadlines(gateway: Gateway, run: Run, candidate: Candidate) -> Deadlines:
         usual.first_event_s,
         _left_s(gateway, run, now_s, usual.first_event_s),
         gateway.health.measured(candidate.endpoint.id, now_s),
-        others=candidate is not run.plan.candidates[-1] and len(run.attempts) + 1 < gateway.attempts_max,
+        others=candidate is not run.plan.candidates[-1]
+        and (
+            len(run.attempts) + 1 < gateway.attempts_max
+            or len(run.attempts) + 1 < attempts_for(models_named(run), gateway.attempts_max)
+        ),
         slow=run.prompt_tokens > LONG_PROMPT or "reasoning" in candidate.endpoint.parameters,
     )
     return usual if wait_s >= usual.first_event_s else replace(usual, first_event_s=max(0.05, wait_s))

@@ -51,6 +51,9 @@ _OF_THE_REQUEST = frozenset({Outcome.REQUEST_REJECTED, Outcome.INPUT_UNAVAILABLE
 KEYS_TRIED = 2
 """Of one endpoint, for one request, where others could be asked: keys often share an account, and its limits."""
 
+MODELS_TRIED_MAX = 8
+"""Of a request's `models`, however many it names: each of them has one attempt at least."""
+
 RETRY_UNWELL_S = 5.0
 """When to come back where every endpoint was failing: about when the first of them is tried again."""
 
@@ -105,6 +108,11 @@ def outcome_of_status(status: int) -> Outcome:
     return Outcome.PROVIDER_ERROR
 
 
+def attempts_for(named: int, attempts_max: int) -> int:
+    """How many attempts a request has that names so many models to fall back to: one for each at least, bounded."""
+    return max(attempts_max, min(named, MODELS_TRIED_MAX))
+
+
 def after_failure(
     plan: Plan,
     index: int,
@@ -112,18 +120,26 @@ def after_failure(
     attempts_max: int,
     *,
     other_key: bool = False,
+    each_model: bool = False,
 ) -> NextCandidate | Stop:
     """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too.
 
-    `other_key`: only the key failed, and the same endpoint has another one that can be used.
+    `other_key`: only the key failed, and the same endpoint has another one that can be used. `each_model`: an attempt
+    is kept for each of the plan's models, as the caller named them to fall back to (OPENROUTER.md 3.1, `models`).
     """
     candidate, failure = failures[-1]
-    if len(failures) < attempts_max and failure.outcome is not Outcome.CANCELLED:
-        tried = sum(other is candidate for other, _ in failures)
-        if other_key and (tried < KEYS_TRIED or index + 1 == len(plan.candidates)):
+    left = attempts_max - len(failures)
+    if left > 0 and failure.outcome is not Outcome.CANCELLED:
+        tried = {_asked_as(other) for other, _ in failures}
+        following_models = {_asked_as(other) for other in plan.candidates[index + 1 :]} - tried if each_model else ()
+        onwards = left <= len(following_models)
+        times = sum(other is candidate for other, _ in failures)
+        if other_key and not onwards and (times < KEYS_TRIED or index + 1 == len(plan.candidates)):
             return NextCandidate(index)
         for following in range(index + 1, len(plan.candidates)):
             other = plan.candidates[following]
+            if onwards and _asked_as(other) in tried:
+                continue  # what is left of the attempts is for the models that follow
             if other.escalated and any(each.outcome in _OF_THE_REQUEST for _, each in failures):
                 continue  # who refused the request is not failing: nothing lifts the cap
             if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(candidate, other, failure):
@@ -188,6 +204,11 @@ def _told(failure: Failure) -> str:
     if failure.outcome is Outcome.CREDENTIAL_REJECTED:
         return "it refused this server's credential"
     return failure.message
+
+
+def _asked_as(candidate: Candidate) -> str:
+    """The model that was asked for: an alias is one, whoever is behind it."""
+    return candidate.alias or candidate.endpoint.model_id
 
 
 def _differs(failed: Candidate, following: Candidate, failure: Failure) -> bool:
