@@ -1,7 +1,7 @@
 """Random plans: markets, request bodies, health and money, all drawn from one seed; no two cases share dice."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -226,7 +226,7 @@ def _preferences(dice: random.Random) -> dict[str, Any]:
         ("enforce_distillable_text", 0.03, lambda: dice.random() < 0.5),
         ("quantizations", 0.12, lambda: dice.sample(QUANTIZATIONS, dice.randint(0, 4))),
         ("sort", 0.15, lambda: dice.choice(by)),
-        ("sort", 0.15, lambda: {"by": dice.choice(by), "partition": dice.choice(["model", "none"])}),
+        ("sort", 0.15, lambda: _sort_by(dice, by)),
         ("max_price", 0.25, lambda: _max_price(dice)),
         ("preferred_min_throughput", 0.1, lambda: dice.choice([1, 30.5, {"p50": 50}, {"p90": 1, "p99": 30}])),
         ("preferred_max_latency", 0.1, lambda: dice.choice([1, 3.5, {"p50": 1}, {"p75": 30, "p90": 1}])),
@@ -235,6 +235,12 @@ def _preferences(dice: random.Random) -> dict[str, Any]:
         if dice.random() < chance:
             wishes[name] = draw()  # type: ignore[no-untyped-call]  # lambdas have no types
     return wishes
+
+
+def _sort_by(dice: random.Random, by: Sequence[str]) -> dict[str, Any]:
+    """Both fields may be null, or missing."""
+    chosen = {"by": dice.choice([*by, *by, None]), "partition": dice.choice(["model", "none", "none", None])}
+    return {name: value for name, value in chosen.items() if value is not None or dice.random() < 0.5}
 
 
 def _max_price(dice: random.Random) -> dict[str, Any]:

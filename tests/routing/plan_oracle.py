@@ -198,12 +198,14 @@ def _may_lead(case: Case, one: Candidate) -> bool:
 
 def _sort(wish: Mapping[str, Any], group: Meant) -> str | None:
     sort = wish.get("sort")
-    return (sort["by"] if isinstance(sort, dict) else sort) or group.sort
+    return (sort.get("by") if isinstance(sort, dict) else sort) or group.sort
 
 
 def _sorted_together(wish: Mapping[str, Any]) -> bool:
     sort = wish.get("sort")
-    return isinstance(sort, dict) and sort["partition"] == "none" and sort["by"] != "exacto" and not wish.get("order")
+    if not isinstance(sort, dict) or wish.get("order"):
+        return False
+    return sort.get("partition") == "none" and sort.get("by") not in (None, "exacto")
 
 
 def meant(case: Case) -> list[Meant] | type[TollwayError]:

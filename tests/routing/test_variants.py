@@ -31,6 +31,8 @@ def ordered(name: str, **wishes: Any) -> list[str]:
         (f"{MODEL}:nitro:extended", {}, ["dear", "cheap"]),
         (f"{MODEL}:nitro", {"sort": "price"}, ["cheap", "dear"]),
         (f"{MODEL}:nitro", {"sort": SortBy("price")}, ["cheap", "dear"]),
+        (f"{MODEL}:nitro", {"sort": SortBy()}, ["dear", "cheap"]),
+        (f"{MODEL}:floor", {"sort": SortBy(partition="model")}, ["cheap", "dear"]),
         (f"{MODEL}:nitro", {"order": ("cheap",)}, ["cheap", "dear"]),
         (f"{MODEL}:nitro", {"ignore": ("dear",)}, ["cheap"]),
         (f"{MODEL}:floor", {"sort": "throughput"}, ["dear", "cheap"]),

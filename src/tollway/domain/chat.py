@@ -300,9 +300,26 @@ class MaxPrice(Struct, frozen=True, omit_defaults=True):
     request: str | int | float | None = None
 
 
+SortName = Literal["price", "throughput", "latency", "exacto"]
+
+
 class SortBy(Struct, frozen=True, omit_defaults=True):
-    by: Literal["price", "throughput", "latency", "exacto"]
-    partition: Literal["model", "none"] = "model"
+    by: SortName | None = None
+    """None: no sort is wished; one from elsewhere has this partition."""
+    partition: Literal["model", "none"] | None = None
+    """None: model."""
+
+
+def sort_open(sort: SortName | SortBy | None) -> bool:
+    """Whether `provider.sort` leaves open by what."""
+    return sort is None or (type(sort) is SortBy and sort.by is None)
+
+
+def sort_filled(sort: SortName | SortBy | None, found: SortName | SortBy) -> SortName | SortBy:
+    """An open sort with what is found for it elsewhere; its own partition stays."""
+    if not isinstance(sort, SortBy) or sort.partition is None:
+        return found
+    return SortBy(found.by if isinstance(found, SortBy) else found, sort.partition)
 
 
 class Percentiles(Struct, frozen=True, omit_defaults=True):
@@ -327,7 +344,7 @@ class Preferences(Struct, frozen=True, omit_defaults=True):
     zdr: bool | None = None
     enforce_distillable_text: bool | None = None
     quantizations: Slugs | None = None
-    sort: Literal["price", "throughput", "latency", "exacto"] | SortBy | None = None
+    sort: SortName | SortBy | None = None
     max_price: MaxPrice | None = None
     preferred_min_throughput: float | Percentiles | None = None
     preferred_max_latency: float | Percentiles | None = None

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from tollway.domain.chat import ChatRequest, Preferences
+from tollway.domain.chat import ChatRequest, Preferences, sort_filled, sort_open
 from tollway.domain.plain import PlainRequest
 from tollway.domain.standing import DEFAULTS, Standing
 from tollway.routing.variants import VARIANTS
@@ -24,13 +24,15 @@ def with_preferences(request: R, standing: Standing | None) -> R:
         return request
     own = request.provider or NONE
     names: Sequence[str] = DEFAULTS
-    if own.order is not None or own.sort is not None or _asks_for_an_order(request):
+    if own.order is not None or not sort_open(own.sort) or _asks_for_an_order(request):
         names = [name for name in names if name not in _ORDERS]
     found = {
         name: value
         for name in names
         if (value := getattr(standing.defaults, name)) is not None and getattr(own, name) is None
     }
+    if own.sort is not None and "sort" in names and standing.defaults.sort is not None:
+        found["sort"] = sort_filled(own.sort, standing.defaults.sort)
     return structs.replace(request, provider=structs.replace(own, **found)) if found else request
 
 

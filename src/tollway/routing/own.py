@@ -164,7 +164,7 @@ def _joined(
 ) -> list[Candidate]:
     """One order, model by model; or over all models, where the request wants to have them sorted together."""
     sort = request.provider.sort if request.provider else None
-    if isinstance(sort, SortBy) and sort.partition == "none":
+    if isinstance(sort, SortBy) and sort.by is not None and sort.partition == "none":
         return _in_turn(mine, theirs)
     names = [model.id for model in shared.models]
     found: list[Candidate] = []

@@ -165,7 +165,7 @@ def _across_models(
     candidates: Sequence[Candidate], sort: SortBy, preferences: Preferences, market: Market, sight: Sight
 ) -> list[Candidate]:
     """`partition: none`: the endpoints of all models in one order; the unwell stay behind. `order` goes before it."""
-    if sort.by == "exacto" or preferences.order:
+    if sort.by is None or sort.by == "exacto" or preferences.order:
         return list(candidates)
     found = {each.endpoint.id: each for each in candidates if not each.unwell}
     stalls = [

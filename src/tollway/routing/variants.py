@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from tollway.domain.chat import Preferences
+from tollway.domain.chat import Preferences, sort_filled, sort_open
 from tollway.domain.routing import Rejection
 from tollway.routing.market import Stall
 
@@ -64,6 +64,6 @@ def meant(stalls: Sequence[Stall], variant: Variant, rejections: list[Rejection]
 
 def preferences_of(variant: Variant, preferences: Preferences) -> Preferences:
     """The request's own, with the variant's order where the request has none."""
-    if variant.sort is None or preferences.sort is not None:
+    if variant.sort is None or not sort_open(preferences.sort):
         return preferences
-    return structs.replace(preferences, sort=variant.sort)
+    return structs.replace(preferences, sort=sort_filled(preferences.sort, variant.sort))
