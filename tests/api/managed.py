@@ -102,6 +102,7 @@ ADMIN: dict[tuple[str, str], Row] = {
     ("GET", "/workspaces/{id}"): Row("/workspaces/home"),
     ("PATCH", "/workspaces/{id}"): Row("/workspaces/home", {"name": "named anew"}),
     ("POST", "/workspaces/{id}/disable"): Row("/workspaces/home/disable", {"disabled": False}),
+    ("POST", "/workspaces/{id}/limit"): Row("/workspaces/home/limit", {"rpm": None}),
     ("GET", "/workspaces/{id}/members"): Row("/workspaces/home/members"),
     ("POST", "/workspaces/{id}/members/add"): Row("/workspaces/home/members/add", {"user_ids": ["{member}"]}),
     ("POST", "/workspaces/{id}/members/remove"): Row("/workspaces/home/members/remove", {"user_ids": ["nobody"]}),

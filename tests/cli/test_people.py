@@ -156,6 +156,15 @@ def test_a_workspace_is_stopped(desk: Desk, served: bool) -> None:
             assert await status() == (200 if served else 0)
             with pytest.raises(TollwayError, match="no such workspace"):
                 await workspaces.disable(desk.file, "none", disabled=True, as_json=True)
+            await workspaces.limit(desk.file, "default", "60", as_json=True)
+            assert desk.json() == {"workspace": "default", "rpm": 60}
+            await workspaces.limit(desk.file, "default", "none", as_json=False)
+            assert "limits.workspace_rpm says" in desk.said()
+            for wrong in ("0", "-1", "x", "1.5", "9" * 30):
+                with pytest.raises(ValueError, match="is no limit"):
+                    await workspaces.limit(desk.file, "default", wrong, as_json=True)
+            with pytest.raises(TollwayError, match="no such workspace"):
+                await workspaces.limit(desk.file, "none", "60", as_json=True)
 
     run(scene())
 

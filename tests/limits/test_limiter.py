@@ -82,6 +82,17 @@ def test_undone_is_as_never_asked(set_: dict[str, Any]) -> None:
     assert len(here.buckets) <= 1
 
 
+def test_a_workspace_has_a_limit_of_its_own() -> None:
+    """In place of the configured one, tighter or wider, and where none is configured."""
+    for set_ in ({}, {"workspace_rpm": 2}, {"workspace_rpm": 9}):
+        here = limiter(**set_)
+        assert goes(here, workspace_rpm=5) == 5
+        found = ask(here, workspace_rpm=5)
+        assert isinstance(found, Short)
+        assert (found.said, found.limit) == ("requests per minute for this workspace", 5)
+        assert isinstance(ask(here, workspace_id="b"), Taken)
+
+
 def test_all_or_nothing_over_every_kind() -> None:
     """The narrowest refuses, and the others, of every kind, are as they were."""
     here = limiter(key_rpm=100, workspace_tpm=10_000, key_at_once=50, free_rpm=70)

@@ -13,7 +13,7 @@ from tollway.api.workspaces import workspace_json
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import Workspace
-from tollway.gateway.admin_desk import StopWorkspace
+from tollway.gateway.admin_desk import LimitWorkspace, StopWorkspace
 from tollway.storage.keys import active_keys, find_key, keys_by_time
 from tollway.storage.members import list_workspaces, members_of
 
@@ -54,12 +54,20 @@ async def stop_workspace(house: House, request: Request) -> Response:
     return json_answer({"data": await managed_workspace_json(house, done)})
 
 
+async def limit_workspace(house: House, request: Request) -> Response:
+    """`rpm`: its own requests per minute from the next request on; null: those of the configuration."""
+    ask = await read_json(request, LimitWorkspace)
+    done = await house.admin.limit_workspace(actor(request), request.path_params["id"], ask, house.gateway.now_ms())
+    return json_answer({"data": await managed_workspace_json(house, done)})
+
+
 async def managed_workspace_json(house: House, workspace: Workspace) -> dict[str, Any]:
     """A workspace as an admin sees it: with what it has, in USD, and whether it was stopped."""
     balance = await house.gateway.books.balance(workspace.id)
     return await workspace_json(house, workspace) | {
         "balance_usd": nanodollars_to_text(balance),
         "disabled_at": iso_or_none(workspace.disabled_ms),
+        "rpm": workspace.rpm,
     }
 
 

@@ -29,7 +29,7 @@ from tollway.api import (
     workspaces,
 )
 from tollway.api.table import Auth, Handle, Route
-from tollway.gateway.admin_desk import ChangedUser, NewUser, StopWorkspace
+from tollway.gateway.admin_desk import ChangedUser, LimitWorkspace, NewUser, StopWorkspace
 from tollway.gateway.analytics import Query
 from tollway.gateway.budget_desk import SetBudget
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
@@ -181,6 +181,7 @@ ADMIN: tuple[Line, ...] = (
     ("GET", "/workspaces/{id}", admin_places.get_any_workspace),
     ("PATCH", "/workspaces/{id}", workspaces.change_workspace, ChangedWorkspace),
     ("POST", "/workspaces/{id}/disable", admin_places.stop_workspace, StopWorkspace),
+    ("POST", "/workspaces/{id}/limit", admin_places.limit_workspace, LimitWorkspace),
     ("GET", "/workspaces/{id}/members", workspaces.list_members),
     ("POST", "/workspaces/{id}/members/add", workspaces.add_members, AddMembers),
     ("POST", "/workspaces/{id}/members/remove", workspaces.remove_members, RemoveMembers),

@@ -207,6 +207,19 @@ def workspaces_disable(
     asyncio.run(disable(config, workspace, disabled=not enable, as_json=as_json))
 
 
+@workspaces_app.command("limit")
+def workspaces_limit(
+    workspace: Annotated[str, typer.Argument(help="A workspace's id or slug")],
+    rpm: Annotated[str, typer.Argument(help="Requests a minute, or `none` for what the configuration says")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a workspace its own requests per minute, in force with the next request."""
+    from tollway.cli.workspaces import limit
+
+    asyncio.run(limit(config, workspace, rpm, as_json=as_json))
+
+
 @groups_app.command("list")
 def groups_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List groups, their multipliers, and the workspaces and keys in them."""

@@ -14,7 +14,7 @@ from tollway.config import Config
 from tollway.domain.errors import TollwayError, Unavailable
 from tollway.domain.http import HttpRequest
 from tollway.domain.people import Role
-from tollway.gateway.admin_desk import AdminDesk, ChangedUser, NewUser, StopWorkspace
+from tollway.gateway.admin_desk import AdminDesk, ChangedUser, LimitWorkspace, NewUser, StopWorkspace
 from tollway.gateway.books import Books
 from tollway.gateway.group_desk import GroupDesk, Move, SetGroup, ShownGroup
 from tollway.gateway.member_desk import AddMembers, MemberDesk, RemoveMembers
@@ -42,6 +42,7 @@ class Clerk(Protocol):
     async def set_role(self, workspace: str, user: str, role: Role | None) -> None: ...
 
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None: ...
+    async def limit_workspace(self, workspace: str, ask: LimitWorkspace) -> None: ...
 
     async def groups(self) -> list[ShownGroup]: ...
 
@@ -81,6 +82,9 @@ class RemoteRegistrar:
 
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None:
         await self._ask("POST", f"workspaces/{_part(workspace)}/disable", ask)
+
+    async def limit_workspace(self, workspace: str, ask: LimitWorkspace) -> None:
+        await self._ask("POST", f"workspaces/{_part(workspace)}/limit", ask)
 
     async def groups(self) -> list[ShownGroup]:
         return msgspec.convert((await self._ask("GET", "groups"))["data"], list[ShownGroup])

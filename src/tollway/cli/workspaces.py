@@ -1,4 +1,4 @@
-"""`tollway workspaces list|show|set|members|role|disable`: what a workspace wants of its requests, and who is in it."""
+"""`tollway workspaces ...`: what a workspace wants of its requests, what it may have, and who is in it."""
 
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from tollway.cli.terminal import console, day_of, print_json
 from tollway.cli.users import role_of
 from tollway.config import load
 from tollway.domain.standing import RULED, WorkspaceSettings
-from tollway.gateway.admin_desk import StopWorkspace
+from tollway.gateway.admin_desk import LimitWorkspace, StopWorkspace
+from tollway.gateway.key_desk import RPM_MAX
 from tollway.gateway.wishes import DEFAULT_MODEL, SetWorkspace
 from tollway.storage.members import find_workspace, members_of, people_of
 from tollway.storage.workspaces import list_settings
 
+NO_LIMIT = "none"
 NO_ROLE = "none"
 
 
@@ -100,6 +102,20 @@ async def disable(config_file: Path | None, workspace: str, *, disabled: bool, a
         return
     said_so = "stopped: requests with its keys are refused" if disabled else "not stopped: its keys work"
     console().print(f"{workspace} is {said_so}.", markup=False)
+
+
+async def limit(config_file: Path | None, workspace: str, rpm: str, *, as_json: bool) -> None:
+    """A workspace's own requests per minute, or with "none" those of the configuration. ValueError: neither."""
+    if rpm != NO_LIMIT and not (rpm.isascii() and rpm.isdecimal() and 1 <= int(rpm[:12]) <= RPM_MAX):
+        raise ValueError(f"{rpm[:40]!r} is no limit: a whole number from 1 to {RPM_MAX:,}, or {NO_LIMIT}")
+    wanted = None if rpm == NO_LIMIT else int(rpm)
+    async with registrar(load(config_file)) as clerk:
+        await clerk.limit_workspace(workspace, LimitWorkspace(wanted))
+    if as_json:
+        print_json({"workspace": workspace, "rpm": wanted})
+        return
+    told = "as many requests a minute as limits.workspace_rpm says" if wanted is None else f"{wanted:,} a minute"
+    console().print(f"{workspace} may have {told}.", markup=False)
 
 
 def said(settings: WorkspaceSettings) -> list[tuple[str, str]]:

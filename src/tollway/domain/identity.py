@@ -42,6 +42,8 @@ class Key(Struct, frozen=True):
     creator_user_id: str | None = None
     rpm: int | None = None
     """Requests per minute, in place of those that are configured for every key."""
+    workspace_rpm: int | None = None
+    """The same of its workspace; filled where a key is read for requests."""
     default_model: str | None = None
     """For requests that name none, before its workspace's."""
     standing: Standing | None = None

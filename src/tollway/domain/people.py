@@ -69,6 +69,8 @@ class Workspace(Struct, frozen=True):
     updated_ms: int | None = None
     disabled_ms: int | None = None
     """Since when the operator lets none of its keys work."""
+    rpm: int | None = None
+    """Requests per minute, in place of those that are configured for every workspace; an admin sets it."""
 
 
 class Member(Struct, frozen=True):

@@ -9,6 +9,7 @@ from tollway.domain.errors import InvalidRequest, NotFound
 from tollway.domain.ledger import PLATFORM_ACCOUNTS
 from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, User, Workspace
 from tollway.gateway.books import Books
+from tollway.gateway.key_desk import RPM_MAX
 from tollway.gateway.user_desk import UserDesk
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.guest import WORKSPACE as GUESTS
@@ -40,6 +41,12 @@ class StopWorkspace(Struct, forbid_unknown_fields=True):
     """`POST /admin/v1/workspaces/{id}/disable`; `disabled: false` lets it go on."""
 
     disabled: bool = True
+
+
+class LimitWorkspace(Struct, forbid_unknown_fields=True):
+    """`POST /admin/v1/workspaces/{id}/limit`; `rpm` null: as the configuration says."""
+
+    rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | None
 
 
 class AdminDesk:
@@ -121,3 +128,17 @@ class AdminDesk:
             elif key is not None and not key.disabled:
                 self._books.restore(key_id)
         return structs.replace(workspace, disabled_ms=disabled_ms)
+
+    async def limit_workspace(self, actor: Actor, id_or_slug: str, ask: LimitWorkspace, now_ms: int) -> Workspace:
+        """Its own requests per minute, in force with the next request; or those of the configuration again."""
+        workspace = await self.find_workspace(id_or_slug)
+        if workspace.id == GUESTS or workspace.id in PLATFORM_ACCOUNTS:
+            raise InvalidRequest("Guests have `limits.guest_rpm`: change that.")
+        if workspace.rpm == ask.rpm:
+            return workspace
+        await self._audit.write(
+            actor, "workspace.limited", workspace.id, members.set_workspace_rpm(workspace.id, ask.rpm),
+            now_ms=now_ms, workspace_id=workspace.id, rpm=ask.rpm, before=workspace.rpm,
+        )  # fmt: skip
+        self._forget_workspace(workspace.id)
+        return structs.replace(workspace, rpm=ask.rpm)

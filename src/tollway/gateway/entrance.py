@@ -103,7 +103,9 @@ async def enter(
     """
     limiter = gateway.limiter
     free = _names_free(request)
-    if limiter.only_free and not free and caller.key.rpm is None and rpm_cap is None and not caller.guest:
+    key = caller.key
+    own = key.rpm is not None or key.workspace_rpm is not None or rpm_cap is not None
+    if limiter.only_free and not free and not own and not caller.guest:
         return UNLIMITED
     now_ms = gateway.now_ms()
     asked = await _what_is_asked(gateway, caller, request, body_bytes, book, rpm_cap)
@@ -151,6 +153,7 @@ async def _what_is_asked(
         tokens=body_bytes // BYTES_PER_TOKEN + _output_asked(request),
         address=caller.address,
         key_rpm=caller.key.rpm,
+        workspace_rpm=caller.key.workspace_rpm,
         rpm_cap=rpm_cap,
     )
 
@@ -176,7 +179,8 @@ async def _free_today(gateway: Gateway, workspace_id: str, now_ms: int) -> int:
 
 def shown_rate(limits: Limits, key: Key, credits_: Nanodollars) -> tuple[int, str] | None:
     """The tightest limit of a key's requests, as (requests, interval); None: none is set."""
-    rates = [(count / 60, count, "1m") for count in (key.rpm or limits.key_rpm, limits.workspace_rpm) if count]
+    counts = key.rpm or limits.key_rpm, key.workspace_rpm or limits.workspace_rpm
+    rates = [(count / 60, count, "1m") for count in counts if count]
     if (of_credits := credit_rate(limits, credits_)) is not None:
         rates.append((of_credits.count, of_credits.count, "1s"))
     return min(rates)[1:] if rates else None

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from tollway.domain.people import Role, User
-from tollway.gateway.admin_desk import AdminDesk, ChangedUser, NewUser, StopWorkspace
+from tollway.gateway.admin_desk import AdminDesk, ChangedUser, LimitWorkspace, NewUser, StopWorkspace
 from tollway.gateway.base import Gateway
 from tollway.gateway.group_desk import GroupDesk, Move, SetGroup, ShownGroup
 from tollway.gateway.member_desk import AddMembers, MemberDesk, RemoveMembers
@@ -99,6 +99,10 @@ class Registrar:
     async def stop_workspace(self, workspace: str, ask: StopWorkspace) -> None:
         """None of its keys works, or they work again."""
         await self._admin.stop_workspace(OPERATOR, workspace, ask, Gateway.now_ms())
+
+    async def limit_workspace(self, workspace: str, ask: LimitWorkspace) -> None:
+        """Its own requests per minute, or those of the configuration."""
+        await self._admin.limit_workspace(OPERATOR, workspace, ask, Gateway.now_ms())
 
     async def groups(self) -> list[ShownGroup]:
         """Groups with prices of their own, by name."""

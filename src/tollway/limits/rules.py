@@ -33,6 +33,8 @@ class Asked(Struct, frozen=True):
     address: str | None = None
     key_rpm: int | None = None
     """The key's own limit, in place of the configured one."""
+    workspace_rpm: int | None = None
+    """The same of the workspace."""
     guest: bool = False
     """Who asks has no key."""
     visitor: str | None = None
@@ -49,9 +51,9 @@ def wants(limits: Limits, asked: Asked) -> Iterator[Want]:
         yield Want(("cap", key, asked.rpm_cap), _per_minute(asked.rpm_cap, 60.0), "requests per minute by rpm_cap")
     if of_key := asked.key_rpm or limits.key_rpm:
         yield Want(("key", key), _per_minute(of_key, burst_s), "requests per minute for this key")
-    if limits.workspace_rpm:
+    if of_workspace := asked.workspace_rpm or limits.workspace_rpm:
         said = "requests per minute for this workspace"
-        yield Want(("workspace", workspace), _per_minute(limits.workspace_rpm, burst_s), said)
+        yield Want(("workspace", workspace), _per_minute(of_workspace, burst_s), said)
     if limits.address_rpm and asked.address:
         said = "requests per minute from this address"
         yield Want(("address", subscriber_of(asked.address)), _per_minute(limits.address_rpm, burst_s), said)

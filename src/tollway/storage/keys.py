@@ -105,14 +105,15 @@ async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
     ),
     (SELECT until_ms FROM rotated_secrets WHERE rotated_secrets.digest = :digest),
     EXISTS (SELECT 1 FROM guardrails WHERE workspace_id = keys.workspace_id),
-    EXISTS (SELECT 1 FROM byok_credentials WHERE workspace_id = keys.workspace_id AND deleted_ms IS NULL)
+    EXISTS (SELECT 1 FROM byok_credentials WHERE workspace_id = keys.workspace_id AND deleted_ms IS NULL),
+    (SELECT workspaces.rpm FROM workspaces WHERE workspaces.id = keys.workspace_id)
     FROM keys LEFT JOIN workspace_settings USING (workspace_id) WHERE keys.deleted_ms IS NULL AND keys.id = COALESCE(
         (SELECT id FROM keys WHERE digest = :digest), (SELECT key_id FROM rotated_secrets WHERE digest = :digest))
     """  # noqa: S608 (constants)
     rows = await database.read(sql, digest=digest.hex())
     if not rows:
         return None
-    *row, record, locked, until_ms, guarded, owns = rows[0]
+    *row, record, locked, until_ms, guarded, owns, workspace_rpm = rows[0]
     key = _key(tuple(row))
     if until_ms is not None:
         key = structs.replace(key, expires_ms=until_ms if key.expires_ms is None else min(until_ms, key.expires_ms))
@@ -127,7 +128,7 @@ async def find_key_by_digest(database: Database, digest: bytes) -> Key | None:
         standing = structs.replace(standing or Standing(), own=usable)
     if filters := filters_of(guards):
         standing = structs.replace(standing or Standing(), filters=filters)
-    return structs.replace(key, standing=standing)
+    return structs.replace(key, standing=standing, workspace_rpm=workspace_rpm)
 
 
 def own_rulings(key: Key) -> tuple[Ruling, ...]:

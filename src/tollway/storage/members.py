@@ -7,7 +7,7 @@ from tollway.storage.database import Database, Row, Statement, containing
 from tollway.storage.feedback import drop_feedback_of
 
 COLUMNS = "id, slug, name, created_ms, description, personal, created_by, updated_ms"
-SHOWN = f"{COLUMNS}, disabled_ms"
+SHOWN = f"{COLUMNS}, disabled_ms, rpm"
 
 
 def new_workspace(workspace: Workspace) -> tuple[Statement, Statement]:
@@ -59,6 +59,12 @@ def set_workspace_disabled(workspace_id: str, disabled_ms: int | None) -> Statem
     """None of its keys works from now on, or they work again: `find_key_by_digest` reads it."""
     sql = "UPDATE workspaces SET disabled_ms = :ms WHERE id = :id AND deleted_ms IS NULL"
     return Statement(sql, ({"id": workspace_id, "ms": disabled_ms},))
+
+
+def set_workspace_rpm(workspace_id: str, rpm: int | None) -> Statement:
+    """Its own requests per minute, or as the configuration says: `find_key_by_digest` reads it."""
+    sql = "UPDATE workspaces SET rpm = :rpm WHERE id = :id AND deleted_ms IS NULL"
+    return Statement(sql, ({"id": workspace_id, "rpm": rpm},))
 
 
 def set_workspace(workspace: Workspace) -> Statement:
@@ -150,8 +156,8 @@ async def memberships_of(database: Database, user_id: str) -> list[Member]:
 
 
 def _workspace(row: Row) -> Workspace:
-    id_, slug, name, created_ms, description, personal, created_by, updated_ms, disabled_ms = row
-    return Workspace(id_, slug, name, created_ms, description, bool(personal), created_by, updated_ms, disabled_ms)
+    id_, slug, name, created_ms, description, personal, created_by, updated_ms, disabled_ms, rpm = row
+    return Workspace(id_, slug, name, created_ms, description, bool(personal), created_by, updated_ms, disabled_ms, rpm)
 
 
 def _member(row: Row) -> Member:

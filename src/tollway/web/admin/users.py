@@ -10,7 +10,7 @@ from tollway.domain.errors import InvalidRequest, TollwayError
 from tollway.domain.identity import Key
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import Actor, User, Workspace
-from tollway.gateway.admin_desk import ChangedUser, NewUser, StopWorkspace
+from tollway.gateway.admin_desk import ChangedUser, LimitWorkspace, NewUser, StopWorkspace
 from tollway.gateway.office import Grant
 from tollway.gateway.registrar import PASSWORD_PAGE, page_link
 from tollway.identity.ids import new_id
@@ -36,7 +36,7 @@ from tollway.web.admin.base import (
 )
 from tollway.web.credits import decimal_of
 from tollway.web.figures import amount, day
-from tollway.web.forms import read_form
+from tollway.web.forms import converted_form, read_form
 from tollway.web.meanwhile import Overwritten, undisturbed
 
 USERS = f"{ADMIN}/users"
@@ -49,6 +49,7 @@ UNDONE = {
     "plain": "user.admin",
     "stop": "workspace.enabled",
     "go": "workspace.disabled",
+    "limit": "workspace.limited",
 }
 """What each form would undo if another admin did it meanwhile. Who presses the same as they did only agrees."""
 SAID = {
@@ -59,6 +60,7 @@ SAID = {
     "sign-out": "They are signed out everywhere.",
     "stop": "None of the keys of that workspace works any more.",
     "go": "The keys of that workspace work again.",
+    "limit": "The next request of that workspace meets it.",
     "grant": "The credits are there, and can be spent at once.",
 }
 
@@ -82,6 +84,7 @@ class UserForm(AdminForm, kw_only=True):
     amount: str = ""
     reason: str = ""
     ref: str = ""
+    rpm: str = ""
 
 
 class UsersView(AdminView, frozen=True, kw_only=True):
@@ -147,6 +150,7 @@ class UserPages:
             "sign-out": self._sign_out,
             "stop": self._stop,
             "go": self._go,
+            "limit": self._limit,
             "grant": self._grant,
         }
         return (
@@ -237,6 +241,11 @@ class UserPages:
         stop = StopWorkspace(disabled=False)
         await self._site.house.admin.stop_workspace(actor, form.workspace_id, stop, self._site.now_ms())
 
+    async def _limit(self, user: User, actor: Actor, form: UserForm) -> None:
+        """Nothing typed: as the configuration says."""
+        ask = converted_form({"rpm": form.rpm.strip() or None}, LimitWorkspace)
+        await self._site.house.admin.limit_workspace(actor, form.workspace_id, ask, self._site.now_ms())
+
     async def _grant(self, user: User, actor: Actor, form: UserForm) -> None:
         """`ref` came with the form: sent twice, it grants once."""
         place = await self._site.house.admin.find_workspace(form.workspace_id)
@@ -320,4 +329,6 @@ class UserPages:
 def _overwritten(name: str, user: User, form: UserForm) -> Overwritten | None:
     if name not in UNDONE:
         return None
-    return Overwritten(form.workspace_id if name in ("stop", "go") else user.id, UNDONE[name], f"{USERS}/{user.id}")
+    return Overwritten(
+        form.workspace_id if name in ("stop", "go", "limit") else user.id, UNDONE[name], f"{USERS}/{user.id}"
+    )
