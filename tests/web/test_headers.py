@@ -64,7 +64,7 @@ def test_files_are_named_by_what_they_hold() -> None:
     """What lies below the hash may be kept for ever; another hash does not exist; a changed byte makes another hash."""
     app = app_of(full_market())
     urls = [url for url in look(app, "/models").urls() if "/static/" in url]
-    assert len(urls) == 3
+    assert len(urls) == 4
     for url, answer in zip(urls, get(app, *urls), strict=True):
         assert re.fullmatch(r"/static/[0-9a-f]{12}/[a-z-]+\.(css|js)", url)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"

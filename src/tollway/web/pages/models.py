@@ -8,6 +8,7 @@ from starlette.requests import Request
 from tollway.domain.errors import Unauthenticated
 from tollway.web.account import sign_in_path
 from tollway.web.page import Personal, Site
+from tollway.web.pages.compare import MODELS_MAX
 from tollway.web.query import ABILITIES, CONTEXTS, Query, api_query, modalities, parse, select
 from tollway.web.rows import PRIVACY, RowNow, with_day
 
@@ -53,6 +54,8 @@ class ModelsView(Struct, frozen=True):
     """What `models.html` shows."""
 
     table: Table
+    together_max: int = MODELS_MAX
+    """How many of the ticked can be compared."""
 
 
 async def models(site: Site, request: Request) -> ModelsView | Personal:

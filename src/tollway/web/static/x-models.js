@@ -33,8 +33,12 @@ class XModels extends HTMLElement {
   connectedCallback() {
     const { signal } = (this.#listening = new AbortController());
     this.classList.add("ready");
-    this.addEventListener("input", () => this.#soon(), { signal });
-    this.addEventListener("submit", (event) => (event.preventDefault(), this.#typed()), { signal });
+    this.addEventListener("input", (event) => this.#owns(event.target) && this.#soon(), { signal });
+    this.addEventListener("submit", (event) => {
+      if (event.target !== this.#form) return;
+      event.preventDefault();
+      this.#typed();
+    }, { signal });
     this.addEventListener("click", (event) => this.#clicked(event), { signal });
     addEventListener("popstate", () => this.#moved(), { signal });
     addEventListener("keydown", (event) => this.#key(event), { signal });
@@ -48,6 +52,11 @@ class XModels extends HTMLElement {
 
   get #form() {
     return /** @type {HTMLFormElement} */ (this.querySelector("form"));
+  }
+
+  /** @param {EventTarget | null} field whether it decides which rows there are; ticked rows belong to another form */
+  #owns(field) {
+    return field instanceof HTMLInputElement || field instanceof HTMLSelectElement ? field.form === this.#form : false;
   }
 
   #moved() {
@@ -128,6 +137,7 @@ class XModels extends HTMLElement {
       link.setAttribute("href", fresh.getAttribute("href") ?? "");
       link.toggleAttribute("hidden", fresh.hasAttribute("hidden")); // not every query has words for the API
     }
+    this.dispatchEvent(new Event("x-models", { bubbles: true }));
     this.#say(page.querySelector("#models-count")?.textContent ?? "");
     if (place === null) return;
     // The link that was followed is gone; its successor takes the focus, so that keyboards stay where they were.
