@@ -94,3 +94,19 @@ def test_who_would_answer_me(well: World) -> None:
     assert told[1].startswith("2 endpoints")
     assert ("by your workspace" in mine.text, "by your workspace" in anybodys.text) == (True, False)
     assert (mine.headers["cache-control"], anybodys.headers["cache-control"]) == ("no-store", "no-cache")
+
+
+def test_where_my_request_would_go(well: World) -> None:
+    """The route explorer, too, has the rules of who is signed in, and says so."""
+    person = well.new_user("mdl-explorer", Role.OWNER, "mdl-explores")
+    actor = well.run(actor_of_user(well.house.database, person))
+    assert actor.workspace_id is not None
+    settings = WorkspaceSettings(provider=Preferences(ignore=("a",)))
+    well.run(set_settings(well.house.database, actor.workspace_id, settings, 1))
+    at = "/explore?model=openai/gpt-4o"
+    mine, anybodys = browser_of(well, person).get(at), Browser(well).get(at)
+    told = [Looked(page.text).by_id["tried-title"] for page in (mine, anybodys)]
+    assert [words.split(" would")[0] for words in told] == ["1 endpoint", "2 endpoints"]
+    assert "in the workspace&#39;s ignored providers" in mine.text
+    assert ("of your workspace" in mine.text, "of your workspace" in anybodys.text) == (True, False)
+    assert (mine.headers["cache-control"], anybodys.headers["cache-control"]) == ("no-store", "no-cache")

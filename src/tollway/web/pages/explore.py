@@ -1,10 +1,11 @@
 """`/explore`: which endpoints a request would be sent to, how likely each, at what price, and why others are out.
 
-A form builds the request; nothing is sent. The same request can be copied, for `POST /api/v1/route`.
+A form builds the request; nothing is sent. Who is signed in sees what the settings of their own workspace come to. The
+same request can be copied, for `POST /api/v1/route`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, cast
 
 import msgspec
@@ -22,9 +23,10 @@ from tollway.domain.chat import (
     UserMessage,
 )
 from tollway.domain.errors import TollwayError
-from tollway.routing.explain import ANSWER_TOKENS, LeftOut, Prompt, Ranked
+from tollway.domain.money import Attodollars
+from tollway.routing.explain import ANSWER_TOKENS, Explanation, LeftOut, Listed, Prompt, Ranked
 from tollway.web.figures import amount, seconds, usd_per_million
-from tollway.web.page import Site
+from tollway.web.page import Personal, Site
 from tollway.web.pages.home import sample_model
 
 SORTS = {
@@ -35,8 +37,10 @@ SORTS = {
 }
 PROMPT_TOKENS = 1000
 PROMPT_MAX = 10_000_000
-PRICE = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?", re.ASCII)
+PRICE = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,12})?", re.ASCII)
 MODEL_MAX = 256
+CAPS_MAX = 60
+"""Steps of a slider of price caps."""
 TOOL = Tool(function=ToolFunction("look_up", parameters={"type": "object", "properties": {}}))
 SCHEMA = ResponseFormat("json_schema", JsonSchema("answer", schema={"type": "object"}))
 
@@ -97,19 +101,28 @@ class ExploreView(Struct, frozen=True):
     body: str
     """For `POST /api/v1/route`."""
     url: str
+    own: bool
+    """By the settings of the visitor's workspace."""
+    prices_input: tuple[str, ...]
+    """USD per 1M tokens: what the model's endpoints ask, the lowest first; so is `prices_output`."""
+    prices_output: tuple[str, ...]
 
 
-async def explore(site: Site, request: Request) -> ExploreView:
+async def explore(site: Site, request: Request) -> ExploreView | Personal:
     """The plan of a request for the model that was asked for, or for the first on offer."""
     wishes = wishes_of(request.query_params, sample_model(site.rows()))
-    found, error, asked, tokens = None, "", request_of(wishes), wishes.prompt_tokens
+    found, error, asked, own = None, "", request_of(wishes), True
+    prompt = Prompt(wishes.prompt_tokens, wishes.prompt_tokens, wishes.prompt_tokens)
     try:
-        found = site.explain(asked, Prompt(tokens, tokens, tokens))
+        found = await site.plan_for(request, asked, prompt)
+        if found is None:
+            own, found = False, site.explain(asked, prompt)
     except TollwayError as refused:
         error = refused.message
     if found is not None and found.refusal is not None:
         error = found.refusal.message
-    return ExploreView(
+    rates = [each.price.rates for each in listed_of(found) if each.price is not None] if found else []
+    view = ExploreView(
         wishes=wishes,
         sorts=SORTS,
         answer_tokens=ANSWER_TOKENS,
@@ -119,7 +132,23 @@ async def explore(site: Site, request: Request) -> ExploreView:
         error=error,
         body=msgspec.json.format(msgspec.json.encode(asked), indent=2).decode(),
         url=f"{site.base_url}/route",
+        own=own,
+        prices_input=steps(each.prompt for each in rates),
+        prices_output=steps(each.completion for each in rates),
     )
+    return Personal(view) if own else view
+
+
+def listed_of(found: Explanation) -> list[Listed]:
+    """Every endpoint of an explanation, tried or not."""
+    return [*(each.listed for each in found.ranked), *(each.listed for each in found.left_out)]
+
+
+def steps(prices: Iterable[Attodollars]) -> tuple[str, ...]:
+    """Where a slider of caps stops: each price once, USD per 1M tokens, the lowest first; about CAPS_MAX of them."""
+    found = sorted(set(prices))
+    shown = {*found[:: len(found) // CAPS_MAX + 1], *found[-1:]}
+    return tuple(usd_per_million(each) for each in sorted(shown))
 
 
 def wishes_of(params: Mapping[str, str], default_model: str) -> Wishes:

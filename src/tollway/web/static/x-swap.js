@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * <x-swap data-part="id"> around a form and the part of the page that it decides: as one moves something in the form,
- * the part is fetched anew. Without scripts the form's own button does the same with a page load.
+ * the part is fetched anew, and `x-swap` is told. Its `[data-said]` is read out, or its error. A field with `data-empty` is sent when
+ * it is empty, too. Without scripts the form's own button does the same with a page load.
  */
 
 const DELAY_MS = 120;
@@ -30,7 +31,11 @@ class XSwap extends HTMLElement {
     this.#request?.abort();
     const { signal } = (this.#request = new AbortController());
     const url = new URL(form.action);
-    for (const [name, value] of new FormData(form)) if (typeof value === "string" && value) url.searchParams.append(name, value);
+    for (const [name, value] of new FormData(form)) {
+      const field = form.elements.namedItem(name);
+      const kept = field instanceof HTMLElement && field.dataset.empty !== undefined;
+      if (typeof value === "string" && (value || kept)) url.searchParams.append(name, value);
+    }
     try {
       const response = await fetch(url, { signal, headers: { accept: "text/html" }, redirect: "error" });
       const html = await response.text();
@@ -38,7 +43,12 @@ class XSwap extends HTMLElement {
       const fresh = page.getElementById(old.id);
       if (signal.aborted || !fresh) return;
       old.replaceWith(document.adoptNode(fresh));
+      const [files, newer] = [document, page].map((each) => each.querySelector("p.files"));
+      if (files && newer) files.replaceWith(document.adoptNode(newer));
+      const [place, said] = [document.getElementById("announcements"), fresh.querySelector("[data-said], [role=alert]")];
+      if (place && said) place.textContent = said.textContent;
       history.replaceState(null, "", url);
+      this.dispatchEvent(new Event("x-swap", { bubbles: true }));
     } catch {
       // The part stays as it was; the form's button still works.
     }
