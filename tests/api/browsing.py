@@ -1,11 +1,13 @@
 """A browser without scripts: it has a cookie, follows no redirect, and sends a page's own form."""
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.support import Answer, World, request
 from tests.web.site import Looked
 
+BUTTON = r'(<details class="asks">)?((?:(?!</?details).)*?<button[^>]*>)'
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -53,3 +55,16 @@ def fields_of(page: Answer, path: str) -> dict[str, str]:
         elif inside and tag == "option" and ("selected" in attributes or chosen not in found):
             found[chosen] = value
     return found
+
+
+def asks_first(page: Answer, path: str) -> bool:
+    """Whether a form of the page goes to `path`, and its button is behind a line that has to be opened first."""
+    forms = re.findall(r"<form.*?</form>", page.text, re.DOTALL)
+    buttons = [
+        (asked, button)
+        for form in forms
+        for asked, button in re.findall(BUTTON, form, re.DOTALL)
+        if f'formaction="{path}"' in button or (f' action="{path}"' in form and "formaction" not in button)
+    ]
+    assert buttons, f"nothing goes to {path}"
+    return all(asked for asked, _ in buttons)

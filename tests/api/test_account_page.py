@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher
 
-from tests.api.browsing import FORM, Browser, fields_of
+from tests.api.browsing import FORM, Browser, asks_first, fields_of
 from tests.support import World, world
 from tests.web.site import Looked
 from tollway.config import Users
@@ -135,6 +135,7 @@ def test_a_first_password(town: World) -> None:
     browser = Browser(town)
     browser.cookie = headers["cookie"]
     page = browser.get("/account")
+    assert asks_first(page, "/account/unlink")
     unlink = browser.submit(page, "/account/unlink")
     assert unlink.status == 400
     assert "could not sign in any more" in unlink.text

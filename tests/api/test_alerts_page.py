@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.browsing import Browser
+from tests.api.browsing import Browser, asks_first
 from tests.storage.ledgers import generation
 from tests.support import Answer, Secret, World, offer, request, world
 from tests.upstream.mail_server import MailServer
@@ -310,6 +310,7 @@ def test_a_secret_is_kept_nowhere(town: Town) -> None:
     spend(town, key, "secretive-1", 9)
     town.sweep()
     page = browser.get("/alerts?workspace=secretive")
+    assert asks_first(page, "/alerts/webhook-off")
     assert browser.submit(page, "/alerts/webhook-off", workspace_id="secretive").status == 303
     town.sweep(60_000)
     assert len(town.hook.came) == 1
@@ -410,6 +411,7 @@ def test_doors(town: Town) -> None:
     member.cookie = town.world.signed_in(town.world.new_user("owned-member", Role.MEMBER, "owned"))["cookie"]
     assert member.get("/alerts?workspace=owned").status == 403
     assert Browser(town.world).get("/alerts").headers["location"] == "/sign-in?next=%2Falerts"
+    assert asks_first(page, "/alerts/delete")
     assert browser.submit(page, "/alerts/delete", workspace_id="owned").status == 303
     assert "You are told of nothing yet" in browser.get("/alerts?workspace=owned").text
 

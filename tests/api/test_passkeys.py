@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.browsing import Browser, fields_of
+from tests.api.browsing import Browser, asks_first, fields_of
 from tests.identity.soft_authenticator import Lies, SoftAuthenticator, text_of
 from tests.support import Answer, World, request, world
 from tollway.config import Server
@@ -343,6 +343,8 @@ def test_the_page_without_scripts(town: World) -> None:
     assert browser.submit(page, form, name="desk").status == 303
     assert 'value="desk"' in browser.get("/account").text
     assert browser.submit(page, form, name=" ").status == 400
+    assert asks_first(page, "/account/passkeys/remove")
+    assert not asks_first(page, form)
     kept = browser.post("/account/passkeys/remove", **fields_of(page, form))
     assert (kept.status, "could not sign in any more" in kept.text) == (400, True)
     person.add(SoftAuthenticator(HERE.origin, HERE.rp_id))

@@ -111,6 +111,7 @@ def test_buying_and_a_refund(town: Town, visit: Visits, form: Form) -> None:
     receipt.click()
     visitor.sees("$20.00")
     page.go_back()
+    page.get_by_text("Refund…").click()
     visitor.button("Give back what is unused").click()
     visitor.sees("$0.00 to be used")
 

@@ -137,6 +137,7 @@ def test_buying_and_giving_back(town: Town, typist: Typists) -> None:
     visitor.sees("Paid: back to the shop")
     visitor.press_on("Paid: back to the shop")
     visitor.sees("$20.00 to be used")
+    visitor.press_on("Refund…")
     visitor.press_on("Give back what is unused", "Space")
     visitor.sees("$0.00 to be used")
 

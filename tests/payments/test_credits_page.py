@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.browsing import Browser, fields_of
+from tests.api.browsing import Browser, asks_first, fields_of
 from tests.payments.fake_stripe import KEY, SECRET, FakeStripe
 from tests.payments.test_stripe import stripe_beside, told
 from tests.support import Answer, World, request, world
@@ -69,6 +69,8 @@ def test_the_whole_page(selling: tuple[World, FakeStripe]) -> None:
     page = browser.get("/credits")
     assert "$10.00 to be used" in page.text
     assert "R-00000" in page.text
+    assert asks_first(page, "/credits/forget")
+    assert asks_first(page, "/credits/refund")
     wrong = browser.submit(page, "/credits/auto", threshold="5", amount="10", monthly_max="1", enabled="yes")
     assert wrong.status == 400
     assert "monthly_max" in wrong.text

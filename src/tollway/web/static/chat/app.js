@@ -2,7 +2,7 @@
 /** The whole room: the list of conversations, the panes, the turns, and where one writes. */
 import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-hooks.js";
 import { Composer } from "./composer.js";
-import { html, money, short } from "./html.js";
+import { announce, html, money, short } from "./html.js";
 import { Panes } from "./panes.js";
 import { Sidebar } from "./sidebar.js";
 import { path, totals } from "./tree.js";
@@ -25,6 +25,7 @@ export function App({ room, draw }) {
         <${Head} room=${room} open=${() => setDrawer(true)} />
         ${room.trouble && html`<p class="wrong" role="alert">${room.trouble}</p>`}
         <${Lines} room=${room} columns=${columns} draw=${draw} />
+        ${room.undo && html`<${Undo} room=${room} />`}
         <${Composer} room=${room} />
       </section>
     </div>
@@ -69,6 +70,17 @@ function Lines({ room, columns, draw }) {
       ${turns.map((turn) => html`<${TurnView} key=${turn.id} room=${room} turn=${turn} draw=${draw} />`)}
     </div>
   `;
+}
+
+/** @param {{room: import("./room.js").Room}} props */
+function Undo({ room }) {
+  const button = useRef(/** @type {HTMLElement | null} */ (null));
+  const words = room.undo?.words ?? "";
+  useEffect(() => {
+    button.current?.focus();
+    announce(words);
+  }, [room.undo]);
+  return html`<p class="undo">${words} <button class="link" ref=${button} onClick=${() => room.takeBack()}>Undo</button></p>`;
 }
 
 const IDEAS = [

@@ -21,6 +21,8 @@ export class Room {
   trouble = "";
   /** When a guest may ask again, in milliseconds since 1970. */
   waitUntil = 0;
+  /** What was taken away last, and how it comes back: until something else is done. @type {{words: string, back: () => void} | null} */
+  undo = null;
   /** @type {Map<string, {stop: AbortController, talk: Conversation}>} streams by the ids of their answers */
   #open = new Map();
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
@@ -76,6 +78,7 @@ export class Room {
   /** @param {Conversation} talk */
   show(talk) {
     this.talk = talk;
+    this.undo = null;
     history.replaceState(null, "", `${location.pathname}${this.place.guest ? "" : `#${talk.id}`}`);
     this.#changed();
   }
@@ -115,8 +118,19 @@ export class Room {
 
   /** @param {Pane} pane */
   removePane(pane) {
-    for (const turn of path(this.talk)) this.stop(chosen(turn, pane.id)?.id ?? "");
-    this.change(() => (this.talk.panes = this.talk.panes.filter((each) => each !== pane)));
+    const { talk } = this;
+    for (const turn of path(talk)) this.stop(chosen(turn, pane.id)?.id ?? "");
+    const at = talk.panes.indexOf(pane);
+    this.undo = { words: `${pane.model} was removed.`, back: () => talk.panes.length < PANES_MAX && talk.panes.splice(at, 0, pane) };
+    this.change(() => (talk.panes = talk.panes.filter((each) => each !== pane)));
+  }
+
+  /** Brings back what was taken away last. */
+  takeBack() {
+    const undo = this.undo;
+    if (!undo) return;
+    this.undo = null;
+    this.change(undo.back);
   }
 
   /**
@@ -192,8 +206,13 @@ export class Room {
 
   /** @param {Turn} turn */
   remove(turn) {
+    const { talk } = this;
     for (const each of Object.values(turn.answers).flat()) if (isOpen(each)) this.stop(each.id);
-    this.change(() => removeTurn(this.talk, turn));
+    const before = { turns: { ...talk.turns }, active: { ...talk.active } };
+    this.change(() => removeTurn(talk, turn));
+    const count = Object.keys(before.turns).length - Object.keys(talk.turns).length;
+    this.undo = { words: count > 1 ? `${count} prompts and their answers were deleted.` : "The prompt and its answers were deleted.", back: () => Object.assign(talk, before) };
+    this.#changed();
   }
 
   /** @param {Conversation} talk */
