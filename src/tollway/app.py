@@ -54,6 +54,7 @@ from tollway.gateway.provider_desk import ProviderDesk
 from tollway.gateway.retention import keep_contents, keep_records
 from tollway.gateway.supply import Supply, reloads
 from tollway.gateway.tokenizer import SharedTokenizer
+from tollway.gateway.troubles import Troubles
 from tollway.identity.audit_log import AuditLog
 from tollway.identity.authenticate import Authenticator
 from tollway.identity.credentials import open_ring
@@ -404,6 +405,7 @@ def site_of(house: House, door: BrowserDoor) -> Site:
         plan_for=plan_for,
         model_use=house.rankings.model_use,
         provider_days=house.rankings.provider_days,
+        troubles=Troubles(house.database, gateway.now_ms).hours,
         own_market=own_market,
         groups=lambda: gateway.groups.groups,
         guests=bool(house.config.guest.models),

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from tests.storage.ledgers import NOW_MS, run
 from tollway.domain.measured import EndpointHour
-from tollway.storage.endpoint_hours import HOUR_MS, KEPT_HOURS, drop_hours, hours_of, hours_since, save_hours
+from tollway.storage.endpoint_hours import (
+    HOUR_MS,
+    KEPT_HOURS,
+    drop_hours,
+    hours_of,
+    hours_since,
+    save_hours,
+    troubled_hours,
+)
 from tollway.storage.sqlite import SqliteDatabase
 
 NOW = NOW_MS // HOUR_MS
@@ -21,6 +29,18 @@ def test_hours_come_back_whole(tmp_path: Path) -> None:
         assert await hours_of(database, ["a:m", "c:m"], NOW - 1) == {"a:m": {NOW - 1: FULL, NOW: FULL}, "c:m": {}}
         assert await hours_of(database, ["a:m"], NOW) == {"a:m": {NOW: FULL}}
         assert {place for place, _ in await hours_since(database, NOW)} == {("a:m", NOW), ("b:m", NOW)}
+
+    run(tmp_path, test)
+
+
+def test_hours_with_trouble(tmp_path: Path) -> None:
+    """Those alone in which something failed or was limited, since an hour."""
+
+    async def test(database: SqliteDatabase) -> None:
+        failed, limited = EndpointHour(requests=3, failed=1), EndpointHour(requests=3, limited=1)
+        hours = {("a:m", NOW): failed, ("b:m", NOW): limited, ("c:m", NOW): EndpointHour(requests=9)}
+        await save_hours(database, [*hours.items(), (("a:m", NOW - 2), failed)])
+        assert dict(await troubled_hours(database, NOW - 1, NOW)) == {("a:m", NOW): failed, ("b:m", NOW): limited}
 
     run(tmp_path, test)
 

@@ -1,8 +1,9 @@
 """A site over a market made by hand, and a browser without scripts to look at it."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
+from typing import TypeVar
 
 import httpx
 from starlette.applications import Starlette
@@ -29,6 +30,7 @@ from tollway.web.routes import web_routes
 from tollway.web.rows import Listings
 from tollway.web.tables import table_routes
 
+T = TypeVar("T")
 PUBLIC_URL = "https://models.example:8443"
 ORIGIN = "http://site.test"
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -136,6 +138,15 @@ def app_of(
     return Starlette(routes=[Mount(root, routes=site)] if root else site)
 
 
+def known(value: T) -> Callable[[], Awaitable[T]]:
+    """What is read without a database."""
+
+    async def read() -> T:
+        return value
+
+    return read
+
+
 def site_of(
     market: Callable[[], Market],
     health: HealthBoard | None = None,
@@ -148,6 +159,7 @@ def site_of(
     groups: Sequence[Group] = (),
     days: Mapping[str, Mapping[int, tuple[int, int]]] = {},
     before: Mapping[str, int] = {},
+    troubles: Sequence[tuple[tuple[str, int], EndpointHour]] = (),
 ) -> Site:
     """What pages are made from, without a server behind it."""
 
@@ -199,6 +211,7 @@ def site_of(
         own_market=own_market,
         model_use=model_use,
         provider_days=provider_days,
+        troubles=known(troubles),
         plan_for=plan_for,
         groups=lambda: groups,
     )

@@ -1,6 +1,7 @@
 """The pages beside the table: a model, a comparison, providers, rankings and the status, as a browser reads them."""
 
 import re
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import msgspec
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from tests.web.site import NOW_MS, NOW_S, Looked, app_of, full_market, get, look, site_of
+from tests.web.site import NOW_MS, NOW_S, PUBLIC_URL, Looked, app_of, full_market, get, look, site_of
 from tollway.config import Config
 from tollway.domain.chat import ChatRequest, MaxPrice, Preferences
 from tollway.domain.health import Outcome
+from tollway.domain.measured import EndpointHour
 from tollway.routing.health import HealthBoard
 from tollway.routing.stats import QUARTER_S, Sample
 from tollway.storage.usage_days import AppUse
@@ -64,15 +66,19 @@ def test_no_such_model(path: str) -> None:
 
 
 def test_side_by_side() -> None:
-    """In the order of the URL, each once, four at most; an unknown name is said."""
+    """In the order of the URL, each once, four at most; an unknown name is said, and how many are left out."""
     names = ["acme/gift", "acme/seer", "acme/gift", "no/such", "acme/brush", "zeta/shut"]
     page = look(app_of(full_market()), "/compare?" + "&".join(f"model={name}" for name in names))
     head, status, price, *_ = cells(page)
     assert head == ["", "Giftacme/gift", "Seeracme/seer", "Brushacme/brush"]
     assert status == ["Status", "untried", "untried", "untried"]
     assert price == ["Input", "free", "$1.234567", "$10.00"]
-    [response] = get(app_of(full_market()), "/compare?model=no/such")
+    [response, many] = get(
+        app_of(full_market()), "/compare?model=no/such", "/compare?" + "&".join(f"model=a{each}" for each in range(5))
+    )
     assert "There is no model <code>no/such</code> here." in response.text
+    assert "more than fit" not in response.text
+    assert "1 model more than fit side by side: these are the first." in many.text
 
 
 def test_providers() -> None:
@@ -138,7 +144,10 @@ def test_status() -> None:
         health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
     page = look(app_of(full_market(), health), "/status")
     providers, rows = cells(page)[1:3], cells(page)[4:]
-    assert [row[:2] + row[4:] for row in providers] == [["NearGPT", "1", "0%", NONE], ["Far & Co", "1", "100%", NONE]]
+    assert [row[:2] + row[4:] for row in providers] == [
+        ["NearGPT", "1", "0%", NONE, NONE],
+        ["Far & Co", "1", "100%", NONE, NONE],
+    ]
     assert [(row[0], row[1], row[3], row[7]) for row in rows] == [
         ("acme/brush", "NearGPTnear:acme/brush", "0%", "down"),
         ("acme/seer", "Far & Cofar:acme/seer", "100%", "up"),
@@ -196,7 +205,10 @@ def test_where_a_request_would_go() -> None:
     asked = msgspec.json.decode(page.by_id["body"], type=ChatRequest)
     assert asked.model == "acme/seer"
     assert asked.provider == Preferences(max_price=MaxPrice(completion="3"))
+    assert "of your workspace" not in get(app_of(full_market()), "/explore?model=acme/seer")[0].text
     both = look(app_of(full_market()), "/explore?model=acme/seer")
+    [plan] = [tag for _, tag in both.tags if tag.get("id") == "plan"]
+    assert (plan["data-in"], plan["data-out"]) == ("1.234567 2", "2.5 8"), "where the sliders stop"
     assert [row[1] for row in cells(both)[1:]] == ["84% 84%", "16% 16%"]  # 1 / 1.55², 1 / 3.50²
 
 
@@ -252,6 +264,75 @@ def test_ninety_days_of_a_provider() -> None:
     assert [path.count("M") for path in (drawn.good, drawn.fair, drawn.bad, drawn.none)] == [2, 0, 1, 87]
 
 
+def test_status_counts_what_it_does_not_list() -> None:
+    """Beyond what fits on the page: all are counted and judged, the worst are listed."""
+    health = HealthBoard()
+    for number in range(205):
+        health.observe(f"near:many/small-{number:03}", Outcome.SUCCEEDED, NOW_S)
+    for _ in range(5):
+        health.observe("near:acme/brush", Outcome.PROVIDER_ERROR, NOW_S)
+    page, told = get(app_of(full_market(), health), "/status", "/status.json")
+    assert "206 asked in the last day" in page.text
+    assert "200 of 206, the worst first" in page.text
+    data = told.json()
+    assert (data["asked"], data["down"], data["status"]) == (206, 1, "degraded")
+    assert (len(data["endpoints_asked"]), data["endpoints_asked"][0]["model"]) == (200, "acme/brush")
+    for number in range(240):
+        for _ in range(5):
+            health.observe(f"near:many/small-{number:03}", Outcome.PROVIDER_ERROR, NOW_S)
+    for endpoint in ("far:acme/seer", "near:acme/seer", "far:acme/gift"):
+        health.observe(endpoint, Outcome.SUCCEEDED, NOW_S)
+    [told] = get(app_of(full_market(), health), "/status.json")
+    assert told.json()["status"] == "degraded", "the listed ones are all down, and three others are up"
+
+
+def told_hour(hour: int) -> str:
+    """Hours since 1970, as files for programs say them."""
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:00:00Z")
+
+
+def test_incidents() -> None:
+    """On the page, as JSON and in the feed, with their own times; the kind of error is by provider, of the last day."""
+    now = NOW_MS // 3_600_000
+    bad = EndpointHour(requests=10, failed=6, timed_out=6)
+    troubles = [
+        (("near:acme/brush", now - 40), EndpointHour(requests=9, failed=9, unreached=9)),
+        (("near:acme/brush", now - 3), bad),
+        (("near:acme/brush", now - 2), bad),
+        (("near:gone", now - 2), bad),
+        (("far:acme/seer", now), bad),
+        (("far:acme/seer", now - 1), EndpointHour(requests=50, limited=20)),
+    ]
+    health = HealthBoard()
+    health.observe("far:acme/seer", Outcome.SUCCEEDED, NOW_S)
+    health.observe("near:acme/brush", Outcome.SUCCEEDED, NOW_S)
+    assets, site = Assets.of_package(), site_of(full_market, health, troubles=troubles)
+    app = Starlette(routes=web_routes(site, Renderer(assets), assets, Config()))
+    page, told, feed = get(app, "/status", "/status.json", "/status.atom")
+    shown = cells(Looked(page.text))
+    assert {row[0]: row[6] for row in shown[1:3]} == {
+        "Far & Co": "rate limited (429)20 in a day",
+        "NearGPT": "timed out18 in a day",
+    }
+    incidents = told.json()["incidents"]
+    assert [(each["provider"], each["models"], each["kind"], each["failed"]) for each in incidents] == [
+        ("Far & Co", ["acme/seer"], "timed out", 6),
+        ("NearGPT", ["acme/brush", "near:gone"], "timed out", 18),
+        ("NearGPT", ["acme/brush"], "not reached", 9),
+    ]
+    times = [told_hour(hour) for hour in (now - 3, now - 1, now)]
+    assert (incidents[1]["began_at"], incidents[1]["ended_at"]) == (times[0], times[1])
+    assert (incidents[0]["began_at"], incidents[0]["ended_at"]) == (times[2], None)
+    near = next(each for each in told.json()["providers"] if each["name"] == "NearGPT")
+    assert (near["top_error"], near["top_error_count"], len(near["days"])) == ("timed out", 18, 90)
+    atom = "{http://www.w3.org/2005/Atom}"
+    entries = list(ElementTree.fromstring(feed.text).iter(f"{atom}entry"))  # noqa: S314 (what our own page just wrote)
+    ended = entries[1]
+    assert ended.findtext(f"{atom}id") == f"{PUBLIC_URL}/status#incident:near:{now - 3}"
+    assert (ended.findtext(f"{atom}published"), ended.findtext(f"{atom}updated")) == (times[0], times[1])
+    assert "goes on" in (entries[0].findtext(f"{atom}summary") or "")
+
+
 def test_status_for_programs() -> None:
     """JSON, an Atom feed with an entry for each outage, a badge: all say what the page says."""
     health = HealthBoard()
@@ -273,6 +354,8 @@ def test_status_for_programs() -> None:
     assert feed.headers["content-type"] == "application/atom+xml; charset=utf-8"
     image = ElementTree.fromstring(badge.text)  # noqa: S314 (what our own page just wrote)
     assert image.attrib["aria-label"] == "tollway: degraded"
+    hour = told_hour(NOW_MS // 3_600_000)
+    assert [entry.findtext(f"{atom}updated") for entry in root.iter(f"{atom}entry")] == [hour]
     [quiet] = get(app_of(full_market()), "/status.svg")
     assert "tollway: quiet" in quiet.text
     health = HealthBoard()

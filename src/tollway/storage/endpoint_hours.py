@@ -61,6 +61,22 @@ async def attempts_between(database: Database, first: int, last: int) -> list[tu
     return found
 
 
+async def troubled_hours(database: Database, first: int, last: int) -> list[tuple[tuple[str, int], EndpointHour]]:
+    """Hours from one to another in which an endpoint failed, or had too much to do; a day at a time, as above."""
+    found = []
+    sql = """
+    SELECT endpoint_id, hour, record FROM endpoint_hours
+    WHERE hour BETWEEN :first AND :last AND (record LIKE :failed OR record LIKE :limited)
+    """
+    for begin in range(first, last + 1, 24):
+        # A count of 0 is left out of the record, so that the names are only there where something was counted.
+        rows = await database.read(
+            sql, first=begin, last=min(begin + 23, last), failed='%"failed":%', limited='%"limited":%'
+        )
+        found += [((id_, at), _decoder.decode(record)) for id_, at, record in rows]
+    return found
+
+
 async def hours_of(database: Database, endpoint_ids: Sequence[str], since: int) -> dict[str, dict[int, EndpointHour]]:
     """Hours of these endpoints from `since` on: by endpoint, by hour."""
     found: dict[str, dict[int, EndpointHour]] = {id_: {} for id_ in endpoint_ids}

@@ -51,6 +51,8 @@ class Site(Struct, frozen=True):
     """A model's id -> what everybody used it for in the last 30 days."""
     provider_days: Callable[[], Awaitable[Mapping[str, Mapping[int, tuple[int, int]]]]]
     """By provider's slug and day (since 1970), of the last 90: requests that ended there, and those that failed."""
+    troubles: Callable[[], Awaitable[Sequence[tuple[tuple[str, int], EndpointHour]]]]
+    """Endpoints' ids and hours (since 1970), of the last 30 days, in which one failed or had too much to do."""
     plan_for: Callable[[Request, ChatRequest, Prompt], Awaitable[Explanation | None]]
     """As `explain`, by the settings of who is signed in. None: nobody is."""
     own_market: Callable[[Request, str], Awaitable[Market | None]]

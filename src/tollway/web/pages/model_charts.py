@@ -1,6 +1,6 @@
 """The charts of a model: speed, errors and prices of its endpoints over hours and days, from what is kept of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -9,6 +9,7 @@ from tollway.domain.catalog import Price
 from tollway.domain.measured import EndpointHour
 from tollway.domain.money import Attodollars
 from tollway.routing.hours import COUNTED
+from tollway.routing.incidents import WRONG
 from tollway.routing.market import Stall
 from tollway.routing.stats import percentiles
 from tollway.web.charts import Chart, stacked
@@ -19,14 +20,6 @@ from tollway.web.page import Site
 HOUR_MS = 3_600_000
 SPANS = {"24": (24, 1, "24 hours"), "168": (168, 4, "7 days"), "720": (720, 24, "30 days")}
 """By the word of the URL: hours, hours in a column, and the words of the page."""
-WRONG: dict[str, Callable[[EndpointHour], int]] = {
-    "rate limited (429)": lambda hour: hour.limited,
-    "5xx or a broken answer": lambda hour: hour.failed - hour.timed_out - hour.unreached - hour.refused,
-    "timed out": lambda hour: hour.timed_out,
-    "not reached": lambda hour: hour.unreached,
-    "refused (401 to 404)": lambda hour: hour.refused,
-}
-"""In words, and how many of an hour it were."""
 PERCENTS = {"50": 50, "75": 75, "90": 90, "99": 99}
 
 
