@@ -17,7 +17,14 @@ from tiktoken import Encoding
 from tiktoken_ext import openai_public  # type: ignore[import-untyped]  # tiktoken types its core only
 
 from tollway.billing import tokens as counting
-from tollway.billing.tokens import MEDIA_TOKENS, MESSAGE_TOKENS, Tokenizer, count_prompt, media_tokens
+from tollway.billing.tokens import (
+    MEDIA_TOKENS,
+    MESSAGE_TOKENS,
+    Tokenizer,
+    count_prompt,
+    inline_characters,
+    media_tokens,
+)
 from tollway.domain import chat
 
 CORPUS = (
@@ -202,6 +209,21 @@ def test_media_have_their_caps(parts: tuple[chat.AnyPart, ...], tokens: int) -> 
     """Each piece of media counts with its upper bound, in whatever message it stands."""
     assert media_tokens(request(chat.UserMessage(parts))) == tokens
     assert media_tokens(request(chat.UserMessage("x"), chat.ToolMessage(parts, "call-1"))) == tokens
+
+
+@pytest.mark.parametrize(
+    ("parts", "characters"),
+    [
+        ((chat.TextPart("x" * 99),), 0),
+        ((IMAGE,), len(IMAGE.image_url.url)),
+        ((AUDIO, chat.TextPart("x")), len(AUDIO.input_audio.data)),
+        ((VIDEO, OLD_VIDEO), 2 * len(VIDEO.video_url.url)),
+        ((chat.FilePart(chat.FileData(file_data="AAAA")), FILE, DOCUMENT), 4 + len(DOCUMENT.document_url)),
+    ],
+)
+def test_what_of_a_body_is_media(parts: tuple[chat.AnyPart, ...], characters: int) -> None:
+    """URLs, and what is in base64: not the text beside it."""
+    assert inline_characters(request(chat.UserMessage("text"), chat.UserMessage(parts))) == characters
 
 
 def test_the_pattern_is_tiktokens() -> None:

@@ -319,12 +319,19 @@ def _rates(endpoint: Endpoint, tokens: int) -> Rates:
 
 
 def _above_max_price(case: Case, endpoint: Endpoint) -> bool:
-    rates = _rates(endpoint, case.tokens)
     units = {"request": PER_ONE, "image": PER_ONE}
     return any(
         (getattr(rates, name) or 0) * units.get(name, PER_MILLION) > Fraction(str(cap))
         for name, cap in (_wish(case, "max_price") or {}).items()
+        for rates in _within_reach(case, endpoint)
     )
+
+
+def _within_reach(case: Case, endpoint: Endpoint) -> list[Rates]:
+    """The rates that a prompt may meet: those of every tier that its bound reaches."""
+    price = endpoint.price
+    assert price is not None
+    return [price.rates, *(tier.rates for tier in price.tiers if case.prompt_bound > tier.prompt_tokens_over)]
 
 
 def _above_cap(case: Case, endpoint: Endpoint) -> bool:

@@ -86,6 +86,10 @@ def exact_names(names: Mapping[str, frozenset[str]], endpoint: Endpoint, wanted:
     return endpoint.provider in wanted
 
 
+def at_base(ask: rules.Ask, endpoint: Endpoint) -> str | None:
+    return rules.too_dear(structs.replace(ask, prompt_bound=0), endpoint)
+
+
 SORTED, AS_LISTED = order.sorted_places, order._as_listed
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "names of providers are exact": lambda patch: patch.setattr(rules, "means", exact_names),
@@ -95,7 +99,10 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a cap per request is one per million": lambda patch: patch.setattr(
         rules, "_CAP_UNITS", {**rules._CAP_UNITS, "request": caps.PER_MILLION}
     ),
-    "tiers are never reached": lambda patch: patch.setattr(rules, "rates_for", lambda price, tokens: price.rates),
+    "tiers are never reached": lambda patch: put_in_force(
+        patch,
+        tuple(structs.replace(rule, check=at_base) if rule.name == rules.MAX_PRICE else rule for rule in RULES),
+    ),
     "reasoning_effort is no parameter": lambda patch: patch.setattr(rules, "_LISTED_AS", {}),
     "the dearest first": lambda patch: patch.setattr(
         order, "sorted_places", lambda *given: list(reversed(SORTED(*given)))

@@ -149,6 +149,28 @@ def _media_of(parts: tuple[AnyPart | int, ...]) -> int:
     return total
 
 
+def inline_characters(request: ChatRequest) -> int:
+    """How much of a body with media is theirs: URLs, and what is in base64. The rest is its text, and how it is put."""
+    parts = (part for message in request.messages if isinstance(message.content, tuple) for part in message.content)
+    return sum(map(_inline, parts))
+
+
+def _inline(part: AnyPart) -> int:
+    match part:
+        case ImagePart(image_url=image):
+            return len(image.url)
+        case AudioPart(input_audio=audio):
+            return len(audio.data)
+        case VideoPart(video_url=video) | LegacyVideoPart(video_url=video):
+            return len(video.url)
+        case FilePart(file=file):
+            return len(file.file_data or "")
+        case DocumentPart(document_url=url):
+            return len(url)
+        case _:
+            return 0
+
+
 def count_prompt(tokenizer: Tokenizer, request: ChatRequest) -> int:
     """The prompt's tokens by our tokenizer: text, and `MESSAGE_TOKENS` a message; without media."""
     text = sum(tokenizer.count(piece) for piece in prompt_text(request))

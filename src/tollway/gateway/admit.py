@@ -6,7 +6,14 @@ from typing import Any
 import structlog
 
 from tollway.billing.ledger import Budget
-from tollway.billing.tokens import count_inputs, count_prompt, media_tokens, search_units_bound, text_bytes
+from tollway.billing.tokens import (
+    count_inputs,
+    count_prompt,
+    inline_characters,
+    media_tokens,
+    search_units_bound,
+    text_bytes,
+)
 from tollway.domain.budgets import Scope
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import Forbidden, PaymentRequired, TollwayError, Unavailable
@@ -19,7 +26,7 @@ from tollway.gateway.books import Book
 from tollway.routing.health import Sight
 from tollway.routing.market import Market
 from tollway.routing.own import plan_with
-from tollway.routing.plan import NOT_AFFORDABLE, refuse
+from tollway.routing.plan import is_by_bound, refuse
 from tollway.routing.sticky import cached_models, conversation_of
 from tollway.storage.database import StorageError
 
@@ -79,14 +86,13 @@ async def admit(
     `own_keys`: whether the workspace's own credentials may answer.
 
     The bound of the prompt is its bytes (a token is at least one); media by their caps. Only where that does not fit
-    the money it is counted, off the event loop.
+    the money, or a cap on prices, it is counted, off the event loop.
     """
     estimate, extra = by_bytes(request, body_bytes)
     bound = body_bytes + extra
     kept = kept_for(gateway, request, key.workspace_id)
     plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
-    poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
-    if poor and book.available > 0:  # who has nothing may not make us count 20 MB, either
+    if _may_fit_counted(plan) and book.available > 0:  # who has nothing may not make us count 20 MB, either
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = by_count(estimate, extra)
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
@@ -95,11 +101,16 @@ async def admit(
     return plan, estimate
 
 
+def _may_fit_counted(plan: Plan) -> bool:
+    return not plan.candidates and any(is_by_bound(each.rule, each.endpoint.price) for each in plan.rejections)
+
+
 def by_bytes(request: ChatRequest, body_bytes: int) -> tuple[int, int]:
-    """The prompt's tokens, estimated by its bytes; and the tokens that may come besides what can be counted."""
+    """The tokens of the text, estimated by its bytes; and the tokens that may come besides what can be counted."""
     media = media_tokens(request)
     own = TOOL_PROMPT_TOKENS if request.tools or request.functions else 0
-    return (0 if media else body_bytes // BYTES_PER_TOKEN), media + own
+    of_text = max(0, body_bytes - inline_characters(request)) if media else body_bytes
+    return of_text // BYTES_PER_TOKEN, media + own
 
 
 def by_count(counted: int, extra: int) -> int:
@@ -128,8 +139,7 @@ async def admit_plain(
         longest = max(map(text_bytes, request.inputs)) // BYTES_PER_TOKEN
     estimate = (body_bytes + again) // BYTES_PER_TOKEN
     plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
-    poor = not plan.candidates and any(each.rule == NOT_AFFORDABLE for each in plan.rejections)
-    if poor and book.available > 0:
+    if _may_fit_counted(plan) and book.available > 0:
         estimate = await gateway.loop.run_in_executor(None, lambda: count_inputs(gateway.tokenizer(), request))
         bound = int(estimate * COUNTED_MARGIN) + SPECIAL_TOKENS * len(request.inputs) + media
         plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))

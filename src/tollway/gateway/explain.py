@@ -23,7 +23,7 @@ from tollway.gateway.settled import settle
 from tollway.routing.explain import Bench, Explanation, Prompt, explain
 from tollway.routing.health import Glance
 from tollway.routing.own import Own
-from tollway.routing.plan import NOT_AFFORDABLE
+from tollway.routing.plan import is_by_bound
 from tollway.routing.unbuilt import refuse_unbuilt
 
 
@@ -94,7 +94,8 @@ async def dry_run(
         own=_own(gateway, workspace, caller),
     )
     found = explain(request, bench, prompt, caps, refused)
-    if not found.ranked and money > 0 and any(each.rule == NOT_AFFORDABLE for each in found.left_out):
+    left_out = found.left_out
+    if not found.ranked and money > 0 and any(is_by_bound(each.rule, each.listed.price) for each in left_out):
         found = explain(request, bench, counted_closely(request, prompt, body_bytes), caps, refused)
     return structs.replace(found, routed=choice)
 

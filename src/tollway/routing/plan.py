@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import structs
 
 from tollway.billing.estimate import bound, dearest, input_bound, max_tokens_for
-from tollway.domain.catalog import Model, WireFormat
+from tollway.domain.catalog import Model, Price, WireFormat
 from tollway.domain.chat import ChatRequest, Preferences, SortBy
 from tollway.domain.errors import (
     InvalidRequest,
@@ -26,6 +26,7 @@ from tollway.routing.names import Named, offers_named
 from tollway.routing.order import Dice, Place, Policy, Sight, order_stalls, preferred_first, sorted_places
 from tollway.routing.rules import (
     CONTEXT,
+    MAX_PRICE,
     MUST_REASON,
     NO_CHAT,
     PRICE_CAP,
@@ -177,6 +178,11 @@ def _across_models(
     places = preferred_first(sorted_places(stalls, sort.by, sight), preferences, sight)
     ordered = [structs.replace(found[stall.endpoint.id], reason=reason, share=share) for stall, reason, share in places]
     return ordered + [each for each in candidates if each.unwell]
+
+
+def is_by_bound(rule: str, price: Price | None) -> bool:
+    """Whether somebody was left out by a bound of the prompt, which a count of its tokens may lower."""
+    return rule == NOT_AFFORDABLE or (rule in (MAX_PRICE, PRICE_CAP) and price is not None and bool(price.tiers))
 
 
 def refuse(

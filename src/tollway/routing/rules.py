@@ -5,7 +5,6 @@ from operator import attrgetter
 
 from msgspec import Struct
 
-from tollway.billing.pricing import rates_for
 from tollway.domain.caps import PriceRouting
 from tollway.domain.catalog import Endpoint, WireFormat
 from tollway.domain.chat import (
@@ -217,13 +216,16 @@ def wrong_quantization(ask: Ask, endpoint: Endpoint) -> str | None:
 
 
 def too_dear(ask: Ask, endpoint: Endpoint) -> str | None:
-    """A price is above `provider.max_price`, at the tier that the prompt reaches."""
-    if endpoint.price is None:
+    """A price is above `provider.max_price`, at some tier that the prompt may reach."""
+    price = endpoint.price
+    if price is None:
         return None
-    rates = rates_for(endpoint.price, ask.prompt_tokens)
     for name, cap in ask.caps:
-        if (getattr(rates, name) or 0) > cap:
+        if (getattr(price.rates, name) or 0) > cap:
             return f"its {name} price is above max_price.{name}"
+        for tier in price.tiers:
+            if tier.prompt_tokens_over < ask.prompt_bound and (getattr(tier.rates, name) or 0) > cap:
+                return f"its {name} price above {tier.prompt_tokens_over} tokens is above max_price.{name}"
     return None
 
 
@@ -279,7 +281,7 @@ def rules_for(ask: Ask) -> Sequence[Rule]:
 
 
 CONTEXT, MUST_REASON = "context_too_short", "must_reason"
-PRICE_FLOOR, PRICE_CAP = "price_floor", "price_cap"
+MAX_PRICE, PRICE_FLOOR, PRICE_CAP = "max_price", "price_floor", "price_cap"
 _FITS = Rule(CONTEXT, lambda ask: True, does_not_fit)
 _GIVES_ENOUGH = Rule("output_too_short", lambda ask: ask.output_limit is not None, gives_too_little)
 _NEEDS: tuple[Rule, ...] = (
@@ -301,7 +303,7 @@ _WISHES: tuple[Rule, ...] = (
         not_in_order,
     ),
     Rule("quantization", lambda ask: bool(ask.preferences.quantizations), wrong_quantization),
-    Rule("max_price", lambda ask: bool(ask.caps), too_dear),
+    Rule(MAX_PRICE, lambda ask: bool(ask.caps), too_dear),
     Rule(
         "data_policy",
         lambda ask: ask.preferences.data_collection == "deny" or bool(ask.preferences.zdr),
