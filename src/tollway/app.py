@@ -141,7 +141,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
         committer=committer,
         books=Books(database),
         presets=Presets(database),
-        own=OwnKeys(ring, config.byok.fee_ppm, simulator_url),
+        own=OwnKeys(ring, config.byok, database, simulator_url),
         tokenizer=tokenizer,
         metrics=Metrics(),
         attempts_max=upstream.attempts_max,
@@ -373,7 +373,7 @@ def rooms_of(house: House, renderer: Renderer, door: BrowserDoor) -> Rooms:
         market_of=gateway.market_of, provider_name=house.provider_name, public_url=config.public_url,
         workspaces=house.workspaces, members=house.members, budgets=house.budgets, people=house.people,
         keys=house.keys, byok=house.byok, guardrails=house.guardrails, presets=gateway.presets,
-        probe=partial(probe, gateway), last_use=gateway.own.last_use, fee_percent=config.byok.fee_percent,
+        probe=partial(probe, gateway), own=gateway.own,
         records=config.records, alerting=house.alerting, rankings=house.rankings,
     )  # fmt: skip
 

@@ -109,6 +109,7 @@ EXPLAINED: Mapping[str, tuple[str, str]] = {
     ),
     "platform.credit_usd": ("what a platform credit is worth, in USD", ""),
     "byok.fee_percent": ("what the use of workspaces' own provider keys costs, of the list price", ""),
+    "byok.free_requests_monthly": ("so many requests of a workspace in a month cost none of that", "1000"),
     "byok.ring": (
         "keys in base64 under which they lie, the present one first; by default a file in the data directory",
         '["${TOLLWAY_BYOK_KEY}"]',

@@ -10,6 +10,8 @@ class ByokSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     fee_percent: Annotated[float, Meta(ge=0, le=100)] = 5.0
     """Of what the same request costs at list price."""
+    free_requests_monthly: Annotated[int, Meta(ge=0)] = 0
+    """So many requests of a workspace in a calendar month (UTC) cost no fee."""
     ring: tuple[str, ...] = ()
     """Keys of 32 bytes in base64, the present one first; by default those of a file in the data directory."""
 

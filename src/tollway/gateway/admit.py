@@ -52,9 +52,12 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
     if not gateway.committer.healthy:
         raise Unavailable("The database does not answer, so nothing can be charged; try again.", retry_after_s=5)
     book = gateway.books.get(key)
-    if book is None:
+    has_own = key.standing is not None and bool(key.standing.own)
+    if book is None or has_own:
         try:
-            book = await gateway.books.open(key)
+            book = book or await gateway.books.open(key)
+            if has_own:
+                await gateway.own.allowance.open(key.workspace_id, gateway.now_ms())
         except StorageError as error:
             log.error("a key's money could not be read", error=str(error))
             told = "The database does not answer, so what this key may spend is not known; try again."
@@ -191,7 +194,7 @@ def _plan(
     own = None
     if own_keys and key.standing is not None and key.standing.own:
         # The fee is of the list price, whatever the group's is.
-        own = gateway.own.of(key, gateway.market, book.listed_available)
+        own = gateway.own.of(key, gateway.market, gateway.now_ms(), book.listed_available)
     given = {
         "prompt_tokens": estimate,
         "prompt_bound": bound,

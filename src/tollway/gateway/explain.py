@@ -110,7 +110,12 @@ def _own(gateway: Gateway, workspace: Workspace, caller: Caller | None) -> Own |
     if workspace.standing is None or not workspace.standing.own:
         return None
     book = gateway.books.get(caller.key) if caller else None
-    return gateway.own.opened(workspace.standing.own, gateway.market, book.listed_available if book else None)
+    return gateway.own.opened(
+        workspace.standing.own,
+        gateway.market,
+        book.listed_available if book else None,
+        free=gateway.own.allowance.left(workspace.id, gateway.now_ms()) > 0,
+    )
 
 
 async def prompt_of(request: ChatRequest, body_bytes: int, count: Count) -> Prompt:

@@ -8,18 +8,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tollway.catalog.address import fill, placeholders
-from tollway.domain.byok import Credential
+from tollway.domain.byok import ByokSettings, Credential
 from tollway.domain.catalog import Catalog, Endpoint
 from tollway.domain.health import Outcome
 from tollway.domain.identity import Key
 from tollway.domain.money import Nanodollars
 from tollway.domain.routing import Candidate
+from tollway.gateway.byok_allowance import ByokAllowance
 from tollway.identity.credentials import KeyRing, Unreadable, place_of
 from tollway.providers import Provider
 from tollway.providers.base import Opened
 from tollway.providers.service_account import TOKEN_URI, read_key
 from tollway.routing.market import Market
 from tollway.routing.own import Own, OwnMarket, open_market
+from tollway.storage.database import Database
 
 USES_MAX = 10_000
 """Credentials of which the last use is known."""
@@ -45,11 +47,16 @@ class LastUse(Struct, frozen=True):
 class OwnKeys:
     """`simulator_url`: the simulator plays the providers, so that nobody's secret is sent anywhere."""
 
-    def __init__(self, ring: KeyRing, fee_ppm: int, simulator_url: str | None = None) -> None:
+    def __init__(
+        self, ring: KeyRing, settings: ByokSettings, database: Database, simulator_url: str | None = None
+    ) -> None:
         self.ring = ring
-        self._fee_ppm = fee_ppm
+        self.settings = settings
+        self.allowance = ByokAllowance(database, settings.free_requests_monthly)
         self._simulator_url = simulator_url
-        self._markets: dict[tuple[tuple[str, int], ...], tuple[Market, Sequence[Credential], OwnMarket]] = {}
+        self._markets: dict[
+            tuple[bool, tuple[tuple[str, int], ...]], tuple[Market, Sequence[Credential], OwnMarket]
+        ] = {}
         self._last: dict[str, LastUse] = {}
 
     def used(self, credential_id: str, use: LastUse) -> None:
@@ -62,19 +69,24 @@ class OwnKeys:
         """None: not since the start."""
         return self._last.get(credential_id)
 
-    def of(self, key: Key, market: Market, left: Nanodollars | None = None) -> Own | None:
+    def of(self, key: Key, market: Market, now_ms: int, left: Nanodollars | None = None) -> Own | None:
         """What a key's own credentials open in the market; None: it has none."""
         credentials = key.standing.own if key.standing else ()
-        return self.opened(credentials, market, left) if credentials else None
+        if not credentials:
+            return None
+        return self.opened(credentials, market, left, free=self.allowance.left(key.workspace_id, now_ms) > 0)
 
-    def opened(self, credentials: Sequence[Credential], market: Market, left: Nanodollars | None = None) -> Own:
-        """`left`: of the limits that count what callers' own providers bill; None: no limit does."""
-        name = tuple((each.id, each.version) for each in credentials)
+    def opened(
+        self, credentials: Sequence[Credential], market: Market, left: Nanodollars | None = None, *, free: bool = False
+    ) -> Own:
+        """`left`: of the limits that count what callers' own providers bill; None: no limit does. `free`: no fee."""
+        name = free, tuple([(each.id, each.version) for each in credentials])
         kept = self._markets.get(name)
         if kept is None or kept[0] is not market or kept[1] != credentials:
             if len(self._markets) >= MARKETS_MAX:
                 del self._markets[next(iter(self._markets))]
-            kept = self._markets[name] = market, credentials, open_market(market, credentials, self._fee_ppm)
+            opened = open_market(market, credentials, 0 if free else self.settings.fee_ppm)
+            kept = self._markets[name] = market, credentials, opened
         return Own(kept[2], left)
 
     def open(self, candidate: Candidate, credential: Credential, market: Market) -> tuple[Provider, str]:

@@ -25,6 +25,8 @@ def record(gateway: Gateway, run: Run, generation: Generation, *, durable: bool)
         metrics.failed += 1
     if run.candidate is not None and (tokens := generation.usage.prompt + generation.usage.completion):
         gateway.health.paid(run.candidate.endpoint.id, tokens, generation.cost, gateway.loop.time())
+    if durable and generation.own_cost:
+        gateway.own.allowance.count(generation.workspace_id, generation.created_ms)
     if isinstance(run, ChatRun):
         _stick(gateway, run)
         remember(gateway, run)

@@ -20,6 +20,7 @@ from tollway.domain.ledger import (
     debt_of,
 )
 from tollway.domain.money import Nanodollars
+from tollway.storage.byok_months import add_requests, month_of, take_request
 from tollway.storage.database import ConflictError, Database, NewRows, Row, Statement
 from tollway.storage.marks import new_marks
 from tollway.storage.usage_days import DAY_MS, add_usage, void_usage
@@ -121,6 +122,7 @@ async def commit_generations(database: Database, generations: Sequence[Generatio
     spent: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
     byok: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
     last_ms: defaultdict[tuple[str, int], int] = defaultdict(int)
+    over_own: defaultdict[tuple[str, int], int] = defaultdict(int)
     transfers: list[Transfer] = []
     rows = []
     for generation in generations:
@@ -148,6 +150,7 @@ async def commit_generations(database: Database, generations: Sequence[Generatio
         spent[day] += generation.cost
         if generation.own_cost:
             byok[day] += generation.own_cost
+            over_own[generation.workspace_id, month_of(generation.created_ms)] += 1
         last_ms[day] = max(last_ms[day], generation.created_ms)
         transfers += transfers_of(generation)
     usage = tuple(
@@ -155,7 +158,8 @@ async def commit_generations(database: Database, generations: Sequence[Generatio
         for (key, day), amount in spent.items()
     )
     new = NewRows("generations", GENERATION_COLUMNS, rows)
-    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage), *add_usage(generations))
+    beside = (*add_usage(generations), add_requests(over_own)) if over_own else add_usage(generations)
+    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage), *beside)
 
 
 async def void_generation(database: Database, generation: Generation, reason: str) -> None:
@@ -189,7 +193,9 @@ async def void_generation(database: Database, generation: Generation, reason: st
         "spent": generation.cost,
         "byok": generation.own_cost,
     }
-    changes = Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,)), void_usage(generation)
+    changes = [Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,)), void_usage(generation)]
+    if generation.own_cost:
+        changes.append(take_request(generation.workspace_id, month_of(generation.created_ms)))
     await database.write(*_posting([reversal]), *changes)
 
 

@@ -12,7 +12,7 @@ from tollway.domain.errors import TollwayError
 from tollway.domain.people import Right
 from tollway.gateway.byok_desk import CREDENTIALS_MAX, ByokDesk, ChangedCredential, NewCredential
 from tollway.gateway.byok_probe import Probed
-from tollway.gateway.own_keys import LastUse
+from tollway.gateway.own_keys import OwnKeys
 from tollway.routing.market import Market
 from tollway.web.figures import day, seconds
 from tollway.web.forms import converted_form
@@ -140,6 +140,9 @@ class ByokView(Struct, frozen=True):
     use_words: tuple[tuple[str, str], ...]
     forms: tuple[tuple[str, str, str], ...]
     fee: str
+    free: int
+    """Requests of a month without a fee, and how many of them are left."""
+    free_left: int
     most: int
     form: ByokForm
     tested: str = ""
@@ -163,15 +166,13 @@ class ByokPages(SettingsPages[ByokForm]):
         desk: ByokDesk,
         market: Callable[[], Market],
         probe: Callable[[Credential], Awaitable[Probed]],
-        last_use: Callable[[str], LastUse | None],
-        fee_percent: float,
+        own: OwnKeys,
     ) -> None:
         super().__init__(shared)
         self._desk = desk
         self._market = market
         self._probe = probe
-        self._last_use = last_use
-        self._fee_percent = fee_percent
+        self._own_keys = own
 
     def changes(self) -> Mapping[str, Do[ByokForm]]:
         """Each form of the page."""
@@ -248,6 +249,8 @@ class ByokPages(SettingsPages[ByokForm]):
             groups.append(ProviderKeys(slug, names.get(slug, slug), lines, steps_of(held)))
         shown = form or ByokForm()
         shown.key = ""
+        free = self._own_keys.settings.free_requests_monthly
+        await self._own_keys.allowance.open(visit.workspace.id, visit.now_ms)
         view = ByokView(
             frame=await self.frame(visit, error),
             groups=tuple(groups),
@@ -255,7 +258,9 @@ class ByokPages(SettingsPages[ByokForm]):
             uses=USES,
             use_words=tuple((value, word) for value, word, _, _ in USES),
             forms=JSON_FORMS,
-            fee=f"{self._fee_percent:g}",
+            fee=f"{self._own_keys.settings.fee_percent:g}",
+            free=free,
+            free_left=self._own_keys.allowance.left(visit.workspace.id, visit.now_ms),
             most=CREDENTIALS_MAX,
             form=shown,
             tested=more.get("tested", ""),
@@ -265,7 +270,7 @@ class ByokPages(SettingsPages[ByokForm]):
         return self.answer(visit, "byok.html", view, error)
 
     def _line(self, credential: Credential) -> KeyLine:
-        wishes, use = credential.wishes, self._last_use(credential.id)
+        wishes, use = credential.wishes, self._own_keys.last_use(credential.id)
         limited = [
             f"{len(names)} {what}"
             for names, what in ((wishes.allowed_api_key_hashes, "API keys"), (wishes.allowed_user_ids, "members"))

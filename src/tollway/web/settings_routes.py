@@ -14,7 +14,7 @@ from tollway.gateway.byok_probe import Probed
 from tollway.gateway.guardrail_desk import GuardrailDesk
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.member_desk import MemberDesk
-from tollway.gateway.own_keys import LastUse
+from tollway.gateway.own_keys import OwnKeys
 from tollway.gateway.presets import Presets
 from tollway.gateway.rankings import Rankings
 from tollway.gateway.workspace_desk import WorkspaceDesk
@@ -56,8 +56,7 @@ class Rooms(Struct, frozen=True, kw_only=True):
     guardrails: GuardrailDesk
     presets: Presets
     probe: Callable[[Credential], Awaitable[Probed]]
-    last_use: Callable[[str], LastUse | None]
-    fee_percent: float
+    own: OwnKeys
     records: Records
     alerting: Alerting
     rankings: Rankings
@@ -80,8 +79,7 @@ def settings_routes(rooms: Rooms) -> list[BaseRoute]:
         desk=rooms.byok,
         market=rooms.market,
         probe=rooms.probe,
-        last_use=rooms.last_use,
-        fee_percent=rooms.fee_percent,
+        own=rooms.own,
     )
     preferences = PreferencesPages(shared, workspaces=rooms.workspaces, market=rooms.market, rankings=rooms.rankings)
     privacy = PrivacyPages(

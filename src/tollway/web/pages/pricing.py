@@ -163,10 +163,12 @@ def fees(config: Config) -> Iterator[Term]:
         yield Term("A purchase", span, f"What is unused can be had back for {payments.refund_h:g} hours.")
         days = f"after {payments.expire_days:,} days" if payments.expire_days else "never"
         yield Term("What is left of a purchase expires", days, "Credits that were given have a time of their own.")
+    free = config.byok.free_requests_monthly
     yield Term(
         "Your own keys for providers (BYOK)",
         percent(f"{config.byok.fee_percent:g}") if config.byok.fee_percent else "free",
-        "Of what the same request would cost here; the provider bills you for the rest.",
+        "Of what the same request would cost here; the provider bills you for the rest."
+        + (f" The first {free:,} requests of a workspace in a month cost no fee." if free else ""),
     )
     if discount := config.records.content_discount_percent:
         yield Term(
