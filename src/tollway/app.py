@@ -182,6 +182,7 @@ async def build(config: Config, database: Database, *, simulator_url: str | None
     _add_gauges(gateway, jobs)
     await open_door(database, house.guests, gateway.now_ms())
     await house.groups.load()
+    await house.sign_up.load()
     await supply.declare()
     await reload()
     _require_moderation(gateway, config)
@@ -303,17 +304,16 @@ def site_routes(house: House) -> list[BaseRoute]:
     notice, now_ms = DEMO_NOTICE if house.simulated else "", house.gateway.now_ms
     assets, door = Assets.of_package(), BrowserDoor(house)
     renderer = Renderer(assets, notice, house.site.words)
-    sign_up, buttons, public_url = house.config.users.sign_up, house.issuers.buttons, house.config.public_url
+    buttons, public_url = house.issuers.buttons, house.config.public_url
     passkeys, sign_ins, site = house.passkeys.place is not None, SignIns(house.pepper), site_of(house, door)
     pages = [
-        *AccountPages(renderer, door, house.people, sign_up, now_ms, buttons, passkeys).routes(),
+        *AccountPages(renderer, door, house.people, now_ms, buttons, passkeys).routes(),
         *IssuerPages(
             renderer,
             door,
             house.people,
             house.issuers,
             sign_ins,
-            sign_up=sign_up,
             passkeys=passkeys,
             public_url=public_url,
             now_ms=now_ms,
@@ -339,7 +339,7 @@ def site_routes(house: House) -> list[BaseRoute]:
         *operator_routes(AdminSite(renderer, door, house, office_of(house))),
         *Docs(renderer, public_url, reader_of(door, house.database, now_ms), lambda: described(routes(house))).routes(),
         *ChatPages(renderer, door, house.config, house.pepper, lambda: sample_model(site.rows())).routes(),
-        *web_routes(site, renderer, assets, house.config),
+        *web_routes(site, renderer, assets, house.config, lambda: house.sign_up.policy),
     ]
     return [*table_routes(renderer, pages), *pages]
 

@@ -87,6 +87,7 @@ ADMIN: dict[tuple[str, str], Row] = {
     ("GET", "/feedback"): Row("/feedback?limit=1"),
     ("GET", "/statistics"): Row("/statistics"),
     ("GET", "/settings"): Row("/settings"),
+    ("PATCH", "/settings"): Row("/settings", {"sign_up": None}),
     ("GET", "/groups"): Row("/groups"),
     ("PUT", "/groups/{name}"): Row("/groups/partners", {"multiplier": "1.5"}),
     ("DELETE", "/groups/{name}"): Row("/groups/no-such", {}, 404),

@@ -266,7 +266,7 @@ def test_who_is_disabled(town: World) -> None:
 def test_the_last_way_in_stays(town: World) -> None:
     """Of an issuer and a passkey either can go, never both, whoever asks first."""
     identity = Identity("https://issuer.example", "9", "last@example.com", "Last")
-    town.house.people._sign_up = "open"
+    town.house.people.policy = "open"
     user = town.run(town.house.people.come_in(identity, town.house.gateway.now_ms()))
     person = Person(town, "unused")
     person.user, person.headers = user, town.signed_in(user)

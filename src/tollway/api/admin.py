@@ -15,6 +15,7 @@ from tollway.domain.money import nanodollars_to_text
 from tollway.domain.people import User
 from tollway.gateway.admin_desk import ChangedUser, NewUser
 from tollway.gateway.registrar import PASSWORD_PAGE, page_link
+from tollway.gateway.sign_up_desk import SetSignUp
 from tollway.storage.audit_log import AuditEntry, Searched, list_entries, verify
 from tollway.storage.keys import keys_by_time
 from tollway.storage.members import find_workspace, memberships_of
@@ -109,15 +110,26 @@ def _date(day: int) -> str:
 
 
 async def get_settings(house: House, request: Request) -> Response:
-    """How people come in here, as the configuration says: it is changed there."""
+    """How people come in here; `sign_up_configured`: what the configuration says of it, which an admin may overrule."""
+    return json_answer({"data": _settings(house)})
+
+
+async def change_settings(house: House, request: Request) -> Response:
+    """Who may sign up from now on; null: as the configuration says."""
+    ask = await read_json(request, SetSignUp)
+    await house.sign_up.change(actor(request), ask, house.gateway.now_ms())
+    return json_answer({"data": _settings(house)})
+
+
+def _settings(house: House) -> dict[str, Any]:
     users = house.config.users
-    shown = {
-        "sign_up": users.sign_up,
+    return {
+        "sign_up": house.sign_up.policy,
+        "sign_up_configured": users.sign_up,
         "launch_credit_usd": users.launch_credit_usd,
         "challenges": users.challenges,
         "public_url": house.config.public_url,
     }
-    return json_answer({"data": shown})
 
 
 @tells(text_of("after"), whole_of("limit", 1, PAGE_MAX), text_of("search"), flag_of("admin"), flag_of("disabled"))

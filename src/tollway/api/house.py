@@ -33,6 +33,7 @@ from tollway.gateway.provider_desk import ProviderDesk
 from tollway.gateway.rankings import Rankings
 from tollway.gateway.records import Records
 from tollway.gateway.schema_checks import SchemaChecks
+from tollway.gateway.sign_up_desk import SignUpDesk
 from tollway.gateway.site_desk import SiteDesk
 from tollway.gateway.usage import Usage
 from tollway.gateway.user_desk import UserDesk
@@ -114,11 +115,11 @@ class House:
         self.providers = providers
         self.simulated = simulated
         """Whether the simulator plays the providers: the demo."""
-        self.records, self.analytics = Records(database), Analytics(database)
-        self.usage = Usage(database)
+        self.records, self.analytics, self.usage = Records(database), Analytics(database), Usage(database)
         self.rankings = Rankings(database, audit, gateway.now_ms)
         self.counts = TokenCounts(gateway)
         self.schemas, self.site = SchemaChecks(), SiteDesk(database, audit)
+        self.sign_up = SignUpDesk(database, audit, people, config.users.sign_up)
         self.ledger_check = LedgerCheck(database, audit, jobs)
         self.minutes, self.started_ms = Minutes(gateway.metrics, gateway.loop.time), gateway.now_ms()
         self.ready = False

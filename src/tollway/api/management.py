@@ -37,6 +37,7 @@ from tollway.gateway.group_desk import Move, SetGroup
 from tollway.gateway.guardrail_desk import ChangedGuardrail, Keys, NewGuardrail, Users
 from tollway.gateway.key_desk import ChangedKey, NewKey
 from tollway.gateway.member_desk import AddMembers, RemoveMembers
+from tollway.gateway.sign_up_desk import SetSignUp
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace
 from tollway.payments.auto_topups import SetAutoTopUp
 from tollway.payments.codes import NewCodes, RedeemCode
@@ -166,6 +167,7 @@ ADMIN: tuple[Line, ...] = (
     ("GET", "/statistics", admin.get_statistics),
     ("GET", "/feedback", feedback.list_all_feedback),
     ("GET", "/settings", admin.get_settings),
+    ("PATCH", "/settings", admin.change_settings, SetSignUp),
     ("GET", "/groups", admin_groups.list_groups),
     ("PUT", "/groups/{name}", admin_groups.set_group, SetGroup),
     ("DELETE", "/groups/{name}", admin_groups.delete_group),

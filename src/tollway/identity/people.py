@@ -86,7 +86,8 @@ class People:
         self._database = database
         self._pepper = pepper
         self._audit = audit
-        self._sign_up = sign_up
+        self.policy: SignUp = sign_up
+        """Who may sign up just now."""
         self._launch_credit = launch_credit
         self._grant = grant
         """Workspace, amount, ref, reason: promotional credits, once for each ref."""
@@ -310,8 +311,8 @@ class People:
             if welcome is None or welcome.email not in (None, address):
                 raise Forbidden("This invitation is used, over, or for another e-mail address; ask for a new one.")
             return welcome
-        if self._sign_up != "open":
-            how = "by invitation only" if self._sign_up == "invite" else "switched off here"
+        if self.policy != "open":
+            how = "by invitation only" if self.policy == "invite" else "switched off here"
             raise Forbidden(f"Signing up is {how}: ask the operator.")
         return Welcome()
 

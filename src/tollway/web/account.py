@@ -73,7 +73,6 @@ class AccountPages:
         renderer: Renderer,
         door: Door,
         people: People,
-        sign_up: SignUp,
         now_ms: Callable[[], int],
         issuers: tuple[tuple[str, str], ...] = (),
         passkeys: bool = False,
@@ -81,7 +80,6 @@ class AccountPages:
         self._renderer = renderer
         self._door = door
         self._people = people
-        self._sign_up = sign_up
         self._now_ms = now_ms
         self._issuers = issuers
         self._passkeys = passkeys
@@ -103,7 +101,7 @@ class AccountPages:
 
     async def setup(self, request: Request) -> Response:
         """The first start's link leads here; its secret is in the fragment, which no server sees."""
-        return self._page(request, "setup.html", AccountView(self._sign_up))
+        return self._page(request, "setup.html", AccountView(self._people.policy))
 
     async def set_up(self, request: Request) -> Response:
         """Makes the first admin."""
@@ -115,7 +113,7 @@ class AccountPages:
 
     async def sign_up_form(self, request: Request) -> Response:
         """For everybody, for who has an invitation, or a word on whom to ask."""
-        view = AccountView(self._sign_up, next_page(request.query_params.get("next", "/")), issuers=self._issuers)
+        view = AccountView(self._people.policy, next_page(request.query_params.get("next", "/")), issuers=self._issuers)
         return self._page(request, "sign_up.html", view)
 
     async def sign_up(self, request: Request) -> Response:
@@ -133,7 +131,7 @@ class AccountPages:
         wanted = next_page(request.query_params.get("next", "/"))
         if await self._door.signed_in(request) is not None:
             return go_to(request, wanted)
-        view = AccountView(self._sign_up, wanted, issuers=self._issuers, passkeys=self._passkeys)
+        view = AccountView(self._people.policy, wanted, issuers=self._issuers, passkeys=self._passkeys)
         return self._page(request, "sign_in.html", view)
 
     async def sign_in(self, request: Request) -> Response:
@@ -185,7 +183,7 @@ class AccountPages:
             user = await enter(form)
         except TollwayError as error:
             view = AccountView(
-                "invite" if form.token else self._sign_up, wanted, form.email, form.name, error.message,
+                "invite" if form.token else self._people.policy, wanted, form.email, form.name, error.message,
                 issuers=self._issuers, passkeys=self._passkeys,
             )  # fmt: skip
             return self._page(request, template, view, error.status)

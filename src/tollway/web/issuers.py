@@ -9,7 +9,6 @@ from starlette.routing import BaseRoute
 
 from tollway.domain.errors import Forbidden, TollwayError
 from tollway.domain.issuers import Identity, Issuer
-from tollway.domain.people import SignUp
 from tollway.identity.issuers import Asked, Issuers
 from tollway.identity.people import People
 from tollway.identity.sessions import check_fresh
@@ -58,7 +57,6 @@ class IssuerPages:
         issuers: Issuers,
         sign_ins: SignIns,
         *,
-        sign_up: SignUp,
         passkeys: bool,
         public_url: str,
         now_ms: Callable[[], int],
@@ -68,7 +66,6 @@ class IssuerPages:
         self._people = people
         self._issuers = issuers
         self._sign_ins = sign_ins
-        self._sign_up = sign_up
         self._passkeys = passkeys
         self._public_url = public_url
         self._secure = public_url.startswith("https:")
@@ -122,7 +119,11 @@ class IssuerPages:
             response = await self._arrived(request, sign_in, identity, now_ms)
         except TollwayError as error:
             view = AccountView(
-                self._sign_up, ACCOUNT, error=error.message, issuers=self._issuers.buttons, passkeys=self._passkeys
+                self._people.policy,
+                ACCOUNT,
+                error=error.message,
+                issuers=self._issuers.buttons,
+                passkeys=self._passkeys,
             )
             response = self._renderer.page(request, "sign_in.html", view, error.status, PRIVATE)
         response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")

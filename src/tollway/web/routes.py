@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from tollway.config import Config
+from tollway.domain.people import SignUp
 from tollway.web.account import PRIVATE, form_routes
 from tollway.web.assets import Assets
 from tollway.web.export import to_csv, to_json
@@ -44,9 +45,14 @@ PAGES = (
 """What everybody may read. Pages of people are in account.py and consent.py."""
 
 
-def web_routes(site: Site, renderer: Renderer, assets: Assets, config: Config) -> list[BaseRoute]:
-    """The site, to be mounted after every other route: its last one answers browsers where nothing else is."""
-    files, pricing = Files(site, assets, renderer), Pricing(config)
+def web_routes(
+    site: Site, renderer: Renderer, assets: Assets, config: Config, sign_up: Callable[[], SignUp] | None = None
+) -> list[BaseRoute]:
+    """The site, to be mounted after every other route: its last one answers browsers where nothing else is.
+
+    `sign_up`: what is in force, where that may differ from the configuration.
+    """
+    files, pricing = Files(site, assets, renderer), Pricing(config, sign_up or (lambda: config.users.sign_up))
     return [
         *form_routes(renderer, (("/models.json", "GET", files.models_json), ("/models.csv", "GET", files.models_csv))),
         *form_routes(

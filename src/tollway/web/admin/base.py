@@ -25,6 +25,7 @@ from tollway.gateway.ledger_check import LedgerCheck
 from tollway.gateway.minutes import Minutes
 from tollway.gateway.office import Office
 from tollway.gateway.provider_desk import ProviderDesk
+from tollway.gateway.sign_up_desk import SignUpDesk
 from tollway.gateway.site_desk import SiteDesk
 from tollway.gateway.user_desk import UserDesk
 from tollway.identity.audit_log import AuditLog
@@ -83,6 +84,7 @@ class AdminHouse(Protocol):
     providers: ProviderDesk
     ledger_check: LedgerCheck
     site: SiteDesk
+    sign_up: SignUpDesk
     started_ms: int
     simulated: bool
     """Whether the simulator plays the providers."""

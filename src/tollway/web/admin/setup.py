@@ -52,6 +52,8 @@ class SetupView(AdminView, frozen=True, kw_only=True):
     passkeys: bool
     """Whether browsers make passkeys for this address."""
     sign_up: str
+    sign_up_here: bool
+    """An admin said it on the site."""
     launch_credit: str
     live: tuple[str, ...]
     choices: tuple[tuple[str, str], ...]
@@ -137,7 +139,8 @@ class SetupPages:
             local=config.server.public_url is None,
             where=where_set(config),
             passkeys=place_of(config.public_url) is not None,
-            sign_up=config.users.sign_up,
+            sign_up=house.sign_up.policy,
+            sign_up_here=house.sign_up.own is not None,
             launch_credit=config.users.launch_credit_usd,
             live=tuple(live),
             choices=self._choices(),

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from tollway.config import Config
 from tollway.domain.cells import cell
+from tollway.domain.people import SignUp
 from tollway.routing.market import Market
 from tollway.web.figures import dollars, usd_per_million
 from tollway.web.page import Site
@@ -78,8 +79,9 @@ class PricingView(Struct, frozen=True):
 class Pricing:
     """The page, and the same as data."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, sign_up: Callable[[], SignUp]) -> None:
         self._config = config
+        self._sign_up = sign_up
 
     async def view(self, site: Site, request: Request) -> PricingView:
         """Levels, terms, and the models that are used most."""
@@ -89,7 +91,7 @@ class Pricing:
         return PricingView(
             levels=tuple(level_now(site, level, now_s) for level in site.market().levels.values()),
             terms=tuple(fees(config)),
-            free=tuple(free_of_charge(config, site.market())),
+            free=tuple(free_of_charge(config, site.market(), self._sign_up())),
             groups=tuple((group.name, group.multiplier) for group in site.groups()),
             packs=tuple(
                 (pack.name, dollars(pack.price_usd), dollars(pack.credits_usd or pack.price_usd))
@@ -179,10 +181,10 @@ def fees(config: Config) -> Iterator[Term]:
     yield Term("Requests that fail", "free", "Nothing is charged for an answer that did not come.")
 
 
-def free_of_charge(config: Config, market: Market) -> Iterator[Term]:
+def free_of_charge(config: Config, market: Market, sign_up: SignUp) -> Iterator[Term]:
     """What can be had without paying."""
     limits, users = config.limits, config.users
-    if float(users.launch_credit_usd) and users.sign_up != "off":
+    if float(users.launch_credit_usd) and sign_up != "off":
         yield Term("New users get", dollars(users.launch_credit_usd), "Credits in a workspace of their own.")
     free = sum(id_.endswith(":free") and bool(offer.stalls) for id_, offer in market.offers.items())
     if free:
