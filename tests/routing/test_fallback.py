@@ -217,7 +217,7 @@ def test_a_refusal_says_what_is_too_long(message: str, code: str | None, kind: t
 
 def failed(*failures: Failure) -> TollwayError:
     """The error after these failures."""
-    return error_for(failures, candidate("b"))
+    return error_for([(candidate("b"), each) for each in failures])
 
 
 def candidate(provider: str) -> Candidate:
@@ -239,7 +239,28 @@ def test_rate_limited_everywhere(waits: tuple[float | None, ...], told: float) -
     assert isinstance(error, RateLimited)
     assert error.retry_after_s == told
     assert error.message == "Every provider of this model is rate limited just now; try again later."
-    assert error.metadata == {"provider_name": "b", "raw": "slow down"}
+    before = [{"provider": "b", "code": None, "status": 429}] * (len(waits) - 1)
+    assert error.metadata == {"provider_name": "b", "raw": "slow down"} | (
+        {"previous_errors": before} if before else {}
+    )
+
+
+def test_who_failed_before_and_by_which_code() -> None:
+    """By the names that are shown, with status and code as each said; of our credential no code (12.3)."""
+    slow = Failure(Outcome.RATE_LIMITED, "slow down", 429, "rate_limit_exceeded")
+    shut = Failure(Outcome.CREDENTIAL_REJECTED, "no", 401, "invalid_api_key")
+    broken = Failure(Outcome.PROVIDER_ERROR, "broken", 500, "engine_down")
+    error = error_for([(candidate("a"), slow), (candidate("b"), shut), (candidate("c"), broken)], str.upper)
+    assert error.metadata == {
+        "provider_name": "C",
+        "provider_code": "engine_down",
+        "raw": "broken",
+        "previous_errors": [
+            {"provider": "A", "code": "rate_limit_exceeded", "status": 429},
+            {"provider": "B", "code": None, "status": 401},
+        ],
+    }
+    assert "provider_code" not in error_for([(candidate("b"), shut)]).metadata
 
 
 @pytest.mark.parametrize(

@@ -130,9 +130,7 @@ class House:
 
     def provider_name(self, slug: str) -> str:
         """A provider's display name, whether it is live or not."""
-        market = self.gateway.market
-        known = market.providers.get(slug) or market.catalog.providers.get(slug)
-        return known.name if known else slug
+        return self.gateway.market.name_of(slug)
 
     @staticmethod
     def now_s() -> float:

@@ -45,6 +45,7 @@ from tollway.routing.fallback import (
     attempts_for,
     error_for,
     outcome_of_status,
+    told_of,
 )
 from tollway.routing.lengths import too_long
 from tollway.routing.patience import LONG_PROMPT, first_event_s
@@ -114,17 +115,19 @@ async def ask_in_turn(gateway: Gateway, run: R, sink: ContentSink, attempt: Atte
         candidate, failure = failures[-1]
         if run.committed or run.left:
             run.finish_reason = None if run.left else "error"
-            run.error = None if run.left else _error_mid_answer(failure, candidate)
+            run.error = None if run.left else _error_mid_answer(failure, candidate, run.market.name_of)
             break
         now_s = loop.time()
         again = candidate is run.plan.candidates[index] and has_other_key(gateway, run, candidate, failure, now_s)
         named = models_named(run)
-        attempts_max = attempts_for(named, gateway.attempts_max)
-        match after_failure(run.plan, index, failures, attempts_max, other_key=again, each_model=named > 0):
+        attempts_max, names = attempts_for(named, gateway.attempts_max), run.market.name_of
+        match after_failure(
+            run.plan, index, failures, attempts_max, other_key=again, each_model=named > 0, name_of=names
+        ):
             case NextCandidate(index=index):
                 if _left_s(gateway, run, now_s) > 0 and _may_retry(gateway, run.plan.candidates[index], now_s):
                     continue
-                error = error_for([failure for _, failure in failures], candidate)
+                error = error_for(failures, names)
                 run.error, run.finish_reason = error, "error"
                 break
             case Stop(error=error):
@@ -221,7 +224,8 @@ async def call_provider(
             await call.start()
             failure = await read(gateway, run, candidate, call, sink)
             if failure is not None:
-                failure = replace(failure, message=scrub(failure.message, credential))
+                code = failure.code and scrub(failure.code, credential)
+                failure = replace(failure, message=scrub(failure.message, credential), code=code)
                 if failure.outcome is Outcome.CREDENTIAL_REJECTED:
                     gateway.tokens.forget(secret)
                 # Not in the provider's words, which may quote the prompt: prompts never reach the log.
@@ -302,7 +306,7 @@ def opened_for(gateway: Gateway, run: Run, candidate: Candidate) -> tuple[Provid
         raise NoToken("the key that is kept for it can't be read", refused=True) from None
 
 
-def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
+def _error_mid_answer(failure: Failure, candidate: Candidate, name_of: Callable[[str], str]) -> TollwayError:
     kind: Callable[..., TollwayError] = UpstreamFailed
     if failure.outcome is Outcome.TIMED_OUT:
         kind = UpstreamTimedOut
@@ -315,7 +319,7 @@ def _error_mid_answer(failure: Failure, candidate: Candidate) -> TollwayError:
     told = "refused our credential" if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.message.rstrip(".")
     return kind(
         f"The provider failed in the middle of its answer: {told}. You are not charged for it.",
-        metadata={"provider_name": candidate.endpoint.provider},
+        metadata=told_of(candidate, failure, name_of),
     )
 
 

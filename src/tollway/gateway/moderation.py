@@ -93,7 +93,7 @@ class Moderation:
             other = run.plan.candidates[following]
             if not other.escalated and not self._models.match(other.endpoint.model_id):
                 return NextCandidate(following)
-        return Stop(_refusal(candidate, verdict))
+        return Stop(_refusal(candidate, verdict, run.market.name_of(candidate.endpoint.provider)))
 
     async def _verdict(self, gateway: Gateway, run: ChatRun) -> Verdict:
         try:
@@ -185,10 +185,13 @@ def _read(shown: Sequence[str], answer: ModerationAnswer) -> Verdict:
     return Verdict()
 
 
-def _refusal(candidate: Candidate, verdict: Verdict) -> TollwayError:
-    """What the caller of a model that requires moderation is told (OpenRouter, "Errors", moderation errors)."""
+def _refusal(candidate: Candidate, verdict: Verdict, provider: str) -> TollwayError:
+    """What the caller of a model that requires moderation is told (OpenRouter, "Errors", moderation errors).
+
+    `provider`: the name of who would have been asked.
+    """
     model = candidate.alias or candidate.endpoint.model_id
-    whose = {"provider_name": candidate.endpoint.provider, "model_slug": model}
+    whose = {"provider_name": provider, "model_slug": model}
     if verdict.flagged is None:
         return Unavailable(
             f"{model} requires moderation, and {verdict.failed}. You are not charged; try again, or ask another model.",

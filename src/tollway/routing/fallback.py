@@ -1,6 +1,6 @@
 """After a failed attempt: the next candidate, or the error that ends the request. A table, read from the outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -121,11 +121,13 @@ def after_failure(
     *,
     other_key: bool = False,
     each_model: bool = False,
+    name_of: Callable[[str], str] = str,
 ) -> NextCandidate | Stop:
     """What to do after the candidate at `index` failed; `failures` holds every failed attempt, the last one too.
 
     `other_key`: only the key failed, and the same endpoint has another one that can be used. `each_model`: an attempt
     is kept for each of the plan's models, as the caller named them to fall back to (OPENROUTER.md 3.1, `models`).
+    `name_of`: a provider's slug -> the name that is shown.
     """
     candidate, failure = failures[-1]
     left = attempts_max - len(failures)
@@ -144,7 +146,7 @@ def after_failure(
                 continue  # who refused the request is not failing: nothing lifts the cap
             if failure.outcome is not Outcome.REQUEST_REJECTED or _differs(candidate, other, failure):
                 return NextCandidate(following)
-    error = error_for([failure for _, failure in failures], failures[-1][0])
+    error = error_for(failures, name_of)
     if all(each.unwell for each in plan.candidates) and isinstance(error, UpstreamFailed | UpstreamTimedOut):
         error = NoEndpointsNow(
             f"Every endpoint that fits has been failing, and failed again. {error.message}",
@@ -154,9 +156,16 @@ def after_failure(
     return Stop(error)
 
 
-def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
+def error_for(failed: Sequence[tuple[Candidate, Failure]], name_of: Callable[[str], str] = str) -> TollwayError:
     """The error that a caller sees when every attempt failed. A credential of ours that was refused is never a 401."""
-    metadata = {"provider_name": last.endpoint.provider}
+    failures = [failure for _, failure in failed]
+    last = failed[-1][0]
+    metadata = told_of(last, failures[-1], name_of)
+    if len(failed) > 1:
+        metadata["previous_errors"] = [
+            {"provider": name_of(each.endpoint.provider), "code": _code(failure), "status": failure.status}
+            for each, failure in failed[:-1]
+        ]
     unavailable = [failure for failure in failures if failure.outcome is Outcome.INPUT_UNAVAILABLE]
     if len(unavailable) == len(failures):
         return InvalidRequest(unavailable[-1].message, metadata=metadata)
@@ -174,8 +183,8 @@ def error_for(failures: Sequence[Failure], last: Candidate) -> TollwayError:
         )
     if final.outcome is Outcome.CREDENTIAL_REJECTED and last.credential is not None:
         return Forbidden(
-            f"{last.endpoint.provider} refuses your own key {last.credential.label}; replace it, or let requests fall "
-            "back to credits.",
+            f"{metadata['provider_name']} refuses your own key {last.credential.label}; replace it, or let requests "
+            "fall back to credits.",
             metadata=metadata | {"reason": "byok_credential_rejected", "credential_id": last.credential.id},
         )
     metadata |= {"raw": "" if final.outcome is Outcome.CREDENTIAL_REJECTED else final.message}
@@ -198,6 +207,19 @@ def refused(failure: Failure, metadata: dict[str, Any]) -> InvalidRequest:
             return AnswerTooLong(f"The provider does not give as many tokens: {message}", metadata=metadata)
         case _:
             return InvalidRequest(f"The provider refused the request: {message}", metadata=metadata)
+
+
+def told_of(candidate: Candidate, failure: Failure, name_of: Callable[[str], str]) -> dict[str, Any]:
+    """Metadata of an error: who failed, and by which code of his own, where he said one (OPENROUTER.md 12.3)."""
+    told: dict[str, Any] = {"provider_name": name_of(candidate.endpoint.provider)}
+    if (code := _code(failure)) is not None:
+        told["provider_code"] = code
+    return told
+
+
+def _code(failure: Failure) -> str | None:
+    """What is said of our credential is nobody's business."""
+    return None if failure.outcome is Outcome.CREDENTIAL_REJECTED else failure.code
 
 
 def _told(failure: Failure) -> str:

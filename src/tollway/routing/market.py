@@ -85,6 +85,11 @@ class Market(Struct, frozen=True):
         """One that can be called, or that could be with a credential."""
         return self.providers.get(slug) or self.known[slug]
 
+    def name_of(self, slug: str) -> str:
+        """A provider's display name, whether it is live or not; its slug where nobody knows it."""
+        known = self.providers.get(slug) or self.catalog.providers.get(slug)
+        return known.name if known else slug
+
     def __repr__(self) -> str:
         """Short: tracebacks show it, and the whole of it would take seconds to write."""
         return f"Market(version={self.catalog.version}, models={len(self.offers)})"
