@@ -206,8 +206,12 @@ def test_nothing_fits(three: World, path: str, fields: dict[str, Any], reason: s
     assert answer.status == 404, answer.text
     assert reason in answer.error["message"]
     wished = fields["model"] != "test/unpriced"
-    assert answer.error["metadata"]["availability"]["code"] == ("constraint_filtered" if wished else "no_endpoints")
-    assert fields["model"] in answer.error["metadata"]["availability"]["requested_models"]
+    told = answer.error["availability"]
+    assert told["code"] == ("constraint_filtered" if wished else "no_endpoints")
+    assert told["retryable"] is False
+    assert fields["model"] in told["requested_models"]
+    assert set(told["affected_providers"]) <= {"a", "b", "c"}
+    assert "availability" not in answer.error.get("metadata", {})
     assert three.simulator.stats.requests == before
     assert three.house.gateway.books.held == 0
 

@@ -61,7 +61,14 @@ def test_nothing_fits() -> None:
         f"No endpoints found for {MODEL} that fit this request; 2 left out: "
         "a: does not support tools; b: switched off by the operator"
     )
-    assert error.metadata == {"availability": {"code": "constraint_filtered", "requested_models": [MODEL]}}
+    assert error.metadata["availability"] == {
+        "code": "constraint_filtered",
+        "retryable": False,
+        "requested_models": [MODEL],
+        "affected_providers": ["a"],
+        "excluded_by": ["require_parameters"],
+        "constraint": {"field": "tools", "detail": "does not support tools"},
+    }
 
 
 def test_too_long_a_prompt() -> None:
@@ -108,7 +115,12 @@ def test_nothing_is_live() -> None:
     assert error.message == (
         f"No endpoints found for {MODEL} that can be called; 1 left out: a: switched off by the operator"
     )
-    assert error.metadata == {"availability": {"code": "no_endpoints", "requested_models": [MODEL]}}
+    assert error.metadata["availability"] == {
+        "code": "no_endpoints",
+        "retryable": False,
+        "requested_models": [MODEL],
+        "affected_providers": ["a"],
+    }
 
 
 def test_a_keys_limit_is_not_mended_with_credits() -> None:

@@ -24,6 +24,7 @@ from tollway.domain.chat import (
 from tollway.domain.errors import InvalidRequest, NoEndpoints
 from tollway.domain.routing import Rejection, Routed
 from tollway.domain.standing import Ruling
+from tollway.routing.availability import availability
 from tollway.routing.market import Market
 from tollway.routing.merit import TIERS, Band, Field
 from tollway.routing.names import AUTO, Named, find
@@ -113,7 +114,7 @@ class AutoRouter:
             raise NoEndpoints(
                 f"{base} has no model to choose from for the task {task}: allowed_models, excluded_models and the "
                 "configuration leave none that can be called.",
-                metadata={"availability": {"code": "constraint_filtered", "requested_models": [base]}},
+                metadata={"availability": availability("constraint_filtered", [base])},
             )
         picks, stayed = _fitting(request, market, sight, prompt_tokens, rulings, stays, ranked, tail)
         routed = Routed(

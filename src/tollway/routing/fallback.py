@@ -19,6 +19,7 @@ from tollway.domain.errors import (
 from tollway.domain.health import Outcome
 from tollway.domain.http import FaultKind
 from tollway.domain.routing import Candidate, Plan
+from tollway.routing.availability import availability
 from tollway.routing.lengths import too_long
 
 
@@ -152,6 +153,13 @@ def after_failure(
             f"Every endpoint that fits has been failing, and failed again. {error.message}",
             retry_after_s=error.retry_after_s or RETRY_UNWELL_S,
             metadata=error.metadata,
+        )
+    if isinstance(error, NoEndpointsNow | RateLimited):
+        error.metadata["availability"] = availability(
+            "capacity_exhausted" if isinstance(error, RateLimited) else "temporarily_unavailable",
+            [model.id for model in plan.models],
+            providers=[each.endpoint.provider for each, _ in failures],
+            retry_after_s=error.retry_after_s,
         )
     return Stop(error)
 

@@ -8,6 +8,7 @@ from tollway.domain.catalog import Operation
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NoEndpoints, NotBuiltYet, TollwayError, Unavailable
 from tollway.domain.plain import PlainRequest
+from tollway.routing.availability import availability
 from tollway.routing.market import Level, Market, Offer
 from tollway.routing.variants import FREE, PLAIN, VARIANTS, Variant, both
 
@@ -126,7 +127,8 @@ def unknown_model(name: str, market: Market) -> TollwayError:
         return NotBuiltYet(f'The variant ":online" is not built yet; name the model itself: {name[:80]}', param="model")
     near = get_close_matches(name[:80].lower(), [each.model.id for each in market.offers.values() if each.live], 3, 0.8)
     hint = f"; did you mean {', '.join(near)}?" if near else "; GET /api/v1/models lists them"
-    return ModelNotFound(f"{name} is not a valid model ID{hint}", param="model")
+    told = {"availability": availability("model_not_found", [name[:200]])}
+    return ModelNotFound(f"{name} is not a valid model ID{hint}", param="model", metadata=told)
 
 
 _MADE_FOR = {

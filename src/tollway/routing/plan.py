@@ -21,6 +21,7 @@ from tollway.domain.plain import PlainRequest
 from tollway.domain.routing import Candidate, Plan, Rejection
 from tollway.domain.standing import Ruling
 from tollway.routing import escalate
+from tollway.routing.availability import Code, availability
 from tollway.routing.market import OFF_RULES, Level, Market, Stall
 from tollway.routing.names import Named, offers_named
 from tollway.routing.order import Dice, Place, Policy, Sight, order_stalls, preferred_first, sorted_places
@@ -212,9 +213,12 @@ def refuse(
             + (f", or set max_tokens to {tokens} or less." if tokens > 0 else "."),
             metadata={"affordable_max_tokens": tokens},
         )
-    names = ", ".join(model.id for model in plan.models)
+    asked = [model.id for model in plan.models]
+    names = ", ".join(asked)
     if not plan.rejections:
-        return NoEndpoints(f"No endpoints found for {names}.")
+        return NoEndpoints(
+            f"No endpoints found for {names}.", metadata={"availability": availability("no_endpoints", asked)}
+        )
     wishes = [each for each in plan.rejections if each.rule not in OFF_RULES]
     if wishes and all(each.rule == MUST_REASON for each in wishes):
         return InvalidRequest(
@@ -225,32 +229,28 @@ def refuse(
             "No route available under budget",
             metadata={
                 "availability": {
-                    "code": "constraint_filtered",
-                    "requested_models": [model.id for model in plan.models],
+                    **availability("constraint_filtered", asked, wishes),
                     "reasons": _reasons(plan, wishes),
                 }
             },
         )
     if short := [each for each in wishes if each.rule == CONTEXT]:
-        return _too_long(prompt_tokens, names, short)
+        return _too_long(prompt_tokens, asked, short)
     fitting = "that fit this request" if wishes else "that can be called"
+    code: Code = "constraint_filtered" if wishes else "no_endpoints"
     return NoEndpoints(
         f"No endpoints found for {names} {fitting}; {len(plan.rejections)} left out: {_reasons(plan, wishes)}",
-        metadata={
-            "availability": {
-                "code": "constraint_filtered" if wishes else "no_endpoints",
-                "requested_models": [model.id for model in plan.models],
-            }
-        },
+        metadata={"availability": availability(code, asked, wishes or plan.rejections)},
     )
 
 
-def _too_long(prompt_tokens: int, names: str, left_out: Sequence[Rejection]) -> PromptTooLong:
+def _too_long(prompt_tokens: int, asked: Sequence[str], left_out: Sequence[Rejection]) -> PromptTooLong:
     """In words by which clients of Anthropic and OpenAI know that the conversation must become shorter."""
     most = max(each.endpoint.context_tokens for each in left_out)
     return PromptTooLong(
         f"The prompt is too long: {prompt_tokens} tokens > {most} maximum context length of what can answer for "
-        f"{names}. Send less, or name a model with a longer context."
+        f"{', '.join(asked)}. Send less, or name a model with a longer context.",
+        metadata={"availability": availability("constraint_filtered", asked, left_out)},
     )
 
 

@@ -239,6 +239,9 @@ def over_cap(ask: Ask, endpoint: Endpoint) -> str | None:
     return None if ask.budget is None else why_over(ask.budget, endpoint, ask.prompt_bound)
 
 
+TRAINS = "may train on prompts"
+
+
 def may_store(ask: Ask, endpoint: Endpoint) -> str | None:
     """Data may not be collected (`data_collection`) or kept (`zdr`). What is not known counts as done."""
     known = ask.facts.get(endpoint.provider, _NOTHING_KNOWN)
@@ -248,7 +251,7 @@ def may_store(ask: Ask, endpoint: Endpoint) -> str | None:
         days = f" for {known.retention_days} days" if known.retention_days else ""
         return f"keeps prompts{days}" if known.retains else "may keep prompts: its retention is not known"
     if ask.preferences.data_collection == "deny" and known.trains is not False:
-        return "may train on prompts" if known.trains else "may train on prompts: its policy is not known"
+        return TRAINS if known.trains else f"{TRAINS}: its policy is not known"
     return None
 
 

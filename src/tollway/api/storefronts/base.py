@@ -37,6 +37,13 @@ class Storefront(Struct, frozen=True):
     """The content type of its streams."""
 
 
+def facts_of(error: TollwayError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Of an error's facts those that stand in `metadata`, and those that stand beside it (OPENROUTER.md 12.4)."""
+    metadata = dict(error.metadata)
+    found = metadata.pop("availability", None)
+    return metadata, {} if found is None else {"availability": found}
+
+
 def lines_of(headers: Mapping[str, str]) -> Headers:
     """Headers as they are sent."""
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tollway.api.storefronts.base import Storefront
+from tollway.api.storefronts.base import Storefront, facts_of
 from tollway.domain.errors import (
     Forbidden,
     ModelNotFound,
@@ -39,8 +39,10 @@ def error_body(error: TollwayError, status: int) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}, "detail"}`."""
     _, name, code = _row(error)
     inner: dict[str, Any] = {"message": error.message, "type": name, "param": error.param, "code": code}
-    if error.metadata:
-        inner["metadata"] = error.metadata
+    metadata, beside = facts_of(error)
+    if metadata:
+        inner["metadata"] = metadata
+    inner |= beside
     return {"error": inner, "detail": error.message}
 
 

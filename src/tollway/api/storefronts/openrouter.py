@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from tollway.api.storefronts.base import Storefront
+from tollway.api.storefronts.base import Storefront, facts_of
 from tollway.domain.errors import TollwayError
 
 
 def error_body(error: TollwayError, status: int) -> dict[str, Any]:
     """`{"error": {"code", "message", "metadata"}}`; the official SDKs refuse a body without an integer code."""
-    metadata = {"error_type": error.error_type, **error.metadata}
+    facts, beside = facts_of(error)
+    metadata = {"error_type": error.error_type, **facts}
     if error.param is not None:
         metadata["param"] = error.param
-    return {"error": {"code": status, "message": error.message, "metadata": metadata}}
+    return {"error": {"code": status, "message": error.message, "metadata": metadata, **beside}}
 
 
 OPENROUTER = Storefront(
