@@ -36,6 +36,7 @@ ApiDisabled          | 403    | permission_denied    | 403 | permission_error   
 NotFound             | 404    | not_found            | 404 | invalid_request_error | not_found             | not_found_error       | NOT_FOUND           | server_error
 NoEndpoints          | 404    | not_found            | 404 | invalid_request_error | not_found             | not_found_error       | NOT_FOUND           | server_error
 OverBudget           | 404    | not_found            | 402 | insufficient_budget   | no_route_under_budget | not_found_error       | NOT_FOUND           | server_error
+ModelNotAllowed      | 404    | not_found            | 404 | invalid_request_error | model_not_found       | not_found_error       | NOT_FOUND           | server_error
 NoEndpointsNow       | 503    | provider_overloaded  | 503 | server_error          | provider_overloaded   | overloaded_error      | UNAVAILABLE         | server_error
 MethodNotAllowed     | 405    | invalid_request      | 405 | invalid_request_error | invalid_request       | invalid_request_error | INVALID_ARGUMENT    | invalid_prompt
 UpstreamTimedOut     | 408    | timeout              | 408 | server_error          | timeout               | timeout_error         | DEADLINE_EXCEEDED   | server_error

@@ -62,6 +62,8 @@ def test_what_is_ruled(well: World, manager: Secret, rules: Any, said: str) -> N
     assert refused.status == (404 if said else 200)
     if said:
         assert said in refused.error["message"]
+        code = well.chat("/v1/chat/completions", headers=key.headers).error["code"]
+        assert code == ("model_not_found" if "models" in said else "not_found")
     widened = well.chat(headers=key.headers, provider={"only": ["a"], "zdr": False, "data_collection": "allow"})
     assert widened.status == refused.status
     assert well.chat(headers=other.headers).status == 200

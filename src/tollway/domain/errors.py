@@ -12,6 +12,7 @@ TollwayError
     NotFound                404
     NoEndpoints             404  endpoints exist, but the request's own wishes leave none
         OverBudget          404 (402 on /v1)  the price caps of `routing` leave none
+        ModelNotAllowed     404  what rules the key allows other models only
         NoEndpointsNow      503  those that fit have been failing, and failed again
     MethodNotAllowed        405
     UpstreamTimedOut        408
@@ -99,6 +100,10 @@ class NoEndpoints(TollwayError):
 
 class OverBudget(NoEndpoints):
     """No endpoint within the caps of a `routing` object (STOREFRONTS.md, CPEN)."""
+
+
+class ModelNotAllowed(NoEndpoints):
+    """Rulings on models alone leave none: to this caller the model is not there (STOREFRONTS.md, Errors)."""
 
 
 class NoEndpointsNow(NoEndpoints):

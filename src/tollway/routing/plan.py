@@ -10,6 +10,7 @@ from tollway.domain.catalog import Model, Price, WireFormat
 from tollway.domain.chat import ChatRequest, Preferences, SortBy
 from tollway.domain.errors import (
     InvalidRequest,
+    ModelNotAllowed,
     NoEndpoints,
     OverBudget,
     PaymentRequired,
@@ -37,7 +38,7 @@ from tollway.routing.rules import (
     ask_of,
     rules_for,
 )
-from tollway.routing.rulings import rules_of
+from tollway.routing.rulings import IGNORED_MODELS, OTHER_MODELS, rules_of
 from tollway.routing.variants import PLAIN, meant, preferences_of
 
 NOT_AFFORDABLE = "not_affordable"
@@ -238,7 +239,9 @@ def refuse(
         return _too_long(prompt_tokens, asked, short)
     fitting = "that fit this request" if wishes else "that can be called"
     code: Code = "constraint_filtered" if wishes else "no_endpoints"
-    return NoEndpoints(
+    forbidden = bool(wishes) and all(each.rule in (OTHER_MODELS, IGNORED_MODELS) for each in wishes)
+    kind = ModelNotAllowed if forbidden else NoEndpoints
+    return kind(
         f"No endpoints found for {names} {fitting}; {len(plan.rejections)} left out: {_reasons(plan, wishes)}",
         metadata={"availability": availability(code, asked, wishes or plan.rejections)},
     )

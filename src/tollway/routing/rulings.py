@@ -70,6 +70,7 @@ class RulingRule(Struct, frozen=True):
     check: Check
 
 
+OTHER_MODELS, IGNORED_MODELS = "ruling_models", "ruling_ignored_models"
 RULINGS: tuple[RulingRule, ...] = (
     RulingRule("ruling_only", lambda ruled: ruled.preferences.only is not None, not_allowed),
     RulingRule("ruling_ignored", lambda ruled: bool(ruled.preferences.ignore), ignored),
@@ -95,10 +96,10 @@ def rules_of(rulings: Sequence[Ruling], ask: Ask, market: Market) -> list[Rule]:
         )
         if ruling.allowed_models is not None:
             names = ids_of(ruling.allowed_models, market.catalog)
-            found.append(Rule("ruling_models", _always, partial(_of_model, model_not_allowed, ruling.whose, names)))
+            found.append(Rule(OTHER_MODELS, _always, partial(_of_model, model_not_allowed, ruling.whose, names)))
         if ruling.ignored_models:
             names = ids_of(ruling.ignored_models, market.catalog)
-            found.append(Rule("ruling_ignored_models", _always, partial(_of_model, model_ignored, ruling.whose, names)))
+            found.append(Rule(IGNORED_MODELS, _always, partial(_of_model, model_ignored, ruling.whose, names)))
         found += [
             Rule(rule.name, _always, partial(_asked, rule.check, ruling, ruled))
             for rule in RULINGS

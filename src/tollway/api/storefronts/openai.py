@@ -5,6 +5,7 @@ from typing import Any
 from tollway.api.storefronts.base import Storefront, facts_of
 from tollway.domain.errors import (
     Forbidden,
+    ModelNotAllowed,
     ModelNotFound,
     NotFound,
     OverBudget,
@@ -18,6 +19,7 @@ from tollway.domain.errors import (
 _CODES: tuple[tuple[type[TollwayError], int | None, str, str], ...] = (
     # error, status if it differs, OpenAI's `type`, OpenAI's `code`
     (ModelNotFound, 404, "invalid_request_error", "model_not_found"),
+    (ModelNotAllowed, None, "invalid_request_error", "model_not_found"),
     (OverBudget, 402, "insufficient_budget", "no_route_under_budget"),
     (PaymentRequired, 403, "insufficient_quota", "insufficient_quota"),
     (Unauthenticated, None, "invalid_request_error", "invalid_api_key"),
