@@ -1,10 +1,13 @@
 """`GET /models` and its kin: pages, search, one model, its endpoints, and what an account sees of itself."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support import World, offer, world
+from tollway.config import Routing
+from tollway.domain.aliases import Alias
 from tollway.domain.identity import LimitReset
 
 
@@ -61,6 +64,57 @@ def test_one_model(well: World, name: str) -> None:
     assert well.request("GET", f"/v1/models/{name}").json["id"] == "test/model"
     for path in (f"/api/v1/models/{name}", f"/api/v1/model/{name}"):
         assert well.request("GET", path).json["data"]["id"] == "test/model"
+
+
+NAMES = (
+    # what a request may say, and the model and providers that it means
+    ("test/v-2:nitro", "test/v-2", {"a", "b"}),
+    ("test/v-2:free", "test/v-2", {"b"}),
+    ("test/v-2:free:nitro", "test/v-2", {"b"}),
+    ("~test/v-latest", "test/v-2", {"a", "b"}),
+    ("~test/v-latest:free", "test/v-2", {"b"}),
+    ("cpen/low", "cpen/low", {"a", "c"}),
+    ("cpen/low:floor", "cpen/low", {"a", "c"}),
+    ("test/dear:free", None, set()),
+    ("cpen/high", None, set()),
+    ("test/v-2:none-such", None, set()),
+    ("~test/none-latest", None, set()),
+)
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[World]:
+    """A model at two providers, of whom one is free; an alias, and one that is planned."""
+    offers = (
+        offer("test/v-1", at=("a",)),
+        offer("test/v-2", at=("a",)),
+        offer("test/v-2", at=("b",), free=True),
+        offer("test/dear", at=("c",)),
+    )
+    aliases = (
+        Alias("cpen/low", "low", models=("test/v-1", "test/dear")),
+        Alias("cpen/high", "high", models=("test/dear",), status="planned"),
+    )
+    with world(*offers, routing=Routing(aliases=aliases)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("name", "model", "providers"), NAMES)
+def test_every_name_is_looked_up(names: World, name: str, model: str | None, providers: set[str]) -> None:
+    """Whatever can be asked for is found, with the endpoints that would answer (OPENROUTER.md, section 2)."""
+    one = names.request("GET", f"/api/v1/model/{name}")
+    listed = names.request("GET", f"/api/v1/models/{name}/endpoints")
+    bare = names.request("GET", f"/v1/models/{name}")
+    if model is None:
+        assert (one.status, listed.status, bare.status) == (404, 404, 404)
+        return
+    assert one.json["data"]["id"] == bare.json["id"] == listed.json["data"]["id"] == model
+    endpoints = listed.json["data"]["endpoints"]
+    assert {each["tag"] for each in endpoints} == providers
+    if name.partition(":")[2].startswith("free"):
+        assert one.json["data"]["pricing"]["prompt"] == "0"
+    if model == "cpen/low":
+        assert {each["model_id"] for each in endpoints} == {"test/v-1", "test/dear"}
 
 
 def test_unknown_model(well: World) -> None:

@@ -17,6 +17,7 @@ from tollway.domain.measured import Measured, Spread
 from tollway.domain.money import price_to_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
+from tollway.routing.names import looked_up
 from tollway.routing.reach import left_of
 
 PAGE_MAX = 1000
@@ -114,23 +115,27 @@ class ModelPages:
         return ordered([offer for offer in offers if all(test(offer) for test in tests)], score)
 
     async def one(self, request: Request) -> Response:
-        """One model by its id (which holds a slash) or another of its names. `/v1/models/{id}` answers it bare."""
+        """One model by its id (which holds a slash) or whatever else a request may call it by: another name, an alias,
+        the newest of a family, with variants. `/v1/models/{id}` answers it bare."""
         self._refresh()
         name = request.path_params["model"]
         bare = request.url.path.startswith("/v1/")
-        offer = self._house.gateway.market.offer(name)
-        if offer is None or (item := self._ids.get(offer.model.id)) is None:
+        market = self._house.gateway.market
+        offer = looked_up(name, market)
+        if offer is None:
             # OpenAI's clients look for `model_not_found`; on /api/v1 that error would be a 400 (STOREFRONTS.md).
             kind = ModelNotFound if bare else NotFound
             raise kind(f"There is no model {name[:200]}; GET {'/v1' if bare else '/api/v1'}/models lists them.")
+        whole = market.offers.get(offer.model.id) is offer
+        item = self._ids[offer.model.id] if whole else self._encode(offer)
         return Response(item if bare else b'{"data":' + item + b"}", media_type="application/json")
 
     async def endpoints(self, request: Request) -> Response:
-        """Every live endpoint of a model."""
+        """Every live endpoint of a model, or of all that an alias means; of those that a variant means."""
         market = self._house.gateway.market
         name = f"{request.path_params['author']}/{request.path_params['slug']}"
-        offer = market.offer(name)
-        if offer is None or not offer.live:
+        offer = looked_up(name, market)
+        if offer is None:
             raise NotFound(f"There is no model {name[:200]} with a live endpoint.")
         now_s = self._house.now_s()
         data = {
@@ -142,7 +147,7 @@ class ModelPages:
             "endpoints": [
                 endpoint_json(
                     endpoint,
-                    offer.model,
+                    market.offers[endpoint.model_id].model,
                     self._house.provider_name(endpoint.provider),
                     self._house.gateway.health,
                     now_s,

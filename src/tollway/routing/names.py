@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from msgspec import structs
+
 from tollway.domain.catalog import Operation
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NoEndpoints, NotBuiltYet, TollwayError, Unavailable
 from tollway.domain.plain import PlainRequest
 from tollway.routing.availability import availability
 from tollway.routing.market import Level, Market, Offer
-from tollway.routing.variants import FREE, PLAIN, VARIANTS, Variant, both
+from tollway.routing.variants import FREE, PLAIN, VARIANTS, Variant, both, meant
 
 Named = tuple[Offer, Variant]
 """What a model is offered as, and what its name asks for besides."""
@@ -60,6 +62,21 @@ def find(name: str, market: Market) -> Named | None:
         return None
     named = find(base, market)
     return named and (named[0], both(named[1], variant))
+
+
+def looked_up(name: str, market: Market) -> Offer | None:
+    """As `find`, for who only asks what a name is: with the endpoints that it means. None: nobody can be called."""
+    try:
+        named = find(name, market)
+    except Unavailable:
+        return None
+    if named is None:
+        return None
+    offer, variant = named
+    if variant is PLAIN:
+        return offer if offer.live else None
+    stalls = tuple(meant(offer.stalls, variant, []))
+    return structs.replace(offer, stalls=stalls, live=tuple(stall.endpoint for stall in stalls)) if stalls else None
 
 
 def _available(level: Level) -> Offer:
