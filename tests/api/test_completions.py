@@ -121,3 +121,14 @@ def test_failures(failing: World, path: str, streamed: bool) -> None:
         assert done == "[DONE]"
         assert last["error"]["code"] == 502
         assert last["choices"][0]["finish_reason"] == "error"
+
+
+@both
+def test_a_suffix_is_refused(well: World, path: str) -> None:
+    """No endpoint takes one: nobody pays for another answer than was asked for. An empty one asks for nothing."""
+    before = len(well.received)
+    refused = complete(well, path, suffix="The end.")
+    assert refused.status == 400
+    assert refused.error["message"].startswith("suffix: ")
+    assert len(well.received) == before
+    assert complete(well, path, suffix="").status == 200

@@ -101,7 +101,7 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "routing": (({"strategy": "cheapest"}, GONE),),
     "functions": (([{"name": "f", "parameters": {}}], SAME),),
     "function_call": (("none", SAME),),
-    "suffix": (("x", GONE),),
+    "suffix": (("", GONE), (None, GONE)),
     "echo": ((True, GONE),),
     "best_of": ((1, GONE),),
     # Unknown ones of the same wire format go along; other gateways' orders do not (FAULTS.md C-8).
@@ -149,6 +149,7 @@ OUT_OF_BOUNDS: tuple[tuple[str, Any], ...] = (
     ("provider", {"data_collection": "maybe"}),
     ("stop_server_tools_when", []),
     ("route", "luck"),
+    ("suffix", "x"),
 )
 
 

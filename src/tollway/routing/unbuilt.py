@@ -1,7 +1,7 @@
 """What a request may ask for and this release does not do yet: refused with 501, never ignored in silence."""
 
 from tollway.domain.chat import ChatRequest
-from tollway.domain.errors import NotBuiltYet
+from tollway.domain.errors import InvalidRequest, NotBuiltYet
 
 AUTO_PLUGINS = ("auto-router", "auto-beta-router")
 """What a request wants of `openrouter/auto`; without meaning for other models."""
@@ -11,7 +11,7 @@ DEARER_TIERS = frozenset({"priority", "fast", "ultrafast"})
 
 
 def refuse_unbuilt(request: ChatRequest) -> None:
-    """NotBuiltYet: plugins, server tools, web search, dearer tiers.
+    """NotBuiltYet: plugins, server tools, web search, dearer tiers. InvalidRequest: what no endpoint takes.
 
     Left out quietly they would change the answer, or what it costs.
     """
@@ -29,6 +29,12 @@ def refuse_unbuilt(request: ChatRequest) -> None:
             )
     if request.best_of is not None and request.best_of > (request.n or 1):
         raise NotBuiltYet("`best_of` above `n` is not built yet; ask for n answers and choose.", param="best_of")
+    if request.suffix:
+        raise InvalidRequest(
+            "suffix: text cannot be inserted before it: models are asked by chat here, which has no suffix; leave it "
+            "out, and say in the prompt what follows",
+            param="suffix",
+        )
     if request.service_tier in DEARER_TIERS:
         raise NotBuiltYet(
             f'The service tier "{request.service_tier}" is not built yet: its prices are not in the catalog.',
