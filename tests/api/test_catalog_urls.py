@@ -66,7 +66,7 @@ def test_one_model(well: World, name: str) -> None:
         assert well.request("GET", path).json["data"]["id"] == "test/model"
 
 
-NAMES = (
+NAMES: tuple[tuple[str, str | None, set[str]], ...] = (
     # what a request may say, and the model and providers that it means
     ("test/v-2:nitro", "test/v-2", {"a", "b"}),
     ("test/v-2:free", "test/v-2", {"b"}),

@@ -121,6 +121,7 @@ def test_a_limit_that_is_changed_counts_what_was_spent(well: World, manager: Sec
         ({"name": "n", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
         ({"name": "n", "expires_at": "2040-01-01T00:00:00"}, "expires_at"),
         ({"name": "n", "rpm": 0}, "rpm"),
+        ({"name": "n", "external": {"user": "u"}}, "external"),
         ({"name": "n", "prefix": "sk-or-prov-v1-"}, "prefix"),
         ([], ""),
     ],
@@ -132,6 +133,34 @@ def test_bad_keys(well: World, manager: Secret, body: Any, param: str) -> None:
     assert answer.status == 400
     assert param in answer.error["message"]
     assert len(keys(well, manager, "GET").json["data"]) == before
+
+
+def test_expired_keys_are_listed_when_asked_for(well: World) -> None:
+    """`include_expired`, as OpenRouter has it: false unless it is said."""
+    manager = well.new_key("over", **PROVISIONING)
+    over = well.new_key("over", expires_in_ms=-1)
+    later = well.new_key("over", expires_in_ms=3_600_000)
+    listed = {each["hash"] for each in keys(well, manager, "GET").json["data"]}
+    assert {over.key.id, later.key.id} & listed == {later.key.id}
+    assert over.key.id in keys(well, manager, "GET", "?include_expired=true").text
+    wrong = keys(well, manager, "GET", "?include_expired=perhaps")
+    assert (wrong.status, wrong.error["metadata"]["param"]) == (400, "include_expired")
+
+
+def test_a_key_stays_in_its_workspace(well: World) -> None:
+    """To say where it is changes nothing; another place of one's own is a 400, somebody else's a 404."""
+    user = well.new_user("stayer", Role.OWNER, "staying")
+    manager, key = well.new_key("staying", creator=user, **PROVISIONING), well.new_key("staying")
+    well.new_key("elsewhere")
+    made = {"name": "Second", "slug": "second-home"}
+    second = well.request("POST", "/api/v1/workspaces", made, headers=manager.headers)
+    path = f"/{key.key.id}"
+    same = keys(well, manager, "PATCH", path, {"workspace_id": "staying", "name": "Same"})
+    assert (same.status, same.json["data"]["name"]) == (200, "Same")
+    for place, status in ((second.json["data"]["id"], 400), ("elsewhere", 404)):
+        moved = keys(well, manager, "PATCH", path, {"workspace_id": place, "name": "Moved"})
+        assert moved.status == status, moved.text
+    assert keys(well, manager, "GET", path).json["data"]["name"] == "Same"
 
 
 def test_pages_of_keys(well: World) -> None:

@@ -17,15 +17,25 @@ from tollway.storage.keys import spent_by_day
 FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
 
-@tells(WORKSPACE, OFFSET, Parameter("include_disabled", {"enum": [*FLAGS]}))
+@tells(WORKSPACE, OFFSET, *(Parameter(f"include_{name}", {"enum": [*FLAGS]}) for name in ("disabled", "expired")))
 async def list_keys(house: House, request: Request) -> Response:
-    """100 keys from `offset` on, the newest first; `include_disabled`; of `workspace_id`, or the actor's own place."""
-    asked = request.query_params
-    offset = whole(request, "offset", 0, 0, 10**9)
-    if (disabled := FLAGS.get(asked.get("include_disabled", "false").lower())) is None:
-        raise InvalidRequest("include_disabled: `true` or `false`", param="include_disabled")
-    found = await house.keys.list(actor(request), asked.get("workspace_id"), disabled=disabled, offset=offset)
+    """100 keys from `offset` on, the newest first, of `workspace_id`, or the actor's own place; with
+    `include_disabled` and `include_expired` those that do not work any more."""
+    found = await house.keys.list(
+        actor(request),
+        request.query_params.get("workspace_id"),
+        disabled=_includes(request, "disabled"),
+        offset=whole(request, "offset", 0, 0, 10**9),
+        unexpired_at_ms=None if _includes(request, "expired") else house.gateway.now_ms(),
+    )
     return json_answer({"data": [await key_json(house, each) for each in found]})
+
+
+def _includes(request: Request, name: str) -> bool:
+    name = f"include_{name}"
+    if (wanted := FLAGS.get(request.query_params.get(name, "false").lower())) is None:
+        raise InvalidRequest(f"{name}: `true` or `false`", param=name)
+    return wanted
 
 
 @tells(status=201)

@@ -32,7 +32,10 @@ Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=256)], ...]
 
 
 class NewKey(Struct):
-    """`POST /keys` (OPENROUTER.md 8.2). `kind`, `prefix`, `rpm` and `allowed_...` are ours."""
+    """`POST /keys` (OPENROUTER.md 8.2). `kind`, `prefix`, `rpm` and `allowed_...` are ours.
+
+    A `label`, which OpenRouter's sample sends, has no meaning there either: a key's label is made of its secret.
+    """
 
     name: Name
     limit: Decimal | None = None
@@ -41,6 +44,8 @@ class NewKey(Struct):
     expires_at: datetime | None = None
     creator_user_id: str | None = None
     workspace_id: str | None = None
+    external: Any = None
+    """A partner's own user and secret: not built, so refused."""
     kind: KeyKind = KeyKind.INFERENCE
     prefix: str | None = None
     rpm: Annotated[int, Meta(ge=1, le=RPM_MAX)] | None = None
@@ -49,9 +54,10 @@ class NewKey(Struct):
 
 
 class ChangedKey(Struct):
-    """`PATCH /keys/{hash}`: what is left out stays, null takes a limit away."""
+    """`PATCH /keys/{hash}`: what is left out stays, null takes a limit away. `workspace_id`: where it is already."""
 
     name: Name | UnsetType = UNSET
+    workspace_id: str | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     limit: Decimal | UnsetType | None = UNSET
     limit_reset: LimitReset | UnsetType | None = UNSET
@@ -100,13 +106,27 @@ class KeyDesk:
         """Held while a key is changed."""
 
     async def list(
-        self, actor: Actor, workspace_id: str | None, *, disabled: bool, offset: int, kind: KeyKind | None = None
+        self,
+        actor: Actor,
+        workspace_id: str | None,
+        *,
+        disabled: bool,
+        offset: int,
+        kind: KeyKind | None = None,
+        unexpired_at_ms: int | None = None,
     ) -> list[Key]:
-        """The newest first; who does not manage the workspace sees their own."""
+        """The newest first; who does not manage the workspace sees their own. `unexpired_at_ms`: none that is over."""
         workspace_id = actor.workspace(workspace_id, Right.USE)
         creator = None if actor.may(Right.MANAGE, workspace_id) else _user_id(actor)
         return await keys.keys_of_workspace(
-            self._database, workspace_id, creator=creator, disabled=disabled, offset=offset, limit=PAGE, kind=kind
+            self._database,
+            workspace_id,
+            creator=creator,
+            disabled=disabled,
+            offset=offset,
+            limit=PAGE,
+            kind=kind,
+            unexpired_at_ms=unexpired_at_ms,
         )
 
     async def find(self, actor: Actor, key_id: str) -> Key:
@@ -161,6 +181,8 @@ class KeyDesk:
             if actor.key_id is not None:
                 raise Forbidden("A provisioning key can't make another one; do it on the site.")
             actor.require(Right.MANAGE, workspace_id)
+        if ask.external is not None:
+            raise InvalidRequest("external: users of partners are not built here; leave it out", param="external")
         limit = checked_limit(ask.limit)
         check_reset(limit, ask.limit_reset)
         return issue_key(
@@ -185,6 +207,8 @@ class KeyDesk:
         """The next request sees it; requests under way go on unless the key was disabled: then they end."""
         key = await self.find(actor, key_id)
         changes = {name: value for name, value in structs.asdict(ask).items() if value is not UNSET}
+        if (place := changes.pop("workspace_id", None)) is not None:
+            await self._stays(actor, key, place)
         if "include_byok_in_limit" in changes:
             changes["include_byok"] = changes.pop("include_byok_in_limit")
         if "limit" in changes:
@@ -279,6 +303,14 @@ class KeyDesk:
         )  # fmt: skip
         self._end(found)
         return True
+
+    async def _stays(self, actor: Actor, key: Key, place: str) -> None:
+        """InvalidRequest: the key would change its workspace, and with it who pays for what is under way."""
+        if await workspace_of(self._database, actor, place, Right.USE) != key.workspace_id:
+            raise InvalidRequest(
+                "workspace_id: a key stays in its workspace; make another key there, and delete this one",
+                param="workspace_id",
+            )
 
     def _end(self, key: Key) -> None:
         """No request is let in any more, and those under way end."""

@@ -171,8 +171,12 @@ async def keys_of_workspace(
     offset: int,
     limit: int,
     kind: KeyKind | None = None,
+    unexpired_at_ms: int | None = None,
 ) -> list[Key]:
-    """A workspace's keys, the newest first. `creator`: only those of this user. `disabled`: these too."""
+    """A workspace's keys, the newest first. `creator`: only those of this user. `disabled`: these too.
+
+    `unexpired_at_ms`: only those that were not over at that time.
+    """
     where = ["workspace_id = :workspace_id", "deleted_ms IS NULL"]
     named: dict[str, object] = {"workspace_id": workspace_id, "offset": offset, "limit": limit}
     if not disabled:
@@ -180,6 +184,9 @@ async def keys_of_workspace(
     if creator is not None:
         where.append("creator_user_id = :creator")
         named["creator"] = creator
+    if unexpired_at_ms is not None:
+        where.append("(expires_ms IS NULL OR expires_ms > :at_ms)")
+        named["at_ms"] = unexpired_at_ms
     if kind is not None:
         where.append("kind = :kind")
         named["kind"] = kind.value
