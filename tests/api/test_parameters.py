@@ -72,7 +72,7 @@ ROWS: dict[str, tuple[tuple[Any, Any], ...]] = {
     "include_reasoning": ((True, GONE),),
     "verbosity": (("low", SAME),),
     "prediction": (({"type": "content", "content": "a"}, SAME),),
-    "modalities": ((["text"], SAME),),
+    "modalities": ((["text"], SAME), (["text", "image"], SAME)),
     "audio": (({"voice": "alloy", "format": "wav"}, SAME),),
     "image_config": (({"aspect_ratio": "1:1"}, GONE),),
     "plugins": (([], GONE), ([{"id": "web"}], NOT_BUILT)),

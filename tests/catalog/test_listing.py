@@ -258,6 +258,7 @@ def test_new_models_get_an_id_of_their_own() -> None:
     assert [row.quantization for row in endpoints] == [None, None, "fp8"]
     assert endpoints[0].context_tokens == CONTEXT_UNKNOWN_TOKENS
     assert endpoints[0].parameters
+    assert {row.output_modalities for row in endpoints} == {()}, "what they make is not known"
 
 
 def test_a_priced_list_gives_priced_rows() -> None:

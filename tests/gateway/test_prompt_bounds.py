@@ -6,7 +6,7 @@ from tests.gateway.clients import chat, run
 from tests.support import offer, staged
 from tollway.domain.catalog import Endpoint, Rates, Tier
 
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 40_000}}
+IMAGE: dict[str, object] = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 40_000}}
 CAP = {"max_price": {"prompt": "1"}}
 """As dear as the base rates, and less than above a thousand tokens."""
 

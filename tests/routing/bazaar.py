@@ -122,6 +122,7 @@ def _endpoint(dice: random.Random, model: str, provider: str) -> Endpoint:
         price=price,
         parameters=frozenset(name for name in PARAMETERS if dice.random() < 0.75),
         input_modalities=frozenset({"text"} | {kind for kind in PARTS if dice.random() < 0.7}),
+        output_modalities=frozenset(dice.choice([(), ("text",), ("text", "image"), ("text", "audio", "image")])),
         quantization=dice.choice([None, "fp4", "mxfp4", "fp8", "mxfp8", "bf16"]),
         enabled=dice.random() > 0.06,
     )
@@ -188,6 +189,7 @@ def _body(dice: random.Random) -> dict[str, Any]:
         ("top_k", 0.15, (3,)),
         ("temperature", 0.15, (0, 1.5)),
         ("tools", 0.15, ([TOOL], [])),
+        ("modalities", 0.08, (["text"], ["image", "text"], ["audio"], [])),
         ("response_format", 0.2, FORMATS),
         ("structured_outputs", 0.06, (True, False)),
         ("reasoning_effort", 0.08, ("none", "low")),

@@ -389,6 +389,9 @@ BREACHES: dict[str, Broken] = {
     ),
     "no_tools": lambda case, endpoint: bool(case.body.get("tools")) and "tools" not in endpoint.parameters,
     "no_modality": lambda case, endpoint: bool(_media(case) - endpoint.input_modalities),
+    "no_output_modality": lambda case, endpoint: any(
+        kind not in (endpoint.output_modalities or (kind,)) for kind in case.body.get("modalities", ())
+    ),
     SOFT: lambda case, endpoint: (
         _wants_json(case) and not endpoint.parameters & {"response_format", "structured_outputs"}
     ),

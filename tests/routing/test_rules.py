@@ -49,6 +49,11 @@ def can(*parameters: str) -> Endpoint:
     return endpoint("a", parameters=frozenset(parameters))
 
 
+def makes(*kinds: str) -> Endpoint:
+    """An endpoint whose model makes these."""
+    return endpoint("a", output_modalities=frozenset(kinds))
+
+
 def reads(*kinds: str) -> Endpoint:
     """An endpoint that takes text and these media."""
     return endpoint("a", input_modalities=frozenset({"text", *kinds}))
@@ -72,6 +77,9 @@ TAKEN: tuple[tuple[str, ChatRequest, Endpoint], ...] = (
     ("tools", ask(tools=TOOLS), can("tools")),
     ("no tools in the list", ask(tools=()), can()),
     ("image", holding(IMAGE), reads("image")),
+    ("an image out", ask(modalities=("image", "text")), makes("text", "image", "audio")),
+    ("text out", ask(modalities=("text",)), makes("text")),
+    ("whatever it makes", ask(modalities=("audio",)), makes()),
     ("video, both names", holding(VIDEO, OLD_VIDEO), reads("video")),
     ("schema", ask(response_format=SCHEMA), can("structured_outputs")),
     ("schema, as well as it can", ask(response_format=SCHEMA), can("response_format")),
@@ -144,6 +152,14 @@ LEFT_OUT: tuple[tuple[str, ChatRequest, Endpoint, str, str], ...] = (
     ),
     ("tools", ask(tools=TOOLS), can("tool_choice"), "no_tools", "does not support tools"),
     ("image", holding(IMAGE), reads("audio"), "no_modality", "does not take image"),
+    ("an image out", ask(modalities=("image", "text")), makes("text"), "no_output_modality", "does not make image"),
+    (
+        "no text out",
+        ask(modalities=("audio", "text")),
+        makes("image"),
+        "no_output_modality",
+        "does not make audio, text",
+    ),
     ("a document", holding(DOCUMENT), reads("image"), "no_modality", "does not take file"),
     ("media", holding(VIDEO, AUDIO, IMAGE, FILE), reads("image"), "no_modality", "does not take audio, file, video"),
     (

@@ -156,7 +156,7 @@ def rows_for(
                 output_tokens_max=listed.output_tokens_max,
                 parameters=_parameters(listed, provider.wire_format),
                 input_modalities=listed.input_modalities or shape.input_modalities,
-                output_modalities=listed.output_modalities or shape.output_modalities,
+                output_modalities=listed.output_modalities or (known.output_modalities if known else ()),
                 quantization=listed.quantization or read_name(listed.upstream_model).quantization,
                 source=f"list of {provider.slug}",
                 as_of=as_of,

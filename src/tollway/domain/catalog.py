@@ -100,6 +100,7 @@ class Endpoint(Struct, frozen=True):
     """OpenRouter's `supported_parameters` names: tools, temperature, response_format, structured_outputs ..."""
     input_modalities: frozenset[str] = frozenset({"text"})
     output_modalities: frozenset[str] = frozenset({"text"})
+    """Empty: not known."""
     quantization: str | None = None
     enabled: bool = True
 

@@ -82,7 +82,7 @@ def testable(gateway: Gateway, slug: str) -> list[Endpoint]:
         for offer in gateway.market.offers.values()
         if offer.operation is Operation.CHAT
         for endpoint in (*offer.live, *(each.endpoint for each in offer.off if each.rule == "unpriced"))
-        if endpoint.provider == slug and "text" in endpoint.output_modalities
+        if endpoint.provider == slug and "text" in (endpoint.output_modalities or ("text",))
     ]
     return sorted(found, key=lambda each: (each.price is None, each.price.rates.prompt if each.price else 0, each.id))
 

@@ -254,7 +254,7 @@ def made_by(model: ModelConfig) -> tuple[str, ...]:
 
 
 def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointRow:
-    """An endpoint of the configuration. Every parameter is sent to it: what it takes is not known."""
+    """An endpoint of the configuration. Every parameter is sent to it: what it takes and makes is not known."""
     price = None
     given = (model.price_prompt, model.price_completion, model.price_request)
     if any(text is not None for text in given):
@@ -269,12 +269,14 @@ def declared_endpoint(provider: ProviderConfig, model: ModelConfig) -> EndpointR
         output_tokens_max=model.output_max,
         parameters=ANY_PARAMETER,
         input_modalities=("text", "image", "audio", "file"),
-        output_modalities=made_by(model),
+        output_modalities=MADE_IN_CHATS if model.operation is Operation.CHAT else made_by(model),
         source=CONFIGURATION,
         price=price,
     )
 
 
+MADE_IN_CHATS = ("text", "image", "audio")
+"""All that `modalities` can ask for."""
 ANY_PARAMETER = (
     "frequency_penalty",
     "include_reasoning",

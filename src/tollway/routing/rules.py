@@ -154,6 +154,12 @@ def lacks_modality(ask: Ask, endpoint: Endpoint) -> str | None:
     return f"does not take {', '.join(sorted(missing))}" if missing else None
 
 
+def makes_no_modality(ask: Ask, endpoint: Endpoint) -> str | None:
+    """`modalities` wants what the endpoint's model does not make; of some endpoints nothing is known."""
+    missing = {*(ask.request.modalities or ())} - endpoint.output_modalities
+    return f"does not make {', '.join(sorted(missing))}" if missing and endpoint.output_modalities else None
+
+
 def reads_no_token_ids(ask: Ask, endpoint: Endpoint) -> str | None:
     """The input is tokens, which only OpenAI's format can say."""
     return None if endpoint.wire_format is WireFormat.OPENAI_CHAT else "takes texts, not tokens"
@@ -291,6 +297,7 @@ _NEEDS: tuple[Rule, ...] = (
     _GIVES_ENOUGH,
     Rule("no_tools", lambda ask: bool(ask.request.tools), lacks_tools),
     Rule("no_modality", lambda ask: bool(ask.modalities), lacks_modality),
+    Rule("no_output_modality", lambda ask: bool(ask.request.modalities), makes_no_modality),
     Rule("no_token_ids", lambda ask: ask.token_ids, reads_no_token_ids),
     Rule("no_structured_output", lambda ask: ask.request.response_format is not None, lacks_json, is_soft=True),
     Rule("no_schema", lambda ask: ask.request.structured_outputs is True, lacks_schema),
@@ -322,7 +329,7 @@ _BUDGET: tuple[Rule, ...] = (
 OF_WORDS: tuple[Rule, ...] = (_GIVES_ENOUGH, _FITS)
 """All that concerns a request of words alone, as most are."""
 OF_REQUEST = (*_NEEDS, _FITS)
-_needs = attrgetter("tools", "response_format", "structured_outputs", "reasoning", "reasoning_effort")
+_needs = attrgetter("tools", "modalities", "response_format", "structured_outputs", "reasoning", "reasoning_effort")
 RULES = (*_NEEDS, *_WISHES, _FITS, *_BUDGET)
 """In this order: what a request needs by itself; what its `provider` wishes besides; its length, so that whom that
 leaves out would answer a shorter prompt; its `routing`."""
