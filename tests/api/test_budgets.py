@@ -63,7 +63,8 @@ def test_budgets_are_obeyed(well: World, manager: Secret) -> None:
         ("daily", {"limit_usd": 1e300}, "limit_usd"),
         ("daily", {"limit_usd": 50}, "below the weekly"),
         ("lifetime", {"limit_usd": 50}, "must be below the lifetime"),
-        ("daily", {"limit_usd": 1, "include_byok_in_budgets": True}, "include_byok"),
+        ("daily", {"limit_usd": 1, "include_byok_in_budgets": "often"}, "include_byok"),
+        ("daily", {"limit_usd": 1, "include_byok_in_budgets": None}, "include_byok"),
     ],
 )
 def test_bad_budgets(well: World, manager: Secret, interval: str, body: Any, said: str) -> None:

@@ -106,7 +106,13 @@ def test_budgets(well: World, owner: User) -> None:
     rows = Looked(browser.get("/workspace?workspace=ws-team").text).rows
     assert [row[1] for row in rows if row[0].startswith(("in all", "each "))] == [amount(spent)] * 4
     assert browser.submit(page, "/workspace/budget", **asked, limit="90").status == 303
-    assert 'value="90"' in browser.get("/workspace?workspace=ws-team").text
+    page = browser.get("/workspace?workspace=ws-team")
+    assert 'value="90"' in page.text
+    assert "the fee alone counts" in page.text
+    assert browser.submit(page, "/workspace/own").status == 303
+    page = browser.get("/workspace?workspace=ws-team")
+    assert "What your own providers bill counts, too." in page.text
+    assert browser.submit(page, "/workspace/own").status == 303
     for fields, said in (
         ({**asked, "interval": "daily", "limit": "95"}, "must be below"),
         ({**asked, "limit": "much"}, "an amount in USD"),
@@ -116,6 +122,8 @@ def test_budgets(well: World, owner: User) -> None:
         wrong = browser.submit(page, "/workspace/budget", **fields)
         assert (wrong.status, said in wrong.text) == (400, True), wrong.text
     assert browser.submit(page, "/workspace/budget", **asked, limit="").status == 303
+    assert "/workspace/own" not in browser.get("/workspace?workspace=ws-team").text
+    assert browser.submit(page, "/workspace/own").status == 404
     assert 'value="90"' not in browser.get("/workspace?workspace=ws-team").text
 
 
@@ -134,6 +142,7 @@ def test_what_a_member_may(well: World, owner: User, member: User) -> None:
         ("remove", {"user_id": owner.id}),
         ("invite", {"role": "member"}),
         ("budget", {"interval": "daily", "limit": "1"}),
+        ("own", {"own": "yes"}),
         ("delete", {"confirm": "the-ws-team"}),
     ):
         answer = browser.post(f"/workspace/{path}", **form, **fields)
@@ -182,7 +191,7 @@ def test_doors(well: World, owner: User) -> None:
     assert other.get("/workspace?workspace=ws-team").status == 404
     assert other.get("/workspace?workspace=nowhere").status == 404
     before = roles(well, "ws-team")
-    for path in ("name", "role", "remove", "leave", "invite", "budget", "delete"):
+    for path in ("name", "role", "remove", "leave", "invite", "budget", "own", "delete"):
         fields = {"workspace_id": "ws-team", "user_id": owner.id, "role": "member", "interval": "daily", "limit": "1"}
         assert other.submit(page, f"/workspace/{path}", **fields).status in (403, 404), path
         assert browser_of(well, owner).post(f"/workspace/{path}", **fields, csrf="wrong").status == 403

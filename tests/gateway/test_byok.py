@@ -11,6 +11,7 @@ from tollway.domain.catalog import Operation
 from tollway.domain.identity import KeyKind
 from tollway.domain.ledger import BYOK_FEES, REVENUE
 from tollway.domain.money import nanodollars_from_text
+from tollway.gateway.books import Books
 from tollway.gateway.byok_desk import ChangedCredential, NewCredential
 from tollway.identity.actors import OPERATOR
 from tollway.identity.credentials import open_ring
@@ -224,6 +225,47 @@ def test_limits_that_count_own_keys(town: World) -> None:
             assert town.chat(model="test/one", max_tokens=100, headers=headers).status == 200
         else:
             assert set(statuses) == {200}
+
+
+def test_budgets_that_count_own_keys(town: World) -> None:
+    """`include_byok_in_budgets`: of the whole workspace, whichever budget it was said with; also after a restart."""
+    tenant = Tenant(town, "budgeted")
+    manager = town.new_key("budgeted", kind=KeyKind.PROVISIONING, prefix="sk-or-prov-v1-")
+    tenant.own(is_byok_only=True)
+    path = "/api/v1/workspaces/budgeted/budgets"
+
+    def put(interval: str, usd: float, **more: Any) -> Any:
+        answer = town.request(
+            "PUT", f"{path}/{interval}", {"limit_usd": round(usd, 9), **more}, headers=manager.headers
+        )
+        assert answer.status == 200, answer.text
+        return answer.json["include_byok_in_budgets"]
+
+    def statuses(requests: int) -> set[int]:
+        return {tenant.chat(max_tokens=100).status for _ in range(requests)}
+
+    assert put("monthly", 0.0006) is False
+    assert statuses(12) == {200}
+    town.settled()
+    key = town.request("GET", f"/api/v1/keys/{tenant.key.key.id}", headers=manager.headers).json["data"]
+    before = key["usage"] + key["byok_usage"]
+    assert put("monthly", 0.0006 + before, include_byok_in_budgets=True) is True
+    assert put("daily", 0.0005 + before) is True, "left out, it stays"
+    listed = town.request("GET", path, headers=manager.headers).json
+    assert listed["include_byok_in_budgets"] is True
+    assert town.request("GET", f"{path}/daily", headers=manager.headers).json["include_byok_in_budgets"] is True
+    assert statuses(20) == {200, 403}
+    town.settled()
+    found = town.request("GET", "/api/v1/key", headers=tenant.key.headers).json["data"]["budgets"]
+    spent = {each["scope"]: each["spend_usd"] for each in found}
+    assert before < spent["workspace"] <= 0.0006 + before
+    assert all(each["include_byok"] for each in found)
+    again = town.run(Books(town.house.database).open(tenant.key.key))
+    kept = town.house.gateway.books.get(tenant.key.key)
+    assert kept is not None
+    assert [each.spent for each in again.budgets] == [each.spent for each in kept.budgets]
+    assert put("daily", 0.0005 + before, include_byok_in_budgets=False) is False
+    assert statuses(3) == {200}
 
 
 def test_plain_requests(town: World) -> None:

@@ -15,20 +15,21 @@ from tollway.gateway.budget_desk import SetBudget
 async def list_budgets(house: House, request: Request) -> Response:
     """The broadest first."""
     found = await house.budgets.list(actor(request), request.path_params["id"])
-    return json_answer({"data": [_budget_json(each) for each in found.values()], "include_byok_in_budgets": False})
+    counts_own = any(each.byok for each in found.values())
+    return json_answer({"data": [_budget_json(each) for each in found.values()], "include_byok_in_budgets": counts_own})
 
 
 async def get_budget(house: House, request: Request) -> Response:
     """`interval`: daily, weekly, monthly or lifetime."""
     asked = request.path_params
-    return json_answer({"data": _budget_json(await house.budgets.find(actor(request), asked["id"], asked["interval"]))})
+    return _one(await house.budgets.find(actor(request), asked["id"], asked["interval"]))
 
 
 async def set_budget(house: House, request: Request) -> Response:
     """Makes it or changes it; the next request obeys."""
     ask, asked = await read_json(request, SetBudget), request.path_params
     done = await house.budgets.set(actor(request), asked["id"], asked["interval"], ask, house.gateway.now_ms())
-    return json_answer({"data": _budget_json(done)})
+    return _one(done)
 
 
 async def delete_budget(house: House, request: Request) -> Response:
@@ -36,6 +37,10 @@ async def delete_budget(house: House, request: Request) -> Response:
     asked = request.path_params
     await house.budgets.delete(actor(request), asked["id"], asked["interval"], house.gateway.now_ms())
     return json_answer({"deleted": True})
+
+
+def _one(budget: Budget) -> Response:
+    return json_answer({"data": _budget_json(budget), "include_byok_in_budgets": budget.byok})
 
 
 def _budget_json(budget: Budget) -> dict[str, Any]:

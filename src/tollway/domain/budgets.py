@@ -62,3 +62,5 @@ class Budget(Struct, frozen=True):
     limit: Nanodollars
     created_ms: int
     updated_ms: int
+    byok: bool = False
+    """Whether what the workspace's own providers bill counts, too: the same for all its budgets."""

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from itertools import pairwise
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tollway.domain.budgets import Budget, Interval
 from tollway.domain.errors import InvalidRequest, NotFound
@@ -22,7 +22,8 @@ class SetBudget(Struct):
     """`PUT /workspaces/{id}/budgets/{interval}`."""
 
     limit_usd: Decimal
-    include_byok_in_budgets: bool = False
+    include_byok_in_budgets: bool | UnsetType = UNSET
+    """Of all the workspace's budgets, not of this one alone."""
 
 
 class BudgetDesk:
@@ -52,23 +53,31 @@ class BudgetDesk:
         wanted, limit = _interval(interval), checked_limit(ask.limit_usd, "limit_usd")
         if not limit:
             raise InvalidRequest("limit_usd: must be more than 0", param="limit_usd")
-        if ask.include_byok_in_budgets:
-            raise InvalidRequest(
-                "include_byok_in_budgets: what goes over keys of one's own is not counted here; leave it out",
-                param="include_byok_in_budgets",
-            )
         held = await budgets.budgets_of(self._database, workspace.id)
-        was = held.get(wanted)
-        budget = Budget(
-            was.id if was else new_id(now_ms), workspace.id, wanted, limit, was.created_ms if was else now_ms, now_ms
-        )
+        was, byok = held.get(wanted), ask.include_byok_in_budgets
+        if byok is UNSET:
+            byok = any(each.byok for each in held.values())
+        id_, created_ms = (was.id, was.created_ms) if was else (new_id(now_ms), now_ms)
+        budget = Budget(id_, workspace.id, wanted, limit, created_ms, now_ms, byok)
         _check_order({**held, wanted: budget})
         await self._audit.write(
-            actor, "budget.set", workspace.id, budgets.set_budget(budget),
+            actor, "budget.set", workspace.id, budgets.set_budget(budget), budgets.count_own(workspace.id, byok),
             now_ms=now_ms, workspace_id=workspace.id, interval=wanted.value, limit_usd=nanodollars_to_text(limit),
+            include_byok=byok,
         )  # fmt: skip
         await self._books.change_budgets(workspace.id)
         return budget
+
+    async def count_own(self, actor: Actor, id_or_slug: str, own: bool, now_ms: int) -> None:
+        """Whether all its budgets count what its own providers bill. NotFound: it has none."""
+        workspace = await self._workspaces.find(actor, id_or_slug, Right.MANAGE)
+        if not await budgets.budgets_of(self._database, workspace.id):
+            raise NotFound("This workspace has no budget.")
+        await self._audit.write(
+            actor, "budget.set", workspace.id, budgets.count_own(workspace.id, own),
+            now_ms=now_ms, workspace_id=workspace.id, include_byok=own,
+        )  # fmt: skip
+        await self._books.change_budgets(workspace.id)
 
     async def delete(self, actor: Actor, id_or_slug: str, interval: str, now_ms: int) -> None:
         """Nothing happens if there is none."""

@@ -10,7 +10,7 @@ from tollway.domain.money import Nanodollars
 from tollway.storage.budgets import budgets_of, spent_in_workspace
 from tollway.storage.database import Database
 from tollway.storage.guardrails import guards_for, has_guardrails
-from tollway.storage.keys import DaySpent, counted_since, spent_by_day, spent_by_member
+from tollway.storage.keys import DaySpent, counted_since, spent_by_day, spent_by_key
 
 Name = tuple[Scope, str, str]
 """Of a budget: its scope, what set it, and whose spending it counts."""
@@ -79,7 +79,7 @@ class BudgetMeters:
         self._shared = tuple(
             SpendingLimit(
                 Scope.WORKSPACE, row.id, row.workspace_id, f"the workspace's {interval.value} budget", row.limit,
-                interval.reset,
+                interval.reset, row.byok,
             )
             for interval, row in found.items()
         )  # fmt: skip
@@ -114,12 +114,13 @@ class BudgetMeters:
         return kept is not None and kept.reset is limit.reset and kept.byok is limit.byok
 
     async def _read_spent(self, limit: SpendingLimit) -> Spent:
-        if limit.scope is Scope.WORKSPACE:
+        if _by_balance(limit):
             posted, days = await spent_in_workspace(self._database, self._workspace_id)
             return posted, {"": [DaySpent(day, amount) for day, amount in days.items()]}
         if limit.scope.of_key:
             return 0, {limit.subject: await spent_by_day(self._database, limit.subject)}
-        return 0, await spent_by_member(self._database, self._workspace_id, limit.subject)
+        maker = None if limit.scope is Scope.WORKSPACE else limit.subject
+        return 0, await spent_by_key(self._database, self._workspace_id, maker)
 
     def _made(self, limit: SpendingLimit, spent: Spent, books: Iterable[Purse], today: int) -> Budget:
         """With what was spent; what was captured and waits for its commit counts as spent today."""
@@ -127,7 +128,7 @@ class BudgetMeters:
         budget.window = window_start(limit.reset, today)
         posted, by_key = spent
         budget.spent = sum(counted_since(days, budget.window, byok=limit.byok) for days in by_key.values())
-        if limit.scope is Scope.WORKSPACE:
+        if _by_balance(limit):
             budget.spent += max(0, posted - self._lease.amount)
         else:
             sharers = [book for book in books if _counts(limit, book)]
@@ -149,6 +150,11 @@ def today_of(now_ms: int) -> int:
 
 def _name(limit: SpendingLimit) -> Name:
     return limit.scope, limit.id, limit.subject
+
+
+def _by_balance(limit: SpendingLimit) -> bool:
+    """Whether what it counts is what the workspace's balance lost; what own providers bill is in no balance."""
+    return limit.scope is Scope.WORKSPACE and not limit.byok
 
 
 def _counts(limit: SpendingLimit, book: Purse) -> bool:

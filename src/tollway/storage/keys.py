@@ -280,14 +280,14 @@ async def spent_by_day(database: Database, key_id: str) -> list[DaySpent]:
     return [DaySpent(*row) for row in rows]
 
 
-async def spent_by_member(database: Database, workspace_id: str, user_id: str) -> dict[str, list[DaySpent]]:
-    """The same of each key that a member made in the workspace, by the key's id; deleted ones too."""
+async def spent_by_key(database: Database, workspace_id: str, maker: str | None = None) -> dict[str, list[DaySpent]]:
+    """The same of each key of the workspace, by the key's id; deleted ones too. `maker`: of those that he made."""
     sql = """
     SELECT key_id, day, spent, last_ms, byok FROM key_usage JOIN keys ON keys.id = key_id
-    WHERE workspace_id = :workspace_id AND creator_user_id = :user_id ORDER BY day
+    WHERE workspace_id = :workspace_id AND (:maker IS NULL OR creator_user_id = :maker) ORDER BY day
     """
     found: dict[str, list[DaySpent]] = {}
-    for key_id, *row in await database.read(sql, workspace_id=workspace_id, user_id=user_id):
+    for key_id, *row in await database.read(sql, workspace_id=workspace_id, maker=maker):
         found.setdefault(key_id, []).append(DaySpent(*row))
     return found
 

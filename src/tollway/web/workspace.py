@@ -1,5 +1,6 @@
 """`/workspace`: its name, members and their roles, invitations, budgets; another team's workspace; deleting it."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
@@ -15,7 +16,7 @@ from tollway.gateway.budget_desk import BudgetDesk, SetBudget
 from tollway.gateway.member_desk import AddMembers, MemberDesk, RemoveMembers
 from tollway.gateway.workspace_desk import ChangedWorkspace, NewWorkspace, WorkspaceDesk
 from tollway.identity.people import People, Welcome, checked_email
-from tollway.storage.budgets import spent_in_workspace
+from tollway.storage.keys import spent_by_key
 from tollway.web.account import go_to
 from tollway.web.figures import amount, day
 from tollway.web.forms import converted_form
@@ -28,6 +29,7 @@ SAID = {
     "removed": "The member is out: nothing of theirs in this workspace works any more.",
     "budget": "The budget is set, and holds from the next request on.",
     "no-budget": "The budget is gone.",
+    "own": "The budgets count so from the next request on.",
     "created": "This is your new workspace. Credits and keys of others are not in it.",
 }
 MEMBERS_MAX = 1000
@@ -57,6 +59,7 @@ class WorkspaceForm(SettingsForm, kw_only=True):
     role: str = ""
     user_id: str = ""
     interval: str = ""
+    own: str = ""
     limit: str = ""
     confirm: str = ""
 
@@ -92,6 +95,8 @@ class WorkspaceView(Struct, frozen=True):
     workspace: Workspace
     members: tuple[MemberLine, ...]
     budgets: tuple[BudgetLine, ...]
+    counts_own: bool | None
+    """Whether they count what own providers bill; None: there are none."""
     roles: tuple[tuple[str, tuple[bool, ...]], ...]
     """Each role, and which of `rights` it has."""
     rights: tuple[str, ...]
@@ -135,6 +140,7 @@ class WorkspacePages(SettingsPages[WorkspaceForm]):
             "leave": self.leave,
             "invite": self.invite,
             "budget": self.set_budget,
+            "own": self.count_own,
             "create": self.create,
             "delete": self.delete,
         }
@@ -201,6 +207,11 @@ class WorkspacePages(SettingsPages[WorkspaceForm]):
         await self._budgets.set(visit.actor, visit.workspace.id, form.interval, SetBudget(limit), visit.now_ms)
         return "budget"
 
+    async def count_own(self, visit: Visit, form: WorkspaceForm) -> str:
+        """Whether the budgets count what own providers bill."""
+        await self._budgets.count_own(visit.actor, visit.workspace.id, form.own == "yes", visit.now_ms)
+        return "own"
+
     async def create(self, visit: Visit, form: WorkspaceForm) -> Response:
         """A team's workspace, owned by who makes it; the page of it."""
         ask = converted_form({"name": form.name.strip(), "slug": form.slug.strip()}, NewWorkspace)
@@ -220,12 +231,14 @@ class WorkspacePages(SettingsPages[WorkspaceForm]):
         """With the link of a new invitation, if there is one."""
         frame = await self.frame(visit, error)
         held = await self._budgets.list(visit.actor, visit.workspace.id)
-        days = (await spent_in_workspace(self.database, visit.workspace.id))[1] if frame.manages else None
+        counts_own = any(each.byok for each in held.values())
+        days = await self._spent(visit, counts_own) if frame.manages else None
         view = WorkspaceView(
             frame=frame,
             workspace=visit.workspace,
             members=await self._lines(visit),
             budgets=tuple([_budget(each, held.get(each), days, visit.now_ms // DAY_MS) for each in INTERVAL_WORDS]),
+            counts_own=counts_own if held else None,
             roles=tuple((role.value, tuple(right in RIGHTS[role] for right in RIGHT_WORDS)) for role in Role),
             rights=tuple(RIGHT_WORDS.values()),
             grantable=tuple(each.value for each in Role if each is not Role.OWNER or frame.owns),
@@ -233,6 +246,14 @@ class WorkspacePages(SettingsPages[WorkspaceForm]):
             link=more.get("link", ""),
         )
         return self.answer(visit, "workspace.html", view, error)
+
+    async def _spent(self, visit: Visit, counts_own: bool) -> dict[int, Nanodollars]:
+        """On each day, as the budgets count it."""
+        found: defaultdict[int, Nanodollars] = defaultdict(int)
+        for days in (await spent_by_key(self.database, visit.workspace.id)).values():
+            for each in days:
+                found[each.day] += each.spent + (each.byok if counts_own else 0)
+        return found
 
     async def _lines(self, visit: Visit) -> tuple[MemberLine, ...]:
         found, _, people = await self._members.list(visit.actor, visit.workspace.id, offset=0, limit=MEMBERS_MAX)
