@@ -53,6 +53,21 @@ def test_a_chart_is_read(town: Town, visit: Visits) -> None:
     expect(page.locator("table tr").filter(has_text=day).locator("td").last).to_have_text(total)
 
 
+def test_lines_are_read(town: Town, visit: Visits) -> None:
+    """A model's lines of first token, speed and uptime, by provider: the time below the pointer, in their units."""
+    visitor = visit(town.admin)
+    page = visitor.open("/models/openai/gpt-4o-mini?tab=performance&span=720")
+    chart = page.locator('x-chart[data-kind="lines"]').first
+    canvas = chart.locator("canvas")
+    expect(canvas).to_be_visible()
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.5)
+    expect(chart.locator(".reading")).to_contain_text(re.compile(r": .+ (m?s)\b"))
+    expect(page.locator("figure .csv").first).to_have_attribute("href", re.compile(r"\.csv\?tab=performance"))
+
+
 def test_without_scripts(town: Town, browser: Browser) -> None:
     """The server's drawing and the table are there, and a detail is a page."""
     context = browser.new_context(base_url=town.world.url, java_script_enabled=False)
@@ -61,6 +76,8 @@ def test_without_scripts(town: Town, browser: Browser) -> None:
     page = context.new_page()
     page.goto("/activity")
     expect(page.locator("x-chart svg")).to_be_visible()
+    page.goto("/models/openai/gpt-4o-mini?tab=performance&span=720")
+    expect(page.locator('x-chart[data-kind="lines"] svg').first).to_be_visible()
     page.goto("/logs")
     page.locator("a[data-drawer]").first.click()
     expect(page.get_by_role("heading", name="Why this route")).to_be_visible()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tollway.domain.health import Outcome
-from tollway.domain.measured import NOTHING, Measured, Uptime
+from tollway.domain.measured import NOTHING, HalfHour, Measured, Uptime
 from tollway.routing.stats import EndpointStats, Histogram, Sample, merged, spread
 
 OK, DOWN, LIMITED = Outcome.SUCCEEDED, Outcome.PROVIDER_ERROR, Outcome.RATE_LIMITED
@@ -73,6 +73,27 @@ def test_speeds() -> None:
     assert [measured.first_s.p50, measured.first_s.p99] == pytest.approx([0.55, 0.99], rel=0.1)
     assert [measured.speed.p50, measured.speed.p90, measured.speed.p99] == pytest.approx([70, 30, 21], rel=0.1)
     assert found.measured(400.0).first_s is None
+
+
+def test_speeds_of_half_an_hour() -> None:
+    """People see 30 minutes of speeds; routing goes by the last five, as before; a restart keeps those five."""
+    found = EndpointStats()
+    for minute in range(40):
+        found.add(OK, minute * 60.0, Sample(first_s=1.0 if minute < 35 else 4.0, tokens_per_s=50.0))
+    now_s = 39 * 60.0 + 1
+    measured, shown = found.measured(now_s), found.half_hour(now_s)
+    assert measured.timed == 5
+    assert measured.first_s is not None
+    assert shown.first_s is not None
+    assert shown.speed is not None
+    assert measured.first_s.p50 == pytest.approx(4.0, rel=0.06)
+    assert [shown.first_s.p50, shown.first_s.p99, shown.speed.p50] == pytest.approx([1.0, 4.0, 50.0], rel=0.06)
+    assert found.half_hour(now_s + 1500).first_s is not None
+    assert found.half_hour(now_s + 1860).first_s is None
+    assert EndpointStats().half_hour(0.0) == HalfHour()
+    again = EndpointStats()
+    again.restore(found.figures(now_s, 10**12), 5.0, 10**12)
+    assert again.measured(5.0).first_s == again.half_hour(5.0).first_s == measured.first_s
 
 
 def test_tool_calls_and_money() -> None:

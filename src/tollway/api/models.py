@@ -262,7 +262,7 @@ def endpoint_json(
 ) -> dict[str, Any]:
     """One provider's offer. Percentiles are of the last 5 minutes, whatever their names say: null means "not known"."""
     state, _, _ = health.status(endpoint.id, now_s)
-    measured = health.measured(endpoint.id, now_s)
+    measured, lately = health.measured(endpoint.id, now_s), health.half_hour(endpoint.id, now_s)
     tools = "tools" in endpoint.parameters
     return {
         "name": f"{provider_name} | {model.id}",
@@ -281,8 +281,8 @@ def endpoint_json(
         "uptime_last_5m": _percent(measured.uptime.minutes_5),
         "uptime_last_30m": _percent(measured.uptime.minutes_30),
         "uptime_last_1d": _percent(measured.uptime.day),
-        "latency_last_30m": _spread(measured.first_s),
-        "throughput_last_30m": _spread(measured.speed),
+        "latency_last_30m": _spread(lately.first_s),
+        "throughput_last_30m": _spread(lately.speed),
         "service_tier": None,
         "native_tools": {},
         "supports_tool_choice": {"auto": tools, "none": tools, "required": tools, "function": tools},

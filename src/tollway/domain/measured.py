@@ -50,6 +50,13 @@ class Measured(Struct, frozen=True):
     uptime: Uptime = Uptime()
 
 
+class HalfHour(Struct, frozen=True):
+    """Speeds of one endpoint over 30 minutes: `latency_last_30m` and `throughput_last_30m` of OpenRouter's API."""
+
+    first_s: Spread | None = None
+    speed: Spread | None = None
+
+
 class Figures(Struct, frozen=True, omit_defaults=True):
     """What was counted of an endpoint, in slices by wall time, as it is kept across restarts.
 

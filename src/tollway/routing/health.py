@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from tollway.domain.health import CANCELLED, RATE_LIMITED, SUCCEEDED, Outcome
-from tollway.domain.measured import NOTHING, Figures, Measured
+from tollway.domain.measured import NOTHING, Figures, HalfHour, Measured
 from tollway.routing.breaker import BURST_S, Breaker
 from tollway.routing.concurrency import Load
 from tollway.routing.hours import HourBook
@@ -239,6 +239,11 @@ class HealthBoard:
         """Its figures, at most a second old."""
         health = self._endpoints.get(endpoint_id)
         return NOTHING if health is None else health.stats.measured(now_s)
+
+    def half_hour(self, endpoint_id: str, now_s: float) -> HalfHour:
+        """Its speeds of 30 minutes: for pages and answers about it."""
+        health = self._endpoints.get(endpoint_id)
+        return HalfHour() if health is None else health.stats.half_hour(now_s)
 
     def day(self, endpoint_id: str, now_s: float) -> list[float | None]:
         """Its uptime in each quarter of an hour of the last day, the oldest first; empty: nobody has asked it yet."""

@@ -10,11 +10,13 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from tollway.domain.health import RATE_LIMITED, SUCCEEDED, Outcome
-from tollway.domain.measured import NOTHING, Figures, Measured, Spread, Uptime
+from tollway.domain.measured import NOTHING, Figures, HalfHour, Measured, Spread, Uptime
 
 T = TypeVar("T")
 
-SPEED_SLICE_S, SPEED_SLICES = 30.0, 10
+SPEED_SLICE_S, SPEED_SLICES = 30.0, 60
+BALANCED_SLICES = 10
+"""Speeds that routing goes by, and that a restart keeps: five minutes. What is older is for people."""
 MINUTE_S, MINUTES = 60.0, 30
 QUARTER_S, QUARTERS = 900.0, 96
 LATELY = 5
@@ -58,11 +60,11 @@ class Ring(Generic[T]):
 
     def timed(self, now_s: float, count: int | None = None) -> Iterator[tuple[float, T]]:
         """As `last`, each with the time of its slice's middle, or the present."""
-        newest = int(now_s // self._width_s)
-        oldest = newest - (len(self._slices) if count is None else count)
-        for found in self._slices:
-            if found is not None and oldest < found[0] <= newest:
-                yield min(now_s, (found[0] + 0.5) * self._width_s), found[1]
+        newest, size = int(now_s // self._width_s), len(self._slices)
+        for number in range(newest - (size if count is None else count) + 1, newest + 1):
+            found = self._slices[number % size]
+            if found is not None and found[0] == number:
+                yield min(now_s, (number + 0.5) * self._width_s), found[1]
 
     def since(self, then_s: float, now_s: float, count: int) -> Iterator[T]:
         """As `last`, without slices that had begun before a time."""
@@ -235,7 +237,7 @@ class EndpointStats:
         """What a restart keeps. `now_ms`: the wall time of `now_s`."""
         self._spread()
         zero_ms = now_ms - now_s * 1000
-        speeds = list(self._speeds.timed(now_s))
+        speeds = list(self._speeds.timed(now_s, BALANCED_SLICES))
         return Figures(
             minutes={int(zero_ms + 1000 * at_s): counted(each) for at_s, each in self._minutes.timed(now_s)},
             quarters={int(zero_ms + 1000 * at_s): counted(each) for at_s, each in self._quarters.timed(now_s)},
@@ -270,12 +272,18 @@ class EndpointStats:
             self._told, self._told_s = self._measure(now_s), now_s
         return self._told
 
+    def half_hour(self, now_s: float) -> HalfHour:
+        """Speeds of the last 30 minutes, for people; routing goes by `measured`."""
+        slices = list(self._speeds.last(now_s))
+        first, speed = merged(each.first for each in slices), merged(each.speed for each in slices)
+        return HalfHour(spread(first, _PERCENTS), spread(speed, _FALLING))
+
     def _measure(self, now_s: float) -> Measured:
         self._spread()
         half_hour = total(self._minutes.last(now_s))
         asked, failed = tried(self._minutes.last(now_s))
         recent_asked, recent_failed = tried(self._recent.last(now_s))
-        slices = list(self._speeds.last(now_s))
+        slices = list(self._speeds.last(now_s, BALANCED_SLICES))
         first = merged(each.first for each in slices)
         speed = merged(each.speed for each in slices)
         p95, p98 = percentiles(first, _LATE) if first else (0.0, 0.0)

@@ -1,18 +1,22 @@
-"""Lines over time, drawn by the server as SVG paths, with the same figures as a table."""
+"""Lines over time, drawn by the server as SVG paths, with the same figures as a table, which scripts read too."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
 WIDTH, HEIGHT = 720, 168
 LINES_MAX = 6
 """As many as have a colour of their own."""
+Unit = Literal["", "s", "%", "$"]
+"""What the scale of the script's drawing says; a share is shown as a percentage."""
 
 
 class Line(Struct, frozen=True):
     """One group; None where nothing was measured."""
 
     name: str
+    values: tuple[float | None, ...]
     texts: tuple[str, ...]
     path: str
     dots: str
@@ -30,6 +34,8 @@ class Lines(Struct, frozen=True):
     ticks: tuple[str, str, str]
     """The scale: its end, its middle, nothing."""
     summary: str
+    unit: Unit
+    steps: bool
     width: int = WIDTH
     height: int = HEIGHT
 
@@ -41,6 +47,7 @@ def lines(
     groups: Mapping[str, Sequence[float | None]],
     text: Callable[[float | None], str],
     *,
+    unit: Unit = "",
     steps: bool = False,
 ) -> Lines | None:
     """`groups`: by name, a value of 0 or more for each column; the first LINES_MAX are drawn. None: there is no value.
@@ -53,11 +60,11 @@ def lines(
         return None
     top = scale(max(known))
     drawn = tuple(
-        Line(name, tuple(text(value) for value in values), *_paths(values, top, steps=steps), color)
+        Line(name, tuple(values), tuple(text(value) for value in values), *_paths(values, top, steps=steps), color)
         for color, (name, values) in enumerate(shown)
     )
     summary = f"{title}: from {text(min(known))} to {text(max(known))}"
-    return Lines(id_, title, tuple(columns), drawn, (text(top), text(top / 2), "0"), summary)
+    return Lines(id_, title, tuple(columns), drawn, (text(top), text(top / 2), "0"), summary, unit, steps)
 
 
 def scale(value: float) -> float:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from tollway.domain.catalog import Endpoint, Model, Operation, Price
 from tollway.domain.errors import NotFound
-from tollway.domain.measured import Measured
+from tollway.domain.measured import HalfHour, Measured
 from tollway.domain.money import Attodollars
 from tollway.providers.base import Facts
 from tollway.routing.market import Stall
@@ -65,6 +65,9 @@ class EndpointNow(Struct, frozen=True):
     picked: bool
     """Ticked, for the `provider` object."""
     measured: Measured
+    lately: HalfHour
+    parameters: tuple[str, ...]
+    """What its requests may say."""
     day: Bars | None
 
 
@@ -178,6 +181,8 @@ def _endpoint_now(site: Site, stall: Stall, facts: Facts, now_s: float, picked: 
         region=region_words(facts),
         picked=endpoint.provider in picked,
         measured=site.health.measured(endpoint.id, now_s),
+        lately=site.health.half_hour(endpoint.id, now_s),
+        parameters=tuple(sorted(endpoint.parameters)),
         day=day_bars(site.health.day(endpoint.id, now_s)),
     )
 

@@ -85,7 +85,7 @@ async def performance(site: Site, stalls: Sequence[Stall], span: str, percent: s
         first=lines(
             "first", f"First token, p{percent}", labels,
             {name: [found.first(each) for each in columns] for name, columns in merged.items()},
-            seconds,
+            seconds, unit="s",
         ),
         speed=lines(
             "speed", f"Tokens per second, p{percent}", labels,
@@ -95,7 +95,7 @@ async def performance(site: Site, stalls: Sequence[Stall], span: str, percent: s
         uptime=lines(
             "uptime", "Requests that did not fail", labels,
             {name: [_share(each) for each in columns] for name, columns in merged.items()},
-            _percent,
+            _percent, unit="%",
         ),
         became=_became(labels, merged) if merged else None,
         mix=_mix(labels, merged),
@@ -123,7 +123,7 @@ def price_steps(site: Site, stalls: Sequence[Stall], prices: Mapping[str, Sequen
         for id_ in changed[:LINES_MAX]
     }
     labels = [datetime.fromtimestamp(each * 86_400, UTC).strftime("%d %b") for each in days]
-    return lines("prices", "USD per 1M tokens of output", labels, groups, _price, steps=True)
+    return lines("prices", "USD per 1M tokens of output", labels, groups, _price, unit="$", steps=True)
 
 
 def _rates(prices: Sequence[Price]) -> set[Attodollars]:

@@ -67,9 +67,10 @@ def _endpoints(site: Site, offer: Offer) -> list[tuple[Any, ...]]:
     for stall in offer.stalls:
         each, rates = stall.endpoint, stall.price.rates
         known, measured = facts.get(each.provider, NOBODY), site.health.measured(each.id, now_s)
+        lately = site.health.half_hour(each.id, now_s)
         speeds = [
             None if spread is None else round(getattr(spread, name), 3)
-            for spread in (measured.first_s, measured.speed)
+            for spread in (lately.first_s, lately.speed)
             for name in ("p50", "p75", "p90", "p99")
         ]
         uptime = measured.uptime
