@@ -117,6 +117,21 @@ def test_every_name_is_looked_up(names: World, name: str, model: str | None, pro
         assert {each["model_id"] for each in endpoints} == {"test/v-1", "test/dear"}
 
 
+def test_tags_name_endpoints() -> None:
+    """What a provider has twice of a model has tags that `only` takes, each for one; the base slug means both."""
+    offers = (offer("test/model", "acme/big", at=("a", "b")), offer("test/model", "acme/big-turbo", at=("a",)))
+    with world(*offers) as shop:
+        listed = shop.request("GET", "/api/v1/models/test/model/endpoints").json["data"]["endpoints"]
+        assert {each["tag"] for each in listed} == {"a/acme/big", "a/turbo", "b"}
+        for tag, upstream in (("a/acme/big", "acme/big"), ("A/Turbo", "acme/big-turbo"), ("b", "acme/big")):
+            answer = shop.chat("/api/v1/chat/completions", provider={"only": [tag]})
+            assert answer.status == 200
+            assert shop.stage.bodies()[-1]["model"] == upstream
+        assert shop.chat("/api/v1/chat/completions", provider={"only": ["b/turbo"]}).status == 404
+        both = shop.chat("/api/v1/chat/completions", provider={"ignore": ["a/turbo", "a/acme/big"]})
+        assert both.json["provider"] == "b"
+
+
 def test_unknown_model(well: World) -> None:
     """400 on /api/v1, 404 `model_not_found` on /v1 for chat; 404 on both for the page of a model."""
     assert well.chat("/api/v1/chat/completions", model="no/such").status == 400

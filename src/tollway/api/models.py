@@ -18,6 +18,7 @@ from tollway.domain.money import price_to_text
 from tollway.routing.health import HealthBoard
 from tollway.routing.market import Market, Offer
 from tollway.routing.names import looked_up
+from tollway.routing.provider_names import tags_of
 from tollway.routing.reach import left_of
 
 PAGE_MAX = 1000
@@ -91,14 +92,9 @@ class ModelPages:
         now_s, market = self._house.now_s(), self._house.gateway.market
         if not self._zdr[1] or market is not self._market or now_s - self._zdr[0] > ZDR_KEPT_S:
             self._refresh()
-            found = [
-                endpoint_json(
-                    each, offer.model, self._house.provider_name(each.provider), self._house.gateway.health, now_s
-                )
-                for offer in self._live
-                for each in offer.live
-                if keeps_nothing(market, each.provider)
-            ]
+            found = self._shown(
+                [each for offer in self._live for each in offer.live if keeps_nothing(market, each.provider)], market
+            )
             self._zdr = now_s, msgspec.json.encode({"data": found})
         return Response(self._zdr[1], media_type="application/json")
 
@@ -137,25 +133,33 @@ class ModelPages:
         offer = looked_up(name, market)
         if offer is None:
             raise NotFound(f"There is no model {name[:200]} with a live endpoint.")
-        now_s = self._house.now_s()
         data = {
             "id": offer.model.id,
             "name": offer.model.name,
             "created": offer.model.created_s,
             "description": offer.model.description,
             "architecture": architecture(offer.model),
-            "endpoints": [
-                endpoint_json(
-                    endpoint,
-                    market.offers[endpoint.model_id].model,
-                    self._house.provider_name(endpoint.provider),
-                    self._house.gateway.health,
-                    now_s,
-                )
-                for endpoint in offer.live
-            ],
+            "endpoints": self._shown(offer.live, market),
         }
         return Response(msgspec.json.encode({"data": data}), media_type="application/json")
+
+    def _shown(self, endpoints: Sequence[Endpoint], market: Market) -> Sequence[Mapping[str, Any]]:
+        """Endpoints as JSON. Tags are worked out among all that the catalog has of a model, so that they stay."""
+        house, now_s = self._house, self._house.now_s()
+        tags: dict[str, str] = {}
+        for id_ in {each.model_id for each in endpoints}:
+            tags |= tags_of(market.catalog.endpoints[id_])
+        return [
+            endpoint_json(
+                each,
+                market.offers[each.model_id].model,
+                house.provider_name(each.provider),
+                tags[each.id],
+                house.gateway.health,
+                now_s,
+            )
+            for each in endpoints
+        ]
 
     def _refresh(self) -> None:
         market = self._house.gateway.market
@@ -258,7 +262,7 @@ def _rates(rates: Rates) -> dict[str, str]:
 
 
 def endpoint_json(
-    endpoint: Endpoint, model: Model, provider_name: str, health: HealthBoard, now_s: float
+    endpoint: Endpoint, model: Model, provider_name: str, tag: str, health: HealthBoard, now_s: float
 ) -> dict[str, Any]:
     """One provider's offer. Percentiles are of the last 5 minutes, whatever their names say: null means "not known"."""
     state, _, _ = health.status(endpoint.id, now_s)
@@ -266,7 +270,7 @@ def endpoint_json(
     tools = "tools" in endpoint.parameters
     return {
         "name": f"{provider_name} | {model.id}",
-        "tag": endpoint.provider,
+        "tag": tag,
         "model_id": model.id,
         "model_name": model.name,
         "provider_name": provider_name,
