@@ -12,6 +12,7 @@ from tollway.api.answers import actor, iso
 from tollway.api.house import House
 from tollway.api.table import tells, text_of
 from tollway.domain.apps import app_of
+from tollway.domain.catalog import Catalog
 from tollway.domain.content import Content, Failure
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound
 from tollway.domain.generation import Attempt, Generation, Placed, Trace
@@ -177,6 +178,7 @@ def generation_json(generation: Generation, house: House) -> dict[str, Any]:
     """All fields that the official SDKs require."""
     usage, app = generation.usage, app_of(generation.http_referer, generation.app_title)
     cost = usd(generation.cost)
+    models = _models_asked(generation, house.gateway.market.catalog)
     return {
         "id": generation.id,
         "upstream_id": generation.upstream_id,
@@ -210,8 +212,8 @@ def generation_json(generation: Generation, house: House) -> dict[str, Any]:
         "native_tokens_completion_images": usage.image_completion or None,
         "native_tokens_reasoning": usage.reasoning,
         "native_tokens_cached": usage.cache_read,
-        "num_media_prompt": None,
-        "num_input_audio_prompt": None,
+        "num_media_prompt": generation.media_prompt or None,
+        "num_input_audio_prompt": generation.audio_prompt or None,
         "num_media_completion": None,
         "num_search_results": None,
         "num_fetches": None,
@@ -223,21 +225,31 @@ def generation_json(generation: Generation, house: House) -> dict[str, Any]:
         "is_byok": generation.credential_id is not None,
         "service_tier": None,
         "response_cache_source_id": None,
-        "provider_responses": [_attempt(attempt, generation, house) for attempt in generation.attempts],
+        "provider_responses": [
+            _attempt(each, models.get(each.endpoint_id, generation.model), house) for each in generation.attempts
+        ],
         "tokens_estimated": usage.estimated,
         "max_tokens_applied": generation.max_tokens_sent,
         "error": generation.error,
     }
 
 
-def _attempt(attempt: Attempt, generation: Generation, house: House) -> dict[str, Any]:
+def _models_asked(generation: Generation, catalog: Catalog) -> dict[str, str]:
+    """Endpoints of its attempts -> the models that they offer; those that the catalog has no more are not there."""
+    asked = {each.endpoint_id for each in generation.attempts} - {generation.endpoint_id}
+    if not asked:
+        return {}
+    return {each.id: each.model_id for offered in catalog.endpoints.values() for each in offered if each.id in asked}
+
+
+def _attempt(attempt: Attempt, model: str, house: House) -> dict[str, Any]:
     return {
         "status": attempt.status,
         "id": attempt.upstream_id,
         "endpoint_id": attempt.endpoint_id,
         "route_id": route_id(attempt.endpoint_id),
         "provider_name": house.provider_name(attempt.provider),
-        "model_permaslug": generation.model,
+        "model_permaslug": model,
         "latency": attempt.latency_ms,
         "is_byok": attempt.credential_id is not None,
         "outcome": attempt.outcome.value,

@@ -123,6 +123,9 @@ def _function_text(function: ToolFunction) -> str:
     return f"{function.name} {function.description or ''} {function.parameters or ''}"
 
 
+_MEDIA = (ImagePart, AudioPart, VideoPart, LegacyVideoPart, FilePart, DocumentPart)
+
+
 def media_tokens(request: ChatRequest | PlainRequest) -> int:
     """An upper bound for the request's media."""
     if isinstance(request, PlainRequest):
@@ -130,6 +133,12 @@ def media_tokens(request: ChatRequest | PlainRequest) -> int:
     if not has_parts(request):
         return 0
     return sum(_media_of(message.content) for message in request.messages if isinstance(message.content, tuple))
+
+
+def media_counts(request: ChatRequest) -> tuple[int, int]:
+    """How many images, sounds, videos and files the messages hold; and how many of them are sounds."""
+    parts = [part for each in request.messages if isinstance(each.content, tuple) for part in each.content]
+    return sum(isinstance(part, _MEDIA) for part in parts), sum(isinstance(part, AudioPart) for part in parts)
 
 
 def _media_of(parts: tuple[AnyPart | int, ...]) -> int:

@@ -143,3 +143,6 @@ class Generation(Struct, frozen=True, omit_defaults=True):
     """What content filters found in the request, where they did not block it."""
     moderation_ms: int | None = None
     """How long its moderation took; None: no model that was to be asked requires it."""
+    media_prompt: int = 0
+    """Images, sounds, videos and files in the request; and how many of them are sounds."""
+    audio_prompt: int = 0

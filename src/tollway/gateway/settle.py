@@ -10,6 +10,7 @@ from msgspec import structs
 from tollway.billing.charge import Charge, Ending, charge, with_lost
 from tollway.billing.fee import charge_fee
 from tollway.billing.ledger import DAY_MS, Hold
+from tollway.billing.tokens import media_counts
 from tollway.domain.chat import ChatRequest
 from tollway.domain.errors import Unauthenticated
 from tollway.domain.generation import Generation, Usage
@@ -19,7 +20,7 @@ from tollway.gateway.base import Gateway
 from tollway.gateway.books import Book
 from tollway.gateway.commit import Entry
 from tollway.gateway.revoke import REVOKED, revoke
-from tollway.gateway.run import Run
+from tollway.gateway.run import ChatRun, Run
 from tollway.routing.trace import trace_of
 
 log = structlog.get_logger(__name__)
@@ -179,6 +180,8 @@ def _rarely_known(run: Run, charged: Charge) -> dict[str, Any]:
         found["findings"] = run.findings
     if run.moderation_ms is not None:
         found["moderation_ms"] = run.moderation_ms
+    if isinstance(run, ChatRun) and run.has_parts:
+        found["media_prompt"], found["audio_prompt"] = media_counts(run.request)
     return found
 
 
