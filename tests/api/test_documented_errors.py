@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.support import World
 from tollway.api.storefronts.openai import OPENAI
 from tollway.api.storefronts.openrouter import OPENROUTER
@@ -75,3 +77,27 @@ def test_tools_that_others_would_run(well: World) -> None:
     tool = {"type": "mcp", "server_label": "x", "server_url": "https://x.example"}
     asked = {"model": "test/model", "input": "One.", "tools": [tool]}
     assert well.request("POST", "/v1/responses", asked).status == 501
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/images/generations"),
+        ("POST", "/api/v1/videos"),
+        ("POST", "/kling/v1/videos/text2video"),
+        ("GET", "/kling/v1/videos/image2video/task-1"),
+        ("POST", "/jimeng/?Action=CVSync2AsyncSubmitTask&Version=2022-08-31"),
+    ],
+)
+def test_urls_that_later_releases_bring(well: World, method: str, path: str) -> None:
+    """501 on every URL of STOREFRONTS.md that is not built, and it says where chat is; else nothing is there: 404."""
+    answer = well.request(method, path, {})
+    assert answer.status == 501, answer.text
+    base = "/api" if path.startswith("/api") else ""
+    assert f"chat completions are at {base}/v1/chat/completions." in answer.error["message"]
+
+
+@pytest.mark.parametrize("path", ["/klings/v1/videos", "/api/kling/v1", "/v1/kling"])
+def test_other_urls_are_nowhere(well: World, path: str) -> None:
+    """A 404, as ever."""
+    assert well.request("GET", path).status == 404

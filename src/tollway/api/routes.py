@@ -224,6 +224,8 @@ NOT_BUILT: Mapping[str, str] = {
     "realtime": "realtime sessions",
 }
 """First path segments of inference URLs that later releases bring: they answer 501, and say so."""
+NOT_BUILT_BASES = frozenset({"kling", "jimeng"})
+"""Bases of video providers' own URLs (STOREFRONTS.md, CostRouter), which later releases bring."""
 
 
 SLASHED = frozenset({"/api/v1/keys", "/api/v1/keys/{hash}"})
@@ -270,11 +272,13 @@ def no_such_route(method: str, path: str, allowed: bool) -> TollwayError:
         return MethodNotAllowed(f"{path} does not take {method}; the `Allow` header says what it takes.")
     if parts[1:3] == ["v1", "responses"]:
         return NotFound("Responses are not stored here, so there is none to look up, cancel or delete.")
-    if len(parts) > 2 and parts[1] in {"v1", "v1beta"} and (what := NOT_BUILT.get(parts[2])):
-        return NotBuiltYet(
-            f"Tollway does not offer {what} yet; "
-            f"chat completions are at {path[: path.index('/v1')]}/v1/chat/completions."
-        )
+    what, base = None, ""
+    if len(parts) > 2 and parts[1] in {"v1", "v1beta"}:
+        what, base = NOT_BUILT.get(parts[2]), path[: path.index("/v1")]
+    elif len(parts) > 2 and path.startswith(f"/{parts[1]}/") and parts[1] in NOT_BUILT_BASES:
+        what = "video"
+    if what is not None:
+        return NotBuiltYet(f"Tollway does not offer {what} yet; chat completions are at {base}/v1/chat/completions.")
     return NotFound(f"There is nothing at {method} {path[:200]}; /openapi.json lists what is.")
 
 
