@@ -107,6 +107,31 @@ def test_a_server_without_a_list(town: World, second: Second, admin: Browser) ->
     assert act(admin, "unlisted", "remove").status == 303
 
 
+def test_many_models(town: World, second: Second, admin: Browser) -> None:
+    """All of them page by page, each once, forward and back; one is found by a part of its name."""
+    names = [f"many-{number:03}" for number in range(230)]
+    assert add(admin, base_url=second.url, slug="crowd", models="\n".join(names)).status == 303
+    where, seen, pages = "/admin/providers/crowd", list[str](), list[str]()
+    while where:
+        page = admin.get(where)
+        pages.append(where)
+        seen += [row[0] for row in Looked(page.text).rows[1:] if row[0].startswith("many-")]
+        links = {
+            tag.get("rel"): tag["href"] for tag in Looked(page.text).all("a") if tag.get("rel") in ("next", "prev")
+        }
+        if len(pages) > 1:
+            back = admin.get(str(links["prev"]))
+            assert Looked(back.text).rows[1][0] == seen[100 * (len(pages) - 2)]
+        where = str(links.get("next") or "")
+    assert (len(pages), sorted(seen)) == (3, names)
+    found = admin.get("/admin/providers/crowd?search=MANY-017").text
+    assert ("many-017" in found, "1 endpoint," in found, "many-018</code>" in found) == (True, True, False)
+    assert "no endpoint of this name" in admin.get("/admin/providers/crowd?search=nothing").text
+    for odd, status in (("-5", 200), ("9" * 15, 200), ("x", 400)):
+        assert admin.get(f"/admin/providers/crowd?offset={odd}").status == status
+    assert act(admin, "crowd", "remove").status == 303
+
+
 def entries(town: World, action: str) -> list[str]:
     found = town.run(list_entries(town.house.database, limit=50, searched=Searched(action=action)))
     return [f"{each.actor} {each.target} {each.details}" for each in found]

@@ -38,7 +38,7 @@ from tollway.web.forms import read_form
 from tollway.web.meanwhile import Overwritten, undisturbed
 
 PATH = f"{ADMIN}/providers"
-ENDPOINTS_MAX = 300
+ENDPOINTS_MAX, TESTED_MAX = 100, 300
 COLUMNS = ("slug", "name", "live", "source", "endpoints", "priced", "weight", "why")
 FORMATS = tuple((each.value, each.value.replace("_", " ")) for each in WireFormat if each in SPOKEN)
 SAID = {
@@ -96,6 +96,14 @@ class ChangeForm(AdminForm, kw_only=True):
     weight: str = ""
 
 
+class WantedEndpoints(Struct, kw_only=True):
+    """The query of a provider's page."""
+
+    search: str = ""
+    """A part of the name at the provider, or of the model's id."""
+    offset: int = 0
+
+
 class ProvidersView(AdminView, frozen=True, kw_only=True):
     """What `admin/providers.html` shows."""
 
@@ -134,7 +142,12 @@ class ProviderView(AdminView, frozen=True, kw_only=True):
     address: str
     since: str
     endpoints: tuple[EndpointLine, ...]
-    more: int
+    number: int
+    """Endpoints that the query finds."""
+    wanted: WantedEndpoints
+    before: int
+    following: int
+    """Offsets of the pages before and after; -1: there is none."""
     models: tuple[str, ...]
     """Those that a test can name."""
     form: ChangeForm
@@ -371,7 +384,9 @@ class ProviderPages:
         mine = next((each for each in self._desk.config.providers if each.slug == slug), None)
         info, live = gateway.market.catalog.providers.get(slug), gateway.market.providers.get(slug)
         address = live.base_url if live else info.base_url if info else ""
-        lines = self._endpoints(slug)
+        wanted = query(request, WantedEndpoints)
+        lines = self._endpoints(slug, wanted.search.strip().lower())
+        offset = min(max(0, wanted.offset), max(0, len(lines) - 1))
         form.key = ""
         if not form.first_event_s and mine is not None:
             form = filled(mine)
@@ -385,9 +400,12 @@ class ProviderPages:
             enabled=mine is None or mine.enabled,
             address=address or (PROVIDERS[slug].base_url if slug in PROVIDERS else ""),
             since=moment(kept.since_ms) if kept else "",
-            endpoints=tuple(lines[:ENDPOINTS_MAX]),
-            more=max(0, len(lines) - ENDPOINTS_MAX),
-            models=tuple(each.id for each in testable(gateway, slug)[:ENDPOINTS_MAX]),
+            endpoints=tuple(lines[offset : offset + ENDPOINTS_MAX]),
+            number=len(lines),
+            wanted=wanted,
+            before=max(0, offset - ENDPOINTS_MAX) if offset else -1,
+            following=offset + ENDPOINTS_MAX if offset + ENDPOINTS_MAX < len(lines) else -1,
+            models=tuple(each.id for each in testable(gateway, slug)[:TESTED_MAX]),
             form=form,
             weight=form.weight or f"{1.0 if mine is None or mine.weight is None else mine.weight:g}",
             weight_in_file=(self._desk.from_file(slug) or ProviderConfig(slug)).weight is not None,
@@ -397,7 +415,7 @@ class ProviderPages:
         )
         return page(self._site, request, "provider.html", view, error.status if error else 200)
 
-    def _endpoints(self, slug: str) -> list[EndpointLine]:
+    def _endpoints(self, slug: str, search: str) -> list[EndpointLine]:
         gateway = self._site.house.gateway
         health, now_s = gateway.health, gateway.loop.time()
         found = []
@@ -410,6 +428,7 @@ class ProviderPages:
                 if each.endpoint.provider == slug:
                     state = "no price" if each.rule == "unpriced" else "off"
                     found.append(EndpointLine(each.endpoint, state, each.reason, price_of(each.endpoint)))
+        found = [each for each in found if search in f"{each.endpoint.id} {each.endpoint.model_id}".lower()]
         order = ("down", "no price", "off", "up", "untried")
         return sorted(found, key=lambda each: (order.index(each.state), each.endpoint.id))
 
