@@ -93,6 +93,7 @@ from tollway.web.admin.routes import operator_routes
 from tollway.web.assets import Assets
 from tollway.web.chat import ChatPages
 from tollway.web.consent import ConsentPages
+from tollway.web.credit_history import HistoryPages
 from tollway.web.credits import CreditsPages
 from tollway.web.docs.pages import Docs
 from tollway.web.docs.reader import reader_of
@@ -322,6 +323,7 @@ def site_routes(house: House) -> list[BaseRoute]:
         *KeyPages(
             renderer, door, house.keys, house.database, public_url, now_ms, lambda: house.gateway.market
         ).routes(),
+        *HistoryPages(renderer, door, house.database, house.receipts, now_ms).routes(),
         *CreditsPages(
             renderer,
             door,

@@ -56,6 +56,7 @@ PAGES = (
     Listed("/playground", weight_max=250 * KIB),
     Listed("/keys", who="person"),
     Listed("/credits", who="person"),
+    Listed("/credits/history", who="person"),
     Listed("/credits/receipts/{id}", "/credits/receipts/{order}", "person"),
     Listed("/account", who="person"),
     Listed("/overview", who="person"),

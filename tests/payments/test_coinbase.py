@@ -16,9 +16,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.api.browsing import Browser
 from tests.support import Answer, World, request, world
 from tollway.billing.settings import Payments
 from tollway.domain.payments import Paid
+from tollway.domain.people import Role
 from tollway.payments.coinbase import Coinbase
 from tollway.upstream.client import UpstreamClient
 
@@ -142,6 +144,31 @@ def test_credits_for_crypto(selling: tuple[World, FakeCoinbase]) -> None:
         assert tell(place, event).json == {"outcome": outcome}
     found = request(place.url, "GET", "/api/v1/credits", headers=key.headers).json["data"]
     assert found == {"total_credits": 10, "total_usage": 0}
+
+
+def test_the_page_sells_for_crypto(selling: tuple[World, FakeCoinbase]) -> None:
+    """With Coinbase alone there is one button, which leads to its checkout; paid, the credits are there."""
+    place, fake = selling
+    browser, headers = Browser(place), place.signed_in(place.new_user("crypto-page", Role.OWNER, "crypto-page"))
+    browser.cookie = headers["cookie"]
+    page = browser.get("/credits")
+    assert "sells no credits" not in page.text
+    assert "Keep the method of payment" not in page.text
+    known = set(fake.checkouts)
+    wrong = browser.submit(page, "/credits/buy", amount="10", pack="", crypto="")
+    assert (wrong.status, "paid like that" in wrong.text) == (404, True)
+    done = browser.submit(page, "/credits/buy", amount="10", pack="", crypto="yes", save_method="yes")
+    assert done.status == 303, done.text
+    [id_] = set(fake.checkouts) - known
+    assert fake.checkouts[id_]["amount"] == "10.50", "with its fee"
+    assert fake.checkouts[id_]["url"] in browser.get(done.headers["location"]).text
+    assert tell(place, fake.complete(id_)).json == {"outcome": "done"}
+    page = browser.get("/credits")
+    assert "$10.00 to be used" in page.text
+    assert "Give back what is unused" not in page.text
+    both = {"amount": 10, "crypto": True, "save_method": True, "workspace_id": "crypto-page"}
+    refused = request(place.url, "POST", "/account/v1/purchases", both, headers=headers)
+    assert (refused.status, "save_method" in refused.text) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tollway.identity.actors import OPERATOR
 from tollway.payments.codes import NewCodes
 from tollway.payments.jobs import expire_credits
 from tollway.payments.receipts import tax_within
+from tollway.web.figures import day
 
 SELLER = "Example <Ltd>\n1 High Street\nVAT GB123"
 
@@ -90,6 +91,7 @@ def test_the_whole_page(selling: tuple[World, FakeStripe]) -> None:
     done = browser.submit(page, "/credits/refund", id=order_id)
     assert done.status == 303
     assert "Refunded" in browser.get(f"/credits/receipts/{order_id}").text
+    assert "/keys?workspace=" in browser.get(f"/credits/receipts/{order_id}").text
     assert "-$10.00" in browser.get(f"/credits/receipts/{order_id}").text
     again = browser.submit(page, "/credits/refund", id=order_id)
     assert again.status == 400
@@ -101,6 +103,31 @@ def test_the_whole_page(selling: tuple[World, FakeStripe]) -> None:
     assert "$10.00 in this month so far" in page.text
     assert browser.submit(page, "/credits/forget").status == 303
     assert "Automatic top-ups" not in browser.get("/credits").text
+
+
+def test_the_last_automatic_top_up(selling: tuple[World, FakeStripe]) -> None:
+    """How much, and when; nothing where there was none."""
+    place, fake = selling
+    browser = browser_of(place, place.new_user("page-auto", Role.OWNER, "page-auto"))
+    bought(place, fake, browser, amount="10", pack="", save_method="yes")
+    page = browser.get("/credits")
+    assert "The last one:" not in page.text
+    browser.submit(page, "/credits/auto", threshold="20", amount="15", monthly_max="50", enabled="yes")
+    now_ms = place.house.gateway.now_ms()
+    place.run(place.house.auto_topups.look(now_ms))
+    assert f"The last one: $15.00 on {day(now_ms)}." in browser.get("/credits").text
+
+
+def test_the_workspace_stays(selling: tuple[World, FakeStripe]) -> None:
+    """The navigation leads on within the workspace that is shown, and offers the others that one pays for."""
+    place, _ = selling
+    user = place.new_user("page-two", Role.OWNER, "page-one")
+    place.run(place.stage.join(user, Role.OWNER, "page-other"))
+    browser = browser_of(place, user)
+    page = browser.get("/credits?workspace=page-other")
+    assert 'href="/keys?workspace=page-other"' in page.text
+    assert 'href="/credits?workspace=page-one"' in page.text
+    assert fields_of(page, "/credits/redeem")["workspace_id"] == "page-other"
 
 
 def test_a_code_by_the_form(selling: tuple[World, FakeStripe]) -> None:

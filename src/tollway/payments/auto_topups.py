@@ -21,6 +21,7 @@ from tollway.storage.auto_topups import (
     bought_automatically,
     find_auto_topup,
     forget_method,
+    last_automatic_order,
     new_automatic_order,
     note_failure,
     pending_automatic_orders,
@@ -57,6 +58,8 @@ class AutoStatus(Struct, frozen=True):
     auto: AutoTopUp | None
     bought: Nanodollars
     """In this month, by itself."""
+    last: Order | None = None
+    """The last that was bought so."""
 
 
 class AutoTopUps:
@@ -75,7 +78,7 @@ class AutoTopUps:
         workspace_id = actor.workspace(workspace_id, Right.PAY)
         auto = await find_auto_topup(self._database, workspace_id)
         bought = await bought_automatically(self._database, workspace_id, month_ms(now_ms))
-        return AutoStatus(workspace_id, auto, bought)
+        return AutoStatus(workspace_id, auto, bought, await last_automatic_order(self._database, workspace_id))
 
     async def set(self, actor: Actor, ask: SetAutoTopUp, now_ms: int) -> AutoStatus:
         """InvalidRequest: no saved method, or amounts that make no sense."""

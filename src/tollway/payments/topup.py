@@ -35,6 +35,7 @@ from tollway.storage.orders import (
 HOUR_MS = 3_600_000
 PAGE = 100
 NOT_SOLD = "This server sells no credits; its operator grants them, or gives codes."
+NOT_SO = "Credits can't be paid like that here: crypto alone is taken, or no crypto."
 
 
 class NewPurchase(Struct, forbid_unknown_fields=True):
@@ -45,6 +46,8 @@ class NewPurchase(Struct, forbid_unknown_fields=True):
     workspace_id: str | None = None
     save_method: bool = False
     """Keeps the method of payment, for automatic top-ups."""
+    crypto: bool = False
+    """Paid in USDC, which can neither be kept as a method nor be refunded."""
 
 
 class Till:
@@ -72,9 +75,11 @@ class Till:
     async def buy(self, actor: Actor, ask: NewPurchase, now_ms: int) -> Order:
         """An order with the page on which it is paid. NotFound: nothing is sold here. InvalidRequest, Forbidden."""
         workspace_id = await workspace_of(self._database, actor, ask.workspace_id, Right.PAY)
-        provider = self.providers.get("stripe")
+        provider = self.providers.get("coinbase" if ask.crypto else "stripe")
         if provider is None:
-            raise NotFound(NOT_SOLD)
+            raise NotFound(NOT_SO if self.providers else NOT_SOLD)
+        if ask.crypto and ask.save_method:
+            raise InvalidRequest("save_method: crypto is paid each time by hand", param="save_method")
         if (ask.amount is None) is (ask.pack is None):
             raise InvalidRequest("amount: say how much, or name a pack", param="amount")
         if ask.pack is not None:
@@ -82,7 +87,7 @@ class Till:
             fee = 0
         else:
             credits_ = self.checked_amount(ask.amount or Decimal(0))
-            fee = fee_of(credits_, self.settings.fee_percent, self.settings.fee_min_usd)
+            fee = self.fee(credits_, provider)
             price = credits_ + fee
         order = self.new_order(
             workspace_id, provider, credits_, fee, price, now_ms,
@@ -101,10 +106,16 @@ class Till:
         """An order that is paid in USDC. InvalidRequest, Unavailable: as `buy`."""
         provider = self.providers["coinbase"]
         credits_ = self.checked_amount(amount)
-        fee = fee_of(credits_, self.settings.crypto_fee_percent, "0")
+        fee = self.fee(credits_, provider)
         order = self.new_order(workspace_id, provider, credits_, fee, credits_ + fee, now_ms, user_id=user_id)
         await self._database.write(new_order(order))
         return order, await self.open_checkout(provider, order)
+
+    def fee(self, credits_: Nanodollars, provider: PaymentProvider) -> Nanodollars:
+        """What is charged beside an amount of credits."""
+        if provider.name == "coinbase":
+            return fee_of(credits_, self.settings.crypto_fee_percent, "0")
+        return fee_of(credits_, self.settings.fee_percent, self.settings.fee_min_usd)
 
     def new_order(
         self,

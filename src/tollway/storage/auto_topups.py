@@ -88,6 +88,16 @@ async def bought_automatically(database: Database, workspace_id: str, since_ms: 
     return int(amount)
 
 
+async def last_automatic_order(database: Database, workspace_id: str) -> Order | None:
+    """The last that was paid."""
+    sql = f"""
+    SELECT {ORDER_COLUMNS} FROM orders WHERE workspace_id = :workspace_id AND automatic = 1 AND status = 'paid'
+    ORDER BY paid_ms DESC LIMIT 1
+    """  # noqa: S608 (constants)
+    rows = await database.read(sql, workspace_id=workspace_id)
+    return order_of(rows[0]) if rows else None
+
+
 def note_failure(order: Order, failure: str, now_ms: int, failures_max: int) -> Statement:
     """Once for an order, however often it is told: to be executed before the order is set to failed.
 

@@ -27,6 +27,16 @@ async def list_marks(database: Database, workspace_id: str) -> list[Mark]:
     return [Mark(TransferKind(row[0]), *row[1:]) for row in await database.read(sql, id=workspace_id)]
 
 
+async def marks_before(database: Database, workspace_id: str, number: int, limit: int) -> list[tuple[int, Mark]]:
+    """With their numbers, those below `number`, the latest first."""
+    sql = """
+    SELECT number, kind, ref, lot, amount, credited, debited, created_ms FROM marks
+    WHERE account = :id AND number < :number ORDER BY number DESC LIMIT :limit
+    """
+    rows = await database.read(sql, id=workspace_id, number=number, limit=limit)
+    return [(row[0], Mark(TransferKind(row[1]), *row[2:])) for row in rows]
+
+
 async def taken_back(database: Database, workspace_id: str) -> Nanodollars:
     """What left the workspace without being used: refunds, chargebacks, debts that were paid, what expired."""
     sql = "SELECT COALESCE(-SUM(amount), 0) FROM marks WHERE account = :id AND amount < 0"

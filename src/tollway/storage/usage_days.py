@@ -71,6 +71,16 @@ class HouseDay(Struct, frozen=True):
     """How many asked for something."""
 
 
+class SpentDay(Struct, frozen=True):
+    """What a workspace's requests cost it on one day (days since 1970)."""
+
+    day: int
+    requests: int
+    cost: Nanodollars
+    byok: Nanodollars
+    """What went over its own credentials, at list price."""
+
+
 class AppUse(Struct, frozen=True):
     """An app, and what it was used for in a time."""
 
@@ -192,6 +202,16 @@ async def usage_by_day(
     GROUP BY day, workspace_id, model, endpoint_id ORDER BY day DESC, SUM(cost) DESC, model, endpoint_id
     """  # noqa: S608 (constants and whole numbers)
     return [UsageDay(*row) for row in await database.read(sql, **named)]
+
+
+async def spent_on(database: Database, workspace_id: str, days: Sequence[int]) -> list[SpentDay]:
+    """Those of these days on which a workspace's requests cost something, the latest first."""
+    sql = f"""
+    SELECT day, SUM(requests), SUM(cost), SUM(byok) FROM usage_days
+    WHERE day IN ({", ".join(str(int(day)) for day in days)}) AND workspace_id = :workspace_id
+    GROUP BY day HAVING SUM(cost) > 0 ORDER BY day DESC
+    """  # noqa: S608 (whole numbers)
+    return [SpentDay(*row) for row in await database.read(sql, workspace_id=workspace_id)]
 
 
 async def house_by_day(database: Database, first: int, last: int) -> list[HouseDay]:

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from tollway.billing import pace
 from tollway.domain.errors import Forbidden, InvalidRequest, NotFound, TollwayError
 from tollway.domain.money import nanodollars_to_text
 from tollway.domain.payments import CENT, AutoTopUp, LotMove, Order, OrderStatus
-from tollway.domain.people import Actor, Right
+from tollway.domain.people import NO_SUCH_WORKSPACE, Actor, Right
 from tollway.payments.auto_topups import AutoTopUps, SetAutoTopUp
 from tollway.payments.base import Purse
 from tollway.payments.codes import Codes, RedeemCode
@@ -20,10 +21,12 @@ from tollway.payments.receipts import Bought, Buyer, Receipts
 from tollway.payments.topup import HOUR_MS, NewPurchase, Till
 from tollway.storage.database import Database
 from tollway.storage.members import find_workspace
+from tollway.storage.usage_days import DAY_MS, spent_on
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.door import Door
-from tollway.web.figures import day
+from tollway.web.figures import about, day
 from tollway.web.forms import read_form
+from tollway.web.key_form import Place, places_of
 from tollway.web.render import Renderer
 
 PATH = "/credits"
@@ -50,6 +53,7 @@ class CreditsForm(Struct):
     amount: str = ""
     pack: str = ""
     save_method: str = ""
+    crypto: str = ""
     code: str = ""
     enabled: str = ""
     threshold: str = ""
@@ -59,7 +63,7 @@ class CreditsForm(Struct):
 
 
 class Choice(Struct, frozen=True):
-    """A workspace, or a pack, that can be chosen."""
+    """A pack that can be chosen."""
 
     id: str
     name: str
@@ -81,16 +85,24 @@ class CreditsView(Struct, frozen=True):
     """What `credits.html` shows."""
 
     csrf: str
-    workspace_id: str
-    places: tuple[Choice, ...]
+    place: Place
+    places: tuple[Place, ...]
+    """Those whose credits the visitor may buy."""
     balance: str
-    sold: bool
+    pace: str
+    """What goes in a day; "": nothing did lately, or nothing is left."""
+    until: str
+    """The day until which the credits last at this pace; "": more than a year."""
+    cards: bool
+    crypto: bool
     packs: tuple[Choice, ...]
     least: str
     most: str
     auto: AutoTopUp | None
     auto_amounts: tuple[str, str, str]
     bought: str
+    last: str
+    """The last automatic top-up: how much, and when; "": there was none."""
     buyer: str
     rows: tuple[Row, ...]
     to_pay: Row | None
@@ -101,6 +113,8 @@ class CreditsView(Struct, frozen=True):
 class ReceiptView(Struct, frozen=True):
     """What `receipt.html` shows."""
 
+    place: Place
+    places: tuple[Place, ...]
     bought: Bought
     day: str
     credits: str
@@ -171,6 +185,7 @@ class CreditsPages:
         bought = await self._receipts.find(actor, request.path_params["id"])
         order = bought.order
         view = ReceiptView(
+            *await paid_places(self._database, actor, order.workspace_id),
             bought, day(order.paid_ms or order.created_ms), usd(order.credits), usd(order.fee),
             usd(order.price_cents * CENT), usd(bought.tax_cents * CENT), tuple(move_row(each) for each in bought.moves),
         )  # fmt: skip
@@ -179,7 +194,8 @@ class CreditsPages:
     async def buy(self, actor: Actor, form: CreditsForm, request: Request) -> str:
         """An order; the page leads on to where it is paid."""
         amount = None if form.pack else decimal_of(form.amount, "amount")
-        ask = NewPurchase(amount, form.pack or None, form.workspace_id or None, save_method=bool(form.save_method))
+        keep, crypto = bool(form.save_method), bool(form.crypto)
+        ask = NewPurchase(amount, form.pack or None, form.workspace_id or None, keep and not crypto, crypto)
         order = await self._till.buy(actor, ask, self._now_ms())
         return urlencode({"order": order.id})
 
@@ -234,33 +250,33 @@ class CreditsPages:
         self, request: Request, actor: Actor, wanted: str, *, error: TollwayError | None = None, said: str = "",
         to_pay: str = "",
     ) -> Response:  # fmt: skip
-        places = [
-            Choice(workspace.id, workspace.name)
-            for id_ in actor.roles
-            if actor.may(Right.PAY, id_) and (workspace := await find_workspace(self._database, id_)) is not None
-        ]
-        if not places and not wanted:
-            raise Forbidden("You may buy credits for no workspace: ask an owner of yours.")
-        own = actor.workspace_id if any(each.id == actor.workspace_id for each in places) else None
-        workspace_id = actor.workspace(wanted or own or places[0].id, Right.PAY)
+        place, places = await paid_places(self._database, actor, wanted)
+        workspace_id, balance = place.id, await self._purse.balance(place.id)
         now_ms, settings = self._now_ms(), self._till.settings
         status = await self._auto.status(actor, workspace_id, now_ms)
         numbers = await self._receipts.numbers(workspace_id)
         orders = await self._till.orders(actor, workspace_id, None)
         rows = [self._row(order, numbers.get(order.id, ""), now_ms) for order in orders]
-        auto = status.auto
+        auto, today = status.auto, now_ms // DAY_MS
+        spent = await spent_on(self._database, workspace_id, range(today - pace.DAYS + 1, today + 1))
+        goes = pace.pace_of({each.day: each.cost for each in spent}, balance, now_ms)
+        last = status.last
         view = CreditsView(
             csrf=self._door.csrf_token(request),
-            workspace_id=workspace_id,
-            places=tuple(places),
-            balance=usd(await self._purse.balance(workspace_id)),
-            sold="stripe" in self._till.providers,
+            place=place,
+            places=places,
+            balance=usd(balance),
+            pace=about(goes.a_day) if goes else "",
+            until=day(goes.until_ms) if goes and goes.until_ms is not None else "",
+            cards="stripe" in self._till.providers,
+            crypto="coinbase" in self._till.providers,
             packs=tuple(Choice(pack.id, f"{pack.name}: ${pack.price_usd}") for pack in self._till.packs),
             least=settings.purchase_min_usd,
             most=settings.purchase_max_usd,
             auto=auto,
             auto_amounts=(plain(auto.threshold), plain(auto.amount), plain(auto.monthly_max)) if auto else ("", "", ""),
             bought=usd(status.bought),
+            last=f"{usd(last.credits)} on {day(last.paid_ms or last.created_ms)}" if last else "",
             buyer=(await self._receipts.buyer(actor, workspace_id))[1],
             rows=tuple(rows),
             to_pay=next((row for row in rows if row.order.id == to_pay and row.status == "pending"), None),
@@ -276,6 +292,26 @@ class CreditsPages:
             order, day(order.created_ms), usd(order.credits), usd(order.price_cents * CENT), order.status.value,
             receipt, refundable,
         )  # fmt: skip
+
+
+async def paid_places(database: Database, actor: Actor, wanted: str) -> tuple[Place, tuple[Place, ...]]:
+    """The workspace that is meant, "" for the visitor's own or the first, and all whose credits they may buy.
+
+    NotFound: not theirs. Forbidden: a role that does not buy, or none that does.
+    """
+    payable = [id_ for id_ in actor.roles if actor.may(Right.PAY, id_)]
+    if not payable and not wanted:
+        raise Forbidden("You may buy credits for no workspace: ask an owner of yours.")
+    own = actor.workspace_id if actor.workspace_id in payable else None
+    chosen = actor.workspace(wanted or own or payable[0], Right.PAY)
+    places = await places_of(database, actor, chosen, Right.PAY)
+    here = next((each for each in places if each.chosen), None)
+    if here is None:
+        workspace = await find_workspace(database, chosen)
+        if workspace is None:
+            raise NotFound(NO_SUCH_WORKSPACE)
+        here = Place(chosen, workspace.name, True)
+    return here, tuple(places)
 
 
 def move_row(move: LotMove) -> tuple[str, str, str]:

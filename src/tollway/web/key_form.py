@@ -61,12 +61,12 @@ def key_of(form: KeyForm, name: str, now_ms: int, kind: KeyKind = KeyKind.INFERE
     )
 
 
-async def places_of(database: Database, actor: Actor, chosen: str | None) -> list[Place]:
-    """The workspaces in which somebody may make keys."""
+async def places_of(database: Database, actor: Actor, chosen: str | None, right: Right = Right.USE) -> list[Place]:
+    """The workspaces in which somebody may make keys, or do something else."""
     return [
         Place(each, workspace.name, each == chosen)
         for each in actor.roles
-        if actor.may(Right.USE, each) and (workspace := await find_workspace(database, each)) is not None
+        if actor.may(right, each) and (workspace := await find_workspace(database, each)) is not None
     ]
 
 
