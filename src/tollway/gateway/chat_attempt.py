@@ -1,9 +1,10 @@
 """One try of a chat at one candidate: its request out, its answer in."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tollway.domain.catalog import WireFormat
+from tollway.domain.catalog import Endpoint, WireFormat
 from tollway.domain.chat import ChatRequest
 from tollway.domain.events import (
     CONTENT,
@@ -41,6 +42,8 @@ from tollway.providers import Provider, signed
 from tollway.routing.fallback import (
     Failure,
 )
+from tollway.routing.market import Market
+from tollway.routing.provider_names import means
 from tollway.upstream.call import Call
 from tollway.upstream.fetch import FetchFailed
 from tollway.wire import think_tags
@@ -48,6 +51,7 @@ from tollway.wire.expand import expand
 from tollway.wire.formats import CLIENTS, StreamDecoder
 from tollway.wire.free_text import FreeTextDecoder, custom_names, with_free_text
 from tollway.wire.model_name import with_model
+from tollway.wire.provider_options import with_options
 from tollway.wire.reasoning_budget import thinking
 from tollway.wire.withheld import whole_without_reasoning, without_reasoning
 
@@ -281,6 +285,16 @@ def _abort_after(delay_s: float, run: Run, call: Call, loop: asyncio.AbstractEve
     run.timer = loop.call_later(delay_s, call.abort)
 
 
+def _with_options(
+    body: bytes, endpoint: Endpoint, options: Mapping[str, Mapping[str, Any]], market: Market, provider: Provider
+) -> bytes:
+    """`provider.options`: only the entries that name the candidate's provider are sent (OPENROUTER.md, section 4)."""
+    for name, said in options.items():
+        if means(market.names.meant, endpoint, (name.lower(),)):
+            body = with_options(body, endpoint.wire_format, said, provider.quirks.drop)
+    return body
+
+
 def build_request(
     provider: Provider, candidate: Candidate, run: Run, request: ChatRequest, credential: str, now_s: float
 ) -> HttpRequest:
@@ -299,6 +313,8 @@ def build_request(
         user_id=user_id_of(run) if request.user else None,
         same_format=run.origin.wire_format is endpoint.wire_format,
     )
+    if request.provider is not None and request.provider.options:
+        body = _with_options(body, endpoint, request.provider.options, run.market, provider)
     if (deployment := provider.deployment_of(endpoint)) is not None:
         body = with_model(body, deployment.name)
     headers = (("content-type", "application/json"), *wire.HEADERS)
