@@ -63,6 +63,10 @@ FORMS = (
         {"alias": "acme/best", "model": "test/other"}, "catalog.changed",
     ),
     Form(
+        "/admin/aliases", "/admin/aliases/levels", {"name": "acme/middle", "level": "middle", "models": "test/model"},
+        {"name": "acme/middle", "level": "high", "models": "test/other"}, "level.created",
+    ),
+    Form(
         "/admin/aliases", "/admin/aliases/groups", {"name": "resale", "multiplier": "2"},
         {"name": "resale", "multiplier": "3"}, "group.created",
     ),

@@ -26,6 +26,7 @@ from tollway.gateway.guardrail_desk import GuardrailDesk
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.leak_desk import LeakDesk
 from tollway.gateway.ledger_check import LedgerCheck
+from tollway.gateway.level_desk import LevelDesk
 from tollway.gateway.member_desk import MemberDesk
 from tollway.gateway.minutes import Minutes
 from tollway.gateway.oauth_desk import OAuthDesk
@@ -117,8 +118,8 @@ class House:
         """Whether the simulator plays the providers: the demo."""
         self.records, self.analytics, self.usage = Records(database), Analytics(database), Usage(database)
         self.rankings = Rankings(database, audit, gateway.now_ms)
-        self.counts = TokenCounts(gateway)
-        self.schemas, self.site = SchemaChecks(), SiteDesk(database, audit)
+        self.counts, self.schemas, self.site = TokenCounts(gateway), SchemaChecks(), SiteDesk(database, audit)
+        self.levels = LevelDesk(database, audit, config.routing.aliases, lambda: gateway.market, reload)
         self.sign_up = SignUpDesk(database, audit, people, config.users.sign_up)
         self.ledger_check = LedgerCheck(database, audit, jobs)
         self.minutes, self.started_ms = Minutes(gateway.metrics, gateway.loop.time), gateway.now_ms()

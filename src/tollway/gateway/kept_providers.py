@@ -1,4 +1,4 @@
-"""Providers that the operator added on the site, as if tollway.toml had said so: the two merged into one Config."""
+"""Providers and levels that the operator added on the site, as if tollway.toml had said so: merged into one Config."""
 
 import msgspec
 import structlog
@@ -10,6 +10,7 @@ from tollway.domain.kept_providers import KeptKey, KeptProvider
 from tollway.identity.credentials import KeyRing, Unreadable
 from tollway.storage.database import Database
 from tollway.storage.kept_providers import list_kept, list_kept_keys
+from tollway.storage.levels import list_levels
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,7 @@ async def with_kept(config: Config, database: Database, ring: KeyRing | None) ->
 
     `ring` None: their keys stay closed.
     """
-    kept = {}
+    config, kept = await _with_levels(config, database), {}
     for each in await list_kept(database):
         try:
             kept[each.slug] = decoded(each)
@@ -33,6 +34,14 @@ async def with_kept(config: Config, database: Database, ring: KeyRing | None) ->
     providers = [merged(mine, kept.pop(mine.slug, mine)) for mine in config.providers]
     providers += [replace(said, keys=tuple(keys.get(slug, ()))) for slug, said in kept.items()]
     return replace(config, providers=tuple(providers))
+
+
+async def _with_levels(config: Config, database: Database) -> Config:
+    """Levels of the file stay as they are, and replace those of the same name."""
+    file = config.routing.aliases
+    taken = {each.name for each in file}
+    added = tuple(each for name, each in (await list_levels(database)).items() if name not in taken)
+    return replace(config, routing=replace(config.routing, aliases=(*added, *file))) if added else config
 
 
 def merged(mine: ProviderConfig, said: ProviderConfig) -> ProviderConfig:

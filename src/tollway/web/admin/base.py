@@ -22,6 +22,7 @@ from tollway.gateway.background import Jobs
 from tollway.gateway.base import Gateway
 from tollway.gateway.group_desk import GroupDesk
 from tollway.gateway.ledger_check import LedgerCheck
+from tollway.gateway.level_desk import LevelDesk
 from tollway.gateway.minutes import Minutes
 from tollway.gateway.office import Office
 from tollway.gateway.provider_desk import ProviderDesk
@@ -77,6 +78,7 @@ class AdminHouse(Protocol):
     audit: AuditLog
     admin: AdminDesk
     groups: GroupDesk
+    levels: LevelDesk
     users: UserDesk
     people: People
     codes: Codes
