@@ -8,7 +8,11 @@ from tests.api.browsing import Browser
 from tests.support import Answer, Secret, World, request
 from tests.web.site import Looked
 from tollway.domain.identity import KeyKind
+from tollway.domain.money import NANO
 from tollway.domain.people import Role, User
+from tollway.storage.database import Statement
+from tollway.storage.ledger import ADD_KEY_USAGE
+from tollway.storage.usage_days import DAY_MS
 
 HOSTILE = "\"><script>alert(1)</script>'{{ 7 * 7 }}"
 
@@ -60,8 +64,8 @@ def test_the_life_of_a_key(well: World, user: User) -> None:
     [row] = [row for row in Looked(page.text).rows if row[0].startswith("Laptop")]
     assert row[1].startswith("$0.00")
     assert row[1] != "$0.00"
-    assert row[2].startswith("$2.50 each month$2.4")
-    assert row[5] == "on"
+    assert row[5].startswith("$2.50 each month$2.4")
+    assert row[8] == "on"
     assert change(browser, page, "Laptop", "disable").headers["location"] == "/keys?workspace=keyed"
     assert works(well, secret) == 401
     page = browser.get("/keys?workspace=keyed")
@@ -150,3 +154,32 @@ def test_a_hundred_and_one(well: World) -> None:
     [following] = [tag["href"] for tag in Looked(first.text).all("a") if tag.get("rel") == "next"]
     rows = Looked(first.text).rows[1:] + Looked(browser.get(str(following)).text).rows[1:]
     assert len(rows) == len(keys)
+    data = browser.get("/keys.json?offset=100").json["data"]
+    assert len(data) == len(keys), "the file has all of them"
+    assert len(browser.get("/keys.csv").text.splitlines()) == len(keys) + 1
+
+
+def test_what_was_spent_lately(well: World) -> None:
+    """Beside all that a key ever spent: today, in 7 days and in 30, on the page and, exactly, in its files."""
+    person = well.new_user("lately", Role.OWNER, "lately")
+    key = well.new_key("lately", creator=person, limit_usd="3")
+    today = well.house.gateway.now_ms() // DAY_MS
+    usage = tuple(
+        {"key_id": key.key.id, "day": day, "spent": dollars * NANO, "last_ms": day * DAY_MS, "byok": 0}
+        for day, dollars in ((today, 1), (today - 6, 20), (today - 7, 300), (today - 29, 4000), (today - 30, 50_000))
+    )
+    well.run(well.house.database.write(Statement(ADD_KEY_USAGE, usage)))
+    browser = browser_of(well, person)
+    [row] = Looked(browser.get("/keys").text).rows[1:]
+    assert row[1:5] == ["$54,321.00", "$1.00", "$21.00", "$4,321.00"]
+    [told] = browser.get("/keys.json").json["data"]
+    spent = [told[f"spent_{name}usd"] for name in ("", "today_", "7_days_", "30_days_")]
+    assert spent == ["54321", "1", "21", "4321"]
+    assert (told["limit_usd"], told["left_usd"], told["state"]) == ("3", "0", "on")
+    stranger = browser_of(well, well.new_user("lately-not", Role.OWNER, "lately-else"))
+    for kind in ("csv", "json"):
+        assert Browser(well).get(f"/keys.{kind}").status == 401
+        assert stranger.get(f"/keys.{kind}?workspace=lately").status == 404
+        assert browser.get(f"/keys.{kind}?kind=no").status == 400
+        assert browser.get(f"/keys.{kind}").headers["cache-control"] == "no-store"
+    assert browser.get("/keys.json?kind=provisioning").json["data"] == []

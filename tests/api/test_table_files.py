@@ -18,7 +18,7 @@ from tollway.web.render import TABLED
 from tollway.web.tables import sheet_of
 
 PUBLIC = ("/providers", "/status", "/compare?model=test/model&model=openai/gpt-4o", "/explore?model=openai/gpt-4o")
-OWN = ("/guardrails", "/credits", "/workspace", "/alerts", "/presets", "/privacy", "/keys", "/logs/{generation}")
+OWN = ("/guardrails", "/credits", "/workspace", "/alerts", "/presets", "/privacy", "/logs/{generation}")
 ADMIN = (
     "/admin", "/admin/users/tbl-chief@example.com", "/admin/aliases", "/admin/ledger", "/admin/settings",
     "/admin/prices/endpoint?id=a:m", "/admin/providers/a",

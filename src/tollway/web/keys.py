@@ -1,6 +1,7 @@
 """`/keys`: one's API keys: made (the secret is shown once), switched off and on, deleted; what each has spent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -10,14 +11,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from tollway.billing.ledger import DAY_MS, window_end, window_start
-from tollway.domain.errors import Forbidden, TollwayError
+from tollway.domain.errors import Forbidden, TollwayError, Unauthenticated
 from tollway.domain.identity import Key, KeyKind
+from tollway.domain.money import Nanodollars, nanodollars_to_text
 from tollway.domain.people import Actor, Right
 from tollway.gateway.key_desk import PAGE, ChangedKey, KeyDesk
 from tollway.routing.market import Market
 from tollway.storage.database import Database
-from tollway.storage.keys import counted_since, spent_by_day
+from tollway.storage.keys import DaySpent, counted_since, spent_by_day, spent_by_key
 from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
+from tollway.web.data import Kind as FileKind
+from tollway.web.data import Sheet, as_file
 from tollway.web.door import Door
 from tollway.web.figures import about, amount, day
 from tollway.web.forms import as_struct, converted_form, read_form
@@ -26,6 +30,12 @@ from tollway.web.key_page import narrowed
 from tollway.web.render import Renderer
 
 PATH = "/keys"
+LATELY = (1, 7, 30)
+"""Days, this one among them, of which the list shows what was spent."""
+COLUMNS = (
+    "name", "label", "kind", "state", "spent_usd", "spent_today_usd", "spent_7_days_usd", "spent_30_days_usd",
+    "limit_usd", "left_usd", "resets", "starts_again", "last_used", "expires",
+)  # fmt: skip
 FormT = TypeVar("FormT", "NewKeyForm", "ChangeForm")
 
 
@@ -73,6 +83,8 @@ class KeyLine(Struct, frozen=True):
     state: str
     """`on`, `off`, `expired`."""
     spent: str
+    lately: tuple[str, ...]
+    """The same of each of LATELY."""
     limit: str
     """"" if it has none."""
     left: str
@@ -131,7 +143,12 @@ class KeyPages:
         """The URLs."""
         return form_routes(
             self._renderer,
-            ((PATH, "GET", self.show), (PATH, "POST", self.create), (f"{PATH}/change", "POST", self.change)),
+            (
+                (PATH, "GET", self.show),
+                *((f"{PATH}.{kind}", "GET", partial(self.file, kind)) for kind in ("csv", "json")),
+                (PATH, "POST", self.create),
+                (f"{PATH}/change", "POST", self.change),
+            ),
         )
 
     async def show(self, request: Request) -> Response:
@@ -142,6 +159,22 @@ class KeyPages:
         wanted = as_struct(request.query_params.multi_items(), Wanted)
         form = NewKeyForm(workspace_id=wanted.workspace, kind=wanted.kind)
         return await self._page(request, actor, form, offset=wanted.offset)
+
+    async def file(self, ending: FileKind, request: Request) -> Response:
+        """Every key of the list, on whichever page it stands, with exact amounts. Unauthenticated."""
+        actor = await self._door.signed_in(request)
+        if actor is None:
+            raise Unauthenticated("Sign in first, then ask for this file again.")
+        wanted, found = as_struct(request.query_params.multi_items(), Wanted), list[Key]()
+        workspace_id, kind = actor.workspace(wanted.workspace or None, Right.USE), KeyKind(wanted.kind)
+        while len(found) % PAGE == 0:
+            more = await self._desk.list(actor, workspace_id, disabled=True, offset=len(found), kind=kind)
+            if not more:
+                break
+            found += more
+        spent, now_ms = await spent_by_key(self._database, workspace_id), self._now_ms()
+        rows = [cells_of(key, spent.get(key.id, ()), now_ms) for key in found]
+        return as_file(request, ending, Sheet("keys", COLUMNS, rows), PRIVATE)
 
     async def create(self, request: Request) -> Response:
         """The page, with the secret of the new key on it this once."""
@@ -218,14 +251,14 @@ class KeyPages:
         if key.limit is not None:
             counted = counted_since(days, window_start(key.limit_reset, now_ms // DAY_MS), byok=key.include_byok)
             limit, left = amount(key.limit), about(max(0, key.limit - counted))
-        expired = key.expires_ms is not None and key.expires_ms <= now_ms
         return KeyLine(
             id=key.id,
             name=key.name,
             label=key.label,
             kind=key.kind.value,
-            state="expired" if expired else "off" if key.disabled else "on",
+            state=state_of(key, now_ms),
             spent=about(sum(each.spent for each in days)),
+            lately=tuple(about(each) for each in spent_lately(days, now_ms)),
             limit=limit,
             left=left,
             resets=RESETS[key.limit_reset.value] if key.limit_reset else "",
@@ -233,3 +266,32 @@ class KeyPages:
             expires=day(key.expires_ms) if key.expires_ms is not None else "",
             used=day(last_ms) if (last_ms := max((each.last_ms for each in days), default=0)) else "",
         )
+
+
+def spent_lately(days: Sequence[DaySpent], now_ms: int) -> list[Nanodollars]:
+    """What a key spent in each of LATELY."""
+    return [counted_since(days, now_ms // DAY_MS - each + 1, byok=False) for each in LATELY]
+
+
+def cells_of(key: Key, days: Sequence[DaySpent], now_ms: int) -> tuple[str, ...]:
+    """A key's row of the file."""
+    today = now_ms // DAY_MS
+    limit = left = again = ""
+    if key.limit is not None:
+        counted = counted_since(days, window_start(key.limit_reset, today), byok=key.include_byok)
+        limit, left = nanodollars_to_text(key.limit), nanodollars_to_text(max(0, key.limit - counted))
+        again = day(window_end(key.limit_reset, today) * DAY_MS) if key.limit_reset is not None else ""
+    last_ms, spent = max((each.last_ms for each in days), default=0), sum(each.spent for each in days)
+    return (
+        key.name, key.label, key.kind.value, state_of(key, now_ms), nanodollars_to_text(spent),
+        *map(nanodollars_to_text, spent_lately(days, now_ms)), limit, left,
+        key.limit_reset.value if key.limit_reset else "", again, day(last_ms) if last_ms else "",
+        day(key.expires_ms) if key.expires_ms is not None else "",
+    )  # fmt: skip
+
+
+def state_of(key: Key, now_ms: int) -> str:
+    """`on`, `off`, `expired`."""
+    if key.expires_ms is not None and key.expires_ms <= now_ms:
+        return "expired"
+    return "off" if key.disabled else "on"
