@@ -10,30 +10,40 @@ import { TurnView } from "./turn.js";
 
 /** @param {{room: import("./room.js").Room, draw: () => void}} props */
 export function App({ room, draw }) {
-  const [drawer, setDrawer] = useState(false);
+  const [drawer, setDrawer] = useState(/** @type {"" | "button" | "input"} what in it has the focus; "": it is shut */ (""));
+  const [help, setHelp] = useState(false);
   const { talk, place } = room;
-  useKeys(room, () => setDrawer(false));
+  useKeys(room, {
+    close: () => setDrawer(""),
+    help: () => setHelp(true),
+    search: () => {
+      const field = /** @type {HTMLElement | null} */ (document.querySelector("#conversations input"));
+      if (field?.checkVisibility({ visibilityProperty: true })) field.focus();
+      else setDrawer("input");
+    },
+  });
   useEffect(() => {
-    if (drawer) /** @type {HTMLElement | null} */ (document.querySelector("#conversations button"))?.focus();
+    if (drawer) /** @type {HTMLElement | null} */ (document.querySelector(`#conversations ${drawer}`))?.focus();
   }, [drawer]);
   const columns = { "--panes": String(talk.panes.length) };
   return html`
     <div class="chat ${place.guest ? "guest" : ""} ${drawer ? "drawn" : ""}">
-      ${!place.guest && html`<${Sidebar} room=${room} close=${() => setDrawer(false)} />`}
-      ${drawer && html`<button class="veil" aria-label="Close the list" onClick=${() => setDrawer(false)}></button>`}
+      ${!place.guest && html`<${Sidebar} room=${room} close=${() => setDrawer("")} />`}
+      ${drawer && html`<button class="veil" aria-label="Close the list" onClick=${() => setDrawer("")}></button>`}
       <section class="talk" aria-label="Conversation">
-        <${Head} room=${room} open=${() => setDrawer(true)} />
+        <${Head} room=${room} open=${() => setDrawer("button")} help=${() => setHelp(true)} />
         ${room.trouble && html`<p class="wrong" role="alert">${room.trouble}</p>`}
         <${Lines} room=${room} columns=${columns} draw=${draw} />
         ${room.undo && html`<${Undo} room=${room} />`}
         <${Composer} room=${room} />
       </section>
+      ${help && html`<${Help} guest=${place.guest} close=${() => setHelp(false)} />`}
     </div>
   `;
 }
 
-/** @param {{room: import("./room.js").Room, open: () => void}} props */
-function Head({ room, open }) {
+/** @param {{room: import("./room.js").Room, open: () => void, help: () => void}} props */
+function Head({ room, open, help }) {
   const { talk, place } = room;
   const sum = totals(talk);
   return html`
@@ -42,7 +52,8 @@ function Head({ room, open }) {
       <h1>${talk.title || (place.guest ? "Playground" : "New conversation")}</h1>
       ${sum.answers > 0 && html`<span class="sum num" title="All answers of this conversation, on every branch">${short(sum.tokens)} tokens · ${money(sum.cost)}</span>`}
       ${!place.guest && html`<button class="btn small" disabled=${talk.panes.length >= 6} onClick=${() => room.addPane()}>Add a model</button>`}
-      <button class="btn small" onClick=${() => room.renew()}>New</button>
+      <button class="btn small" aria-keyshortcuts="Control+Shift+O" onClick=${() => room.renew()}>New</button>
+      <button class="btn small" aria-label="Keyboard shortcuts" aria-keyshortcuts="?" onClick=${help}>?</button>
     </header>
   `;
 }
@@ -101,18 +112,46 @@ function Welcome({ room }) {
   `;
 }
 
+/** Keys, what they do, and whether guests have that, too. @type {[string, string, boolean][]} */
+const KEYS = [
+  ["Enter", "sends", true],
+  ["Shift + Enter", "breaks the line", true],
+  ["Esc", "stops what is being answered, or closes the list", true],
+  ["Ctrl or ⌘ + Shift + O", "begins a new conversation", true],
+  ["Ctrl or ⌘ + K", "searches the conversations", false],
+  ["?", "shows this list, where nothing is typed", true],
+];
+/** @param {{guest: boolean, close: () => void}} props */
+function Help({ guest, close }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => dialog.current?.showModal(), []);
+  return html`
+    <dialog class="card help" aria-label="Keyboard shortcuts" ref=${dialog} onClose=${close}>
+      <h2>Keyboard shortcuts</h2>
+      <dl>${KEYS.filter(([, , all]) => all || !guest).map(([key, does]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${does}</dd></div>`)}</dl>
+      <button class="btn" onClick=${() => dialog.current?.close()}>Close</button>
+    </dialog>
+  `;
+}
+
 /**
- * Escape stops what is being answered, or closes the list.
+ * What keys do wherever one is; letters alone only where nothing is typed.
  * @param {import("./room.js").Room} room
- * @param {() => void} close
+ * @param {{close: () => void, help: () => void, search: () => void}} does
  */
-function useKeys(room, close) {
+function useKeys(room, does) {
   useEffect(() => {
     /** @param {KeyboardEvent} event */
     const pressed = (event) => {
-      if (event.key !== "Escape" || event.defaultPrevented) return;
-      if (room.busy) room.stopAll();
-      else close();
+      if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+      const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+      const held = (event.ctrlKey || event.metaKey) && !event.altKey;
+      if (event.key === "Escape") return room.busy ? room.stopAll() : does.close();
+      if (held && event.shiftKey && event.key.toLowerCase() === "o") room.renew();
+      else if (held && !event.shiftKey && event.key.toLowerCase() === "k" && !room.place.guest) does.search();
+      else if (event.key === "?" && !typing && !held) does.help();
+      else return;
+      event.preventDefault();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);

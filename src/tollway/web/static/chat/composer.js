@@ -1,5 +1,5 @@
 // @ts-check
-/** Where one writes: Enter sends, Shift+Enter breaks the line; images and PDFs by button, drop or paste. */
+/** Where one writes: Enter sends, Shift+Enter breaks the line; images and PDFs by button, paste, or dropped anywhere. */
 import { useEffect, useRef, useState } from "../vendor/preact-hooks.js";
 import { html } from "./html.js";
 
@@ -54,12 +54,28 @@ export function Composer({ room }) {
     event.target.style.height = "auto";
     event.target.style.height = `${Math.min(event.target.scrollHeight + 2, 260)}px`;
   };
-  /** @param {DragEvent} event */
-  const dropped = (event) => {
-    event.preventDefault();
-    setOver(false);
-    void attach(event.dataTransfer?.files ?? []);
-  };
+  useEffect(() => {
+    const listening = new AbortController();
+    const { signal } = listening;
+    /**
+     * Files only: a text that is dragged goes where it is dropped.
+     * @param {string} name
+     * @param {(event: DragEvent) => void} take
+     */
+    const on = (name, take) =>
+      addEventListener(name, (event) => {
+        if (!(event instanceof DragEvent) || !event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault(); // or the browser would leave the page for the file
+        take(event);
+      }, { signal });
+    on("dragover", () => setOver(!guest));
+    on("dragleave", (event) => event.relatedTarget === null && setOver(false));
+    on("drop", (event) => {
+      setOver(false);
+      void attach(event.dataTransfer?.files ?? []);
+    });
+    return () => listening.abort();
+  }, []);
   /** @param {ClipboardEvent} event */
   const pasted = (event) => {
     if (!event.clipboardData?.files.length) return;
@@ -67,8 +83,7 @@ export function Composer({ room }) {
     void attach(event.clipboardData.files);
   };
   return html`
-    <form class="composer card ${over ? "over" : ""}" aria-label="Message" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), send())}
-      onDragOver=${(/** @type {Event} */ event) => (event.preventDefault(), setOver(!guest))} onDragLeave=${() => setOver(false)} onDrop=${dropped}>
+    <form class="composer card ${over ? "over" : ""}" aria-label="Message" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), send())}>
       ${files.length > 0 && html`<ul class="attached">${files.map((file) => html`
         <li key=${file.url.length + file.name}><${Attached} file=${file} /><button type="button" class="link" aria-label=${`Remove ${file.name}`} onClick=${() => setFiles(files.filter((each) => each !== file))}>×</button></li>`)}</ul>`}
       ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
