@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -227,8 +228,8 @@ def test_who_is_in_trouble_goes_back(figures: Measured, order: list[str], why: s
 
 def test_who_is_poor_at_tools_goes_back() -> None:
     """With enough known of enough providers, the one whose tool calls break stands behind; not without tools."""
-    good = timed(0.5, 50.0, requests=500, malformed_rate=0.01)
-    figures = dict.fromkeys("abcdef", good) | {"a": timed(0.5, 50.0, requests=500, malformed_rate=0.4)}
+    good = timed(0.5, 50.0, requests=500, tool_answers=200, tool_error_rate=0.01)
+    figures = dict.fromkeys("abcdef", good) | {"a": structs.replace(good, tool_error_rate=0.4)}
     on_offer = market(*(endpoint(name, prompt=MICRO * place) for place, name in enumerate("abcdef", 1)))
     tools = {"tools": (Tool(function=ToolFunction("look")),)}
     able = market(*(structs.replace(each, parameters=frozenset({"tools"})) for each in on_offer.offers[MODEL].live))
@@ -236,3 +237,28 @@ def test_who_is_poor_at_tools_goes_back() -> None:
     assert order_of(plan(ask(), able, measured=figures))[0] == "a"
     assert order_of(plan(ask(sort="exacto"), able, measured=figures))[-1] == "a"
     assert order_of(plan(ask(**tools), able))[0] == "a"
+
+
+TOOLS = {"tools": (Tool(function=ToolFunction("look")),)}
+ABLE = [endpoint(name, prompt=MICRO * place, parameters=frozenset({"tools"})) for place, name in enumerate("abcdef", 1)]
+GOOD = Measured(requests=500, tool_answers=200, tool_error_rate=0.01, speed=Spread(50.0, 50.0, 50.0, 50.0))
+
+
+@pytest.mark.parametrize(
+    ("changed", "order"),
+    [
+        ({"a": {"tool_answers": 199}}, "bcdefa"),
+        ({"a": {"requests": 99}}, "bcdefa"),
+        ({"a": {"speed": None}}, "bcdefa"),
+        ({"a": {"tool_answers": 199}, "b": {"tool_error_rate": 0.9}}, "cdefab"),
+        ({"a": {"speed": Spread(1.0, 1.0, 1.0, 1.0)}}, "bcdefa"),
+        ({"b": {"tool_answers": 0}, "a": {"steady": 0.9}}, "cdefba"),  # who is in trouble stays behind
+        ({"c": {"tool_answers": 9}, "a": {"tool_answers": 9}, "b": {"tool_answers": 9}}, "abcdef"),  # three are known
+    ],
+)
+def test_three_tiers_of_tool_calls(changed: dict[str, dict[str, Any]], order: str) -> None:
+    """Good, too little data, poor: by 200 answers with tool calls, once four providers have them (OPENROUTER.md 4)."""
+    figures = {name: structs.replace(GOOD, **changed.get(name, {})) for name in "abcdef"}
+    found = plan(ask(**TOOLS), market(*ABLE), measured=figures)
+    assert "".join(order_of(found)) == order
+    assert order_of(plan(ask(**TOOLS, sort="price"), market(*ABLE), measured=figures)) == list("abcdef")

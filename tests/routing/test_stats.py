@@ -105,6 +105,21 @@ def test_tool_calls_and_money() -> None:
     found.paid(1_000_000, 2_500_000_000, 0.0)
     measured = found.measured(0.0)
     assert (measured.malformed_rate, measured.usd_per_million, measured.tokens) == (0.5, 2.5, 1_000_000)
+    assert (measured.tool_answers, measured.tool_error_rate) == (2, 0.5)
+
+
+def test_tool_calls_are_judged_over_two_hours() -> None:
+    """They are rare: what is forgotten of a half hour is known of two, also after a restart, and then no more."""
+    found = EndpointStats()
+    for minute in range(0, 60, 10):
+        found.add(OK, minute * 60.0, Sample(called_tools=True, malformed=minute == 0))
+    again = EndpointStats()
+    again.restore(found.figures(3_600.0, 10**12), 3_600.0, 10**12)
+    for stats in (found, again):
+        measured = stats.measured(5_400.0)
+        assert measured.malformed_rate == 0.0
+        assert (measured.tool_answers, measured.tool_error_rate) == (6, 1 / 6)
+        assert stats.measured(4 * 3_600.0).tool_answers == 0
 
 
 @given(st.lists(st.floats(1e-4, 1e5), min_size=1, max_size=200))

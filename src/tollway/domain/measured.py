@@ -30,7 +30,11 @@ class Measured(Struct, frozen=True):
     limited_rate: float = 0.0
     """429s by requests."""
     malformed_rate: float = 0.0
-    """Answers with a tool call that can't be read, by answers with tool calls."""
+    """Answers with a tool call that can't be read, or of a tool that there is not, by answers with tool calls."""
+    tool_answers: int = 0
+    """Answers with tool calls of the last two hours."""
+    tool_error_rate: float = 0.0
+    """As `malformed_rate`, of the last two hours."""
     timed: int = 0
     """Streamed answers of the last 5 minutes, which the speeds come from."""
     first_s: Spread | None = None

@@ -131,10 +131,11 @@ async def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer, sink: C
 
 def _take_calls(run: ChatRun, choice: Choice) -> None:
     run.text += [call.arguments for call in choice.tool_calls]
-    run.calls = run.calls or {}
+    run.calls, run.called = run.calls or {}, run.called or set()
     for index, call in enumerate(choice.tool_calls):
         if not call.custom:
             run.calls[choice.index, index] = [call.arguments]
+            run.called.add(call.name)
 
 
 def _may_have_tags(candidate: Candidate) -> bool:
@@ -248,8 +249,11 @@ def _take_other(run: ChatRun, event: Event) -> None:
             run.text_size += len(text)
         case ToolCallDelta(name=name, arguments=text):
             if not event.custom:
-                run.calls = run.calls or {}
-                run.calls.setdefault((event.choice, event.index), []).append(text)
+                run.calls, run.called = run.calls or {}, run.called or set()
+                pieces = run.calls.setdefault((event.choice, event.index), [])
+                if name is not None and not pieces:
+                    run.called.add(name)
+                pieces.append(text)
             run.text.append(f"{name or ''}{text}")
             run.text_size += len(text) + 1
         case _:

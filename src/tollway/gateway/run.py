@@ -225,6 +225,8 @@ class ChatRun(Run, eq=False):
     """Choices whose finish reason has not come."""
     calls: dict[tuple[int, int], list[str]] | None = None
     """Arguments of the tool calls, in pieces, by choice and index."""
+    called: set[str] | None = None
+    """The names of the tools that were called; not of those with free text as input."""
     text: list[str] = []
     text_size: int = 0
     heard: list[Event] | None = None
@@ -244,7 +246,7 @@ class ChatRun(Run, eq=False):
     def forget(self) -> None:
         Run.forget(self)
         self.choices_left = self.request.n or 1
-        self.calls = self.heard = None
+        self.calls = self.called = self.heard = None
         self.text = []
         self.text_size = 0
         self.about = []
@@ -300,7 +302,10 @@ class ChatRun(Run, eq=False):
 
     def sample(self, began_s: float, now_s: float) -> Sample:
         calls = self.calls or {}
-        malformed = any(not _is_json("".join(pieces)) for pieces in calls.values())
+        malformed = bool(calls) and (
+            any(not _is_json("".join(pieces)) for pieces in calls.values())
+            or _is_unknown(self.called or set(), self.request)
+        )
         if not self.streamed or self.first_event_s is None:
             return Sample(called_tools=bool(calls), malformed=malformed) if calls else PLAIN
         usage = self.usage
@@ -309,6 +314,17 @@ class ChatRun(Run, eq=False):
         # An answer of a few tokens, or one that came in a single piece, tells nothing of the pace.
         pace = written / took_s if written >= PACE_TOKENS_MIN and took_s >= PACE_S_MIN else None
         return Sample(self.first_event_s - began_s, pace, called_tools=bool(calls), malformed=malformed)
+
+
+def _is_unknown(called: set[str], request: ChatRequest) -> bool:
+    """Whether a tool was called that the request does not have; of tools that providers bring nothing is known."""
+    tools = request.tools or ()
+    if any(tool.function is None and tool.custom is None for tool in tools):
+        return False
+    known = {tool.function.name for tool in tools if tool.function is not None}
+    known |= {str(tool.custom.get("name")) for tool in tools if tool.custom is not None}
+    known |= {function.name for function in request.functions or ()}
+    return bool(known) and not called <= known
 
 
 def _is_json(arguments: str) -> bool:

@@ -37,6 +37,8 @@ NEAR_TIE = 0.05
 EXACTO_PROVIDERS = 4
 EXACTO_REQUESTS = 100
 """In 30 minutes; below it there is too little data to call an endpoint good or poor."""
+EXACTO_TOOL_ANSWERS = 200
+"""In two hours, likewise."""
 EXACTO_TOOLS_SIGMA, EXACTO_SPEED_SIGMA = 2.0, 1.5
 
 
@@ -193,25 +195,40 @@ def draw(parts: Sequence[float], mark: float) -> int:
 
 
 def _able_first(places: list[Place], sight: Sight) -> list[Place]:
-    """Who calls tools well or is not known, before who is known to be poor at it (OPENROUTER.md 4, Auto-Exacto)."""
+    """Who calls tools well, then those of whom too little is known, then the poor (OPENROUTER.md 4, Auto-Exacto).
+
+    Who is in trouble stays behind the others, and before the poor.
+    """
     figures = {place[0].endpoint.id: sight.measured(place[0].endpoint.id) for place in places}
-    known = [each for each in figures.values() if each.requests >= EXACTO_REQUESTS and each.speed is not None]
-    if len(known) < EXACTO_PROVIDERS:
+    known = {
+        id_: (each, each.speed.p50) for id_, each in figures.items() if _is_judged(each) and each.speed is not None
+    }
+    if len({place[0].endpoint.provider for place in places if place[0].endpoint.id in known}) < EXACTO_PROVIDERS:
         return places
-    success = [1 - each.malformed_rate for each in known]
-    speeds = [each.speed.p50 for each in known if each.speed is not None]
+    success = [1 - each.tool_error_rate for each, _ in known.values()]
+    speeds = [speed for _, speed in known.values()]
     least_success = median(success) - EXACTO_TOOLS_SIGMA * pstdev(success)
     least_speed = median(speeds) - EXACTO_SPEED_SIGMA * pstdev(speeds)
 
-    def poor(place: Place) -> bool:
-        each = figures[place[0].endpoint.id]
-        if each.requests < EXACTO_REQUESTS or each.speed is None:
-            return False
-        return 1 - each.malformed_rate < least_success or each.speed.p50 < least_speed
+    def tier(place: Place) -> int:
+        found = known.get(place[0].endpoint.id)
+        if found is not None and (1 - found[0].tool_error_rate < least_success or found[1] < least_speed):
+            return len(_TIERS) - 1
+        if place[1] in _TROUBLES:
+            return 2
+        return 0 if found is not None else 1
 
-    return [place for place in places if not poor(place)] + [
-        (place[0], "poor at tool calls", 0.0) for place in places if poor(place)
-    ]
+    tiers = [(tier(place), place) for place in places]
+    tiers.sort(key=lambda each: each[0])
+    return [place if (why := _TIERS[level]) is None else (place[0], why, 0.0) for level, place in tiers]
+
+
+_TIERS = (None, "too little is known of its tool calls", None, "poor at tool calls")
+"""Why an endpoint stands behind for its tool calls; the third are those in trouble, who say so already."""
+
+
+def _is_judged(measured: Measured) -> bool:
+    return measured.requests >= EXACTO_REQUESTS and measured.tool_answers >= EXACTO_TOOL_ANSWERS
 
 
 def _kept_first(places: list[Place], kept: str) -> list[Place]:

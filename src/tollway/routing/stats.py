@@ -150,6 +150,9 @@ KINDS = {
 }
 """Failures that are counted by their kind, too; those that are left are 5xx and broken answers."""
 _OUTCOMES = frozenset({"requests", "failed", "limited", "probes"})
+_OF_QUARTERS = _OUTCOMES | {"calls", "malformed"}
+TOOL_QUARTERS = 8
+"""Tool calls are rare: they are judged over two hours (OPENROUTER.md 4, Auto-Exacto)."""
 
 
 class Sample(Struct, frozen=True):
@@ -160,7 +163,7 @@ class Sample(Struct, frozen=True):
     tokens_per_s: float | None = None
     called_tools: bool = False
     malformed: bool = False
-    """A tool call of the answer can't be read."""
+    """A tool call of the answer can't be read, or is of a tool that the request does not have."""
 
 
 PLAIN = Sample()
@@ -231,7 +234,7 @@ class EndpointStats:
         self._minutes.at(at_s).take(counts)
         outcomes = {name: count for name, count in counts.items() if name in _OUTCOMES}
         self._recent.at(at_s).take(outcomes)
-        self._quarters.at(at_s).take(outcomes)
+        self._quarters.at(at_s).take({name: count for name, count in counts.items() if name in _OF_QUARTERS})
 
     def figures(self, now_s: float, now_ms: int) -> Figures:
         """What a restart keeps. `now_ms`: the wall time of `now_s`."""
@@ -286,6 +289,7 @@ class EndpointStats:
         slices = list(self._speeds.last(now_s, BALANCED_SLICES))
         first = merged(each.first for each in slices)
         speed = merged(each.speed for each in slices)
+        tools = total(self._quarters.last(now_s, TOOL_QUARTERS))
         p95, p98 = percentiles(first, _LATE) if first else (0.0, 0.0)
         requests, tokens = asked + half_hour.limited, half_hour.tokens
         return Measured(
@@ -293,6 +297,8 @@ class EndpointStats:
             error_rate=failed / requests if requests else 0.0,
             limited_rate=half_hour.limited / requests if requests else 0.0,
             malformed_rate=half_hour.malformed / half_hour.calls if half_hour.calls else 0.0,
+            tool_answers=tools.calls,
+            tool_error_rate=tools.malformed / tools.calls if tools.calls else 0.0,
             timed=sum(first.values()),
             first_s=spread(first, _PERCENTS),
             late_s=(p95, p98) if first else None,

@@ -163,7 +163,7 @@ def _calls(question: Question, behaviour: Behaviour, salt: str) -> tuple[Call, .
     return tuple(
         Call(
             f"call_sim{salt}{number:02d}",
-            tool.name,
+            behaviour.call_name or tool.name,
             text.pieces(msgspec.json.encode(generate(tool.parameters) if tool.parameters else {}).decode()),
         )
         for number, tool in enumerate(question.tools[: max(1, many)])

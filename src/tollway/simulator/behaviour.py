@@ -77,6 +77,8 @@ class Behaviour(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_un
     reasoning_as: Literal["reasoning_content", "reasoning"] = "reasoning_content"
     calls: Whole = 1
     """How many tools are called at once."""
+    call_name: str = ""
+    """The tool that is called in place of those of the request: one that nobody has, say."""
     finish: str = ""
     """A finish reason in place of the true one; `none`: no finish at all; `twice`: the true one, twice."""
     usage: UsageKind = "full"
