@@ -45,6 +45,7 @@ from tollway.gateway.byok_probe import probe
 from tollway.gateway.commit import Committer
 from tollway.gateway.contents import Contents
 from tollway.gateway.figures import keep_figures, restore_figures, store_figures
+from tollway.gateway.forgotten import Forgotten
 from tollway.gateway.key_desk import KeyDesk
 from tollway.gateway.moderation import Moderation
 from tollway.gateway.oauth_desk import OAuthDesk
@@ -97,6 +98,7 @@ from tollway.web.credit_history import HistoryPages
 from tollway.web.credits import CreditsPages
 from tollway.web.docs.pages import Docs
 from tollway.web.docs.reader import reader_of
+from tollway.web.forgotten import ForgottenPages
 from tollway.web.generation import GenerationPages
 from tollway.web.issuers import IssuerPages
 from tollway.web.keys import KeyPages
@@ -307,8 +309,10 @@ def site_routes(house: House) -> list[BaseRoute]:
     renderer = Renderer(assets, notice, house.site.words)
     buttons, public_url = house.issuers.buttons, house.config.public_url
     passkeys, sign_ins, site = house.passkeys.place is not None, SignIns(house.pepper), site_of(house, door)
+    forgotten = Forgotten(house.people, house.alerting.mailer, house.jobs.spawn, public_url)
     pages = [
-        *AccountPages(renderer, door, house.people, now_ms, buttons, passkeys).routes(),
+        *AccountPages(renderer, door, house.people, now_ms, buttons, passkeys, forgotten.on).routes(),
+        *ForgottenPages(renderer, door, forgotten, now_ms).routes(),
         *IssuerPages(
             renderer,
             door,
@@ -316,6 +320,7 @@ def site_routes(house: House) -> list[BaseRoute]:
             house.issuers,
             sign_ins,
             passkeys=passkeys,
+            mails=forgotten.on,
             public_url=public_url,
             now_ms=now_ms,
         ).routes(),

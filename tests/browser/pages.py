@@ -51,6 +51,7 @@ PAGES = (
     Listed("/sign-in"),
     Listed("/join"),
     Listed("/password"),
+    Listed("/forgot"),
     Listed("/auth", f"/auth?callback_url=http://localhost:3000/back&{CHALLENGE}", "person"),
     Listed("/chat", who="person", weight_max=250 * KIB),
     Listed("/playground", weight_max=250 * KIB),

@@ -223,9 +223,7 @@ class People:
         """Unauthenticated: the same words for every reason. RateLimited: too many tries."""
         wanted = email.strip().lower()[:EMAIL_MAX]
         now_ns = now_ms * 1_000_000
-        if not self._restored:
-            self.passwords.restore(await load_tries(self._database, now_ns))
-            self._restored = True
+        await self._restore(now_ns)
         self.passwords.count(wanted, address, now_ns)
         found = await find_user_with_password(self._database, wanted)
         user, known = found or (None, None)
@@ -234,6 +232,32 @@ class People:
             await self._database.write(*keep_tries(self.passwords.tries(wanted, address), now_ns))
             raise Unauthenticated(WRONG)
         return user
+
+    async def _restore(self, now_ns: int) -> None:
+        """The tries of the process before count as well."""
+        if not self._restored:
+            self.passwords.restore(await load_tries(self._database, now_ns))
+            self._restored = True
+
+    async def count_forgotten(self, email: str, *, address: str | None, now_ms: int) -> None:
+        """RateLimited: too many links were asked for, whether anybody has the address or not.
+
+        As wrong passwords are counted, but apart from them for each user, so that nobody is kept from signing in.
+        """
+        wanted, now_ns = f"forgotten {email.strip().lower()[:EMAIL_MAX]}", now_ms * 1_000_000
+        await self._restore(now_ns)
+        self.passwords.count(wanted, address, now_ns)
+        await self._database.write(*keep_tries(self.passwords.tries(wanted, address), now_ns))
+
+    async def forgotten_link(self, email: str, now_ms: int) -> tuple[User, str] | None:
+        """The user of this address, and the secret of a link to choose a new password: once, within an hour.
+
+        None: nobody, or somebody who is kept out.
+        """
+        found = await find_user_with_password(self._database, email.strip().lower()[:EMAIL_MAX])
+        if found is None or found[0].disabled:
+            return None
+        return found[0], await self.password_link(found[0], now_ms)
 
     async def change_password(
         self, user: User, old: str, new: str, now_ms: int, *, keep_session: str, fresh: bool = False

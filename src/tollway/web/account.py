@@ -37,6 +37,8 @@ class AccountView(Struct, frozen=True):
     """Slugs and names of other ways in."""
     passkeys: bool = False
     """Whether this server's address is one that browsers keep passkeys for."""
+    mails: bool = False
+    """Whether a forgotten password can be asked for by mail."""
 
 
 class RefusedView(Struct, frozen=True):
@@ -76,6 +78,7 @@ class AccountPages:
         now_ms: Callable[[], int],
         issuers: tuple[tuple[str, str], ...] = (),
         passkeys: bool = False,
+        mails: bool = False,
     ) -> None:
         self._renderer = renderer
         self._door = door
@@ -83,6 +86,7 @@ class AccountPages:
         self._now_ms = now_ms
         self._issuers = issuers
         self._passkeys = passkeys
+        self._mails = mails
 
     def routes(self) -> list[BaseRoute]:
         """The URLs."""
@@ -131,7 +135,9 @@ class AccountPages:
         wanted = next_page(request.query_params.get("next", "/"))
         if await self._door.signed_in(request) is not None:
             return go_to(request, wanted)
-        view = AccountView(self._people.policy, wanted, issuers=self._issuers, passkeys=self._passkeys)
+        view = AccountView(
+            self._people.policy, wanted, issuers=self._issuers, passkeys=self._passkeys, mails=self._mails
+        )
         return self._page(request, "sign_in.html", view)
 
     async def sign_in(self, request: Request) -> Response:
@@ -184,7 +190,7 @@ class AccountPages:
         except TollwayError as error:
             view = AccountView(
                 "invite" if form.token else self._people.policy, wanted, form.email, form.name, error.message,
-                issuers=self._issuers, passkeys=self._passkeys,
+                issuers=self._issuers, passkeys=self._passkeys, mails=self._mails,
             )  # fmt: skip
             return self._page(request, template, view, error.status)
         # A new user who came by an invitation has taken it with that.

@@ -58,6 +58,7 @@ class IssuerPages:
         sign_ins: SignIns,
         *,
         passkeys: bool,
+        mails: bool,
         public_url: str,
         now_ms: Callable[[], int],
     ) -> None:
@@ -67,6 +68,7 @@ class IssuerPages:
         self._issuers = issuers
         self._sign_ins = sign_ins
         self._passkeys = passkeys
+        self._mails = mails
         self._public_url = public_url
         self._secure = public_url.startswith("https:")
         self._now_ms = now_ms
@@ -124,6 +126,7 @@ class IssuerPages:
                 error=error.message,
                 issuers=self._issuers.buttons,
                 passkeys=self._passkeys,
+                mails=self._mails,
             )
             response = self._renderer.page(request, "sign_in.html", view, error.status, PRIVATE)
         response.delete_cookie(self._cookie, path="/", secure=self._secure, httponly=True, samesite="lax")
