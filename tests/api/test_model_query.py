@@ -16,6 +16,9 @@ from tollway.gateway.rankings import Rankings
 from tollway.storage.ledger import commit_generations
 from tollway.storage.workspaces import set_settings
 
+AUTO = "openrouter/auto"
+"""Listed behind the models of every world that has some: it costs what the model costs that it chooses."""
+
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[World]:
@@ -38,29 +41,31 @@ def ids(world: World, query: str, path: str = "/api/v1/models") -> list[str]:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("sort=pricing-low-to-high", ["ann/cheap", "bob/middle", "ann/dear"]),
-        ("sort=pricing-high-to-low", ["ann/dear", "ann/cheap", "bob/middle"]),
-        ("sort=context-high-to-low", ["ann/dear", "bob/middle", "ann/cheap"]),
-        ("sort=newest", ["ann/cheap", "ann/dear", "bob/middle"]),
+        ("sort=pricing-low-to-high", ["ann/cheap", "bob/middle", "ann/dear", AUTO]),
+        ("sort=pricing-high-to-low", ["ann/dear", "ann/cheap", "bob/middle", AUTO]),
+        ("sort=context-high-to-low", ["ann/dear", AUTO, "bob/middle", "ann/cheap"]),
+        ("sort=newest", ["ann/cheap", "ann/dear", "bob/middle", AUTO]),
         ("sort=latency-low-to-high&q=bob", ["bob/middle"]),
-        ("context=32000", ["ann/dear", "bob/middle"]),
+        ("context=32000", ["ann/dear", "bob/middle", AUTO]),
         ("max_price=2", ["ann/cheap", "bob/middle"]),
         ("min_price=2", ["ann/dear", "bob/middle"]),
         ("min_price=1.5&max_price=5", ["bob/middle"]),
         ("max_output_price=1", ["bob/middle"]),
         ("min_output_price=30", ["ann/dear"]),
         ("model_authors=ann,carl", ["ann/cheap", "ann/dear"]),
-        ("providers=b", ["ann/dear", "bob/middle"]),
-        ("providers=B,none", ["ann/dear", "bob/middle"]),
-        ("input_modalities=text", ["ann/cheap", "ann/dear", "bob/middle"]),
+        ("model_authors=openrouter", [AUTO]),
+        ("providers=b", ["ann/dear", "bob/middle", AUTO]),
+        ("providers=B,none", ["ann/dear", "bob/middle", AUTO]),
+        ("input_modalities=text", ["ann/cheap", "ann/dear", "bob/middle", AUTO]),
         ("input_modalities=text,image", []),
         ("supported_parameters=no_such", []),
         ("arch=other", ["ann/cheap", "ann/dear", "bob/middle"]),
+        ("arch=router", [AUTO]),
         ("arch=Claude", []),
         ("zdr=true", []),
         ("zdr=false&q=dear", ["ann/dear"]),
         ("min_age_days=1", []),
-        ("category=&q=", ["ann/cheap", "ann/dear", "bob/middle"]),
+        ("category=&q=", ["ann/cheap", "ann/dear", "bob/middle", AUTO]),
     ],
 )
 def test_filters_and_orders(market: World, query: str, expected: list[str]) -> None:
@@ -102,7 +107,7 @@ def test_the_most_popular(market: World, monkeypatch: pytest.MonkeyPatch) -> Non
     ]
     market.run(commit_generations(market.house.database, made))
     for order in ("most-popular", "top-weekly"):
-        assert ids(market, f"sort={order}") == ["bob/middle", "ann/dear", "ann/cheap"]
+        assert ids(market, f"sort={order}") == ["bob/middle", "ann/dear", "ann/cheap", AUTO]
 
 
 def test_the_feed(market: World) -> None:
@@ -128,11 +133,11 @@ def test_what_a_workspace_allows(market: World) -> None:
         assert answer.status == 200
         return [model["id"] for model in answer.json["data"]]
 
-    assert allowed() == ["ann/cheap", "ann/dear", "bob/middle"]
-    assert allowed(ignore=("a",)) == ["ann/dear", "bob/middle"]
-    assert allowed(only=("a",)) == ["ann/cheap", "ann/dear"]
+    assert allowed() == ["ann/cheap", "ann/dear", "bob/middle", AUTO]
+    assert allowed(ignore=("a",)) == ["ann/dear", "bob/middle", AUTO]
+    assert allowed(only=("a",)) == ["ann/cheap", "ann/dear", AUTO]
     assert allowed(zdr=True) == []
-    assert len(ids(market, "", "/api/v1/models/user")) == 3
+    assert len(ids(market, "", "/api/v1/models/user")) == 4
 
 
 def test_endpoints_that_keep_nothing(market: World) -> None:
@@ -140,8 +145,8 @@ def test_endpoints_that_keep_nothing(market: World) -> None:
     with world(offer("ann/kept", at=("a",)), provider={"retains": False}) as other:
         found = other.request("GET", "/api/v1/endpoints/zdr").json["data"]
         assert [each["model_id"] for each in found] == ["ann/kept"]
-        assert ids(other, "zdr=true") == ["ann/kept"]
+        assert ids(other, "zdr=true") == ["ann/kept", AUTO]
         with openrouter(other) as client:
             assert client.endpoints.list_zdr_endpoints().data[0].model_id == "ann/kept"
-            assert client.models.count().data.count == 1
+            assert client.models.count().data.count == 2
     assert market.request("GET", "/api/v1/endpoints/zdr").json == {"data": []}

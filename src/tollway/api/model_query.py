@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from tollway.api.model_names import TOKENIZER, UNPRICED
 from tollway.domain.catalog import Rates
 from tollway.domain.errors import InvalidRequest
 from tollway.domain.money import nanodollars_from_text
@@ -80,7 +81,7 @@ def score_of(query: Query, moment: Moment) -> Score | None:
         raise InvalidRequest(f"sort: {wanted} needs benchmarks, and none are kept here", param="sort")
     orders: dict[str, Score | None] = {
         "newest": None,
-        "pricing-low-to-high": lambda offer: -_price(offer),
+        "pricing-low-to-high": lambda offer: None if (price := _price(offer)) is None else -price,
         "pricing-high-to-low": _price,
         "context-high-to-low": context_of,
         "throughput-high-to-low": lambda offer: _best(offer, moment, lambda speed, _: speed),
@@ -114,7 +115,7 @@ def context_of(offer: Offer) -> int:
 
 def _best(offer: Offer, moment: Moment, score: Callable[[float | None, float | None], float | None]) -> float | None:
     found = []
-    for endpoint in offer.live:
+    for endpoint in () if offer.model.tokenizer == TOKENIZER else offer.live:
         measured = moment.health.measured(endpoint.id, moment.now_s)
         speed, first = (None if spread is None else spread.p50 for spread in (measured.speed, measured.first_s))
         if (value := score(speed, first)) is not None:
@@ -123,13 +124,15 @@ def _best(offer: Offer, moment: Moment, score: Callable[[float | None, float | N
 
 
 def _rates(offer: Offer) -> Rates | None:
+    if offer.model.id in UNPRICED:
+        return None
     price = offer.live[0].price
     return None if price is None else price.rates
 
 
-def _price(offer: Offer) -> int:
+def _price(offer: Offer) -> int | None:
     rates = _rates(offer)
-    return 0 if rates is None else rates.prompt + rates.completion
+    return None if rates is None else rates.prompt + rates.completion
 
 
 def _prices(query: Query, rate: str, name: str) -> list[Test]:
@@ -139,7 +142,9 @@ def _prices(query: Query, rate: str, name: str) -> list[Test]:
         return []
 
     def within(offer: Offer) -> bool:
-        price = getattr(_rates(offer), rate, 0)
+        if (rates := _rates(offer)) is None:
+            return False
+        price = getattr(rates, rate)
         return (low is None or price >= low) and (high is None or price <= high)
 
     return [within]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from tollway.api.house import House
 from tollway.api.model_feed import feed
+from tollway.api.model_names import ROUTERS, UNPRICED, named_offers, target_of
 from tollway.api.model_query import BY_USE, Moment, keeps_nothing, ordered, score_of, tests_of
 from tollway.domain.catalog import Endpoint, Model, Price, Rates
 from tollway.domain.errors import InvalidRequest, ModelNotFound, NotFound
@@ -24,6 +25,8 @@ from tollway.routing.reach import left_of
 PAGE_MAX = 1000
 PAGE_DEFAULT = 500
 ZDR_KEPT_S = 30.0
+UNKNOWN = {"prompt": "-1", "completion": "-1"}
+"""The price of what is priced by what it chooses, as OpenRouter writes it."""
 
 _RATE_NAMES = (
     ("prompt", "prompt"),
@@ -61,7 +64,10 @@ class ModelPages:
         self._refresh()
         offers = await self._chosen(request, self._live, makes)
         if request.query_params.get("use_rss", "").lower() == "true":
-            body = feed(offers, self._house.config.public_url)
+            body = feed(
+                [offer for offer in offers if offer.model.id in self._house.gateway.market.offers],
+                self._house.config.public_url,
+            )
             return Response(body, media_type="application/rss+xml; charset=utf-8")
         return _listed(request, [self._ids[offer.model.id] for offer in offers])
 
@@ -93,7 +99,8 @@ class ModelPages:
         if not self._zdr[1] or market is not self._market or now_s - self._zdr[0] > ZDR_KEPT_S:
             self._refresh()
             found = self._shown(
-                [each for offer in self._live for each in offer.live if keeps_nothing(market, each.provider)], market
+                [each for offer in live_offers(market) for each in offer.live if keeps_nothing(market, each.provider)],
+                market,
             )
             self._zdr = now_s, msgspec.json.encode({"data": found})
         return Response(self._zdr[1], media_type="application/json")
@@ -119,18 +126,26 @@ class ModelPages:
         market = self._house.gateway.market
         offer = looked_up(name, market)
         if offer is None:
+            item = self._ids[name] if name in ROUTERS & self._ids.keys() else None
+        elif market.offers.get(offer.model.id) is offer:
+            item = self._ids[offer.model.id]
+        else:
+            item = self._encode(offer)
+        if item is None:
             # OpenAI's clients look for `model_not_found`; on /api/v1 that error would be a 400 (STOREFRONTS.md).
             kind = ModelNotFound if bare else NotFound
             raise kind(f"There is no model {name[:200]}; GET {'/v1' if bare else '/api/v1'}/models lists them.")
-        whole = market.offers.get(offer.model.id) is offer
-        item = self._ids[offer.model.id] if whole else self._encode(offer)
         return Response(item if bare else b'{"data":' + item + b"}", media_type="application/json")
 
     async def endpoints(self, request: Request) -> Response:
-        """Every live endpoint of a model, or of all that an alias means; of those that a variant means."""
+        """Every live endpoint of a model, or of all that an alias means; of those that a variant means. A router's are
+        those of whichever model it chooses: none is listed."""
         market = self._house.gateway.market
         name = f"{request.path_params['author']}/{request.path_params['slug']}"
         offer = looked_up(name, market)
+        if offer is None and name in ROUTERS:
+            self._refresh()
+            offer = next((each for each in self._live if each.model.id == name), None)
         if offer is None:
             raise NotFound(f"There is no model {name[:200]} with a live endpoint.")
         data = {
@@ -139,7 +154,7 @@ class ModelPages:
             "created": offer.model.created_s,
             "description": offer.model.description,
             "architecture": architecture(offer.model),
-            "endpoints": self._shown(offer.live, market),
+            "endpoints": self._shown(() if offer.model.id in ROUTERS else offer.live, market),
         }
         return Response(msgspec.json.encode({"data": data}), media_type="application/json")
 
@@ -182,12 +197,17 @@ class ModelPages:
 
     def _encode(self, offer: Offer) -> bytes:
         moderation = self._house.gateway.moderation
-        is_moderated = moderation is not None and moderation.is_required_by(offer.model)
-        return msgspec.json.encode(model_json(offer, is_moderated=is_moderated))
+        known = self._house.gateway.market.offers
+        model = known[target].model if (target := target_of(offer)) is not None else offer.model
+        is_moderated = moderation is not None and moderation.is_required_by(model)
+        return msgspec.json.encode(
+            model_json(offer, is_moderated=is_moderated)
+            | ({} if target is None else {"alias_target": {"slug": target, "name": known[target].model.name}})
+        )
 
 
 def _encoded(market: Market, encode: Callable[[Offer], bytes]) -> tuple[list[Offer], dict[str, bytes]]:
-    live = live_offers(market)
+    live = [*live_offers(market), *named_offers(market)]
     return live, {offer.model.id: encode(offer) for offer in live}
 
 
@@ -214,7 +234,7 @@ def model_json(offer: Offer, *, is_moderated: bool = False) -> dict[str, Any]:
         "description": model.description,
         "context_length": model.context_tokens or widest.context_tokens,
         "architecture": architecture(model),
-        "pricing": pricing(best.price),
+        "pricing": UNKNOWN if model.id in UNPRICED else pricing(best.price),
         "top_provider": {
             "context_length": widest.context_tokens,
             "max_completion_tokens": max(outputs, default=None),

@@ -106,6 +106,11 @@ def newest(name: str, market: Market) -> Offer | None:
     return max(found, key=lambda offer: (offer.model.created_s, offer.model.id), default=None)
 
 
+def family_of(id_: str) -> list[str]:
+    """The words of a model's name, by which its family is known."""
+    return _words(id_.partition("/")[2])[0]
+
+
 def _words(slug: str) -> tuple[list[str], list[str]]:
     """A model's name without its author -> its words and its numbers; that it is a preview tells no family apart."""
     parts: list[str] = re.findall(r"[a-z]+|[0-9]+", slug.lower())

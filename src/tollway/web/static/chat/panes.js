@@ -84,6 +84,7 @@ function Picker({ room, pane, number }) {
 /** @param {any} model */
 function price(model) {
   const [input, output] = ["prompt", "completion"].map((side) => Number(model.pricing?.[side]) * 1e6 || 0);
+  if (input < 0) return "as what it chooses";
   return input || output ? `${money(input)} / ${money(output)}` : "free";
 }
 
