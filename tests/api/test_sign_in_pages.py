@@ -142,7 +142,7 @@ def test_forms_that_are_none(town: World) -> None:
 @pytest.mark.parametrize("sign_up", ["open", "invite", "off"])
 def test_signing_up(town: World, monkeypatch: pytest.MonkeyPatch, sign_up: SignUp) -> None:
     """Open: a form. By invitation: with its secret. Off: no form; an invitation lets in all the same."""
-    monkeypatch.setattr(town.house.people, "_sign_up", sign_up)
+    monkeypatch.setattr(town.house.people, "policy", sign_up)
     email = f"{sign_up}@example.com"
     person = {"email": email, "password": PASSWORD, "name": "N"}
     browser = Browser(town)
