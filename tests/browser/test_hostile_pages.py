@@ -127,6 +127,7 @@ PAGES = {
     "/logs/gen-hostile-7": 1,
     "/workspace": 10,
     "/credits": 1,
+    "/credits/history": 1,
     "/account": 1,
     "/preferences": 0,
     "/admin": 0,
@@ -145,6 +146,7 @@ def test_nothing_runs(cursed: Cursed, visit: Visits, path: str) -> None:
     visitor = visit(cursed.user, world=cursed.world)
     visitor.context.add_init_script("globalThis.hacked = () => { globalThis.ran = true; };")
     page = visitor.open(f"{path}{'&' if '?' in path else '?'}workspace={PLACE}&workspace_id={PLACE}")
+    page.evaluate("document.querySelectorAll('details.switch').forEach((it) => { it.open = true; })")
     page.wait_for_timeout(150)  # what would run late
     assert page.evaluate(LOOKED) == NOTHING
     assert seen(page) >= PAGES[path], f"only {seen(page)} are seen"

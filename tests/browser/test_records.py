@@ -99,5 +99,6 @@ def test_an_alert_is_made_and_taken_away(town: Town, visit: Visits) -> None:
     page.get_by_label("By webhook").first.check()
     visitor.button("Tell me").first.click()
     visitor.sees("The balance falls below $2.00")
-    page.get_by_role("button", name=re.compile("^Delete")).click()
+    page.get_by_label("Delete: The balance falls below $2.00").click()
+    visitor.button("Delete the alert").click()
     visitor.sees("You are told of nothing yet")

@@ -161,7 +161,8 @@ def checkout_json(house: House) -> dict[str, Any]:
     if "stripe" in providers:
         said, status = "Credits are bought on this page, and paid at Stripe's checkout.", "available"
     elif providers:
-        said, status = "Credits are bought for crypto: POST /api/v1/credits/coinbase.", "available"
+        said = "Credits are bought on this page for USDC, or with POST /api/v1/credits/coinbase."
+        status = "available"
     else:
         said, status = (
             "There is no checkout on this server; its operator grants credits, or gives codes.",
