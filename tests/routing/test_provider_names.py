@@ -7,9 +7,11 @@ from tests.routing.test_rulings import ruled
 from tollway.catalog.shipped import rows_of, shipped
 from tollway.domain.catalog import Endpoint
 from tollway.domain.catalog_rows import Builder
+from tollway.domain.errors import InvalidRequest
 from tollway.providers import PROVIDERS
 from tollway.routing.market import Market
 from tollway.routing.provider_names import FAMILIES, OTHER_NAMES, SISTERS, means, names_of, tags_of
+from tollway.web.key_page import narrowed
 
 VERTEX = ("google-vertex", "google-vertex-anthropic", "google-vertex-openai")
 AZURE = ("azure", "azure-anthropic", "azure-openai")
@@ -69,6 +71,16 @@ def test_display_names_and_base_slugs() -> None:
     assert names.slugs == {"acme/eu": "acme/eu", "acme europe": "acme/eu", "acme/us": "acme/us", "loud": "Loud",
                            "Loud": "Loud"}  # fmt: skip
     assert [names.is_known(name) for name in ("ACME", "acme/EU", "acme europe", "acm", "")] == [True] * 3 + [False] * 2
+
+
+def test_forms_take_the_names_that_requests_take() -> None:
+    """What a person writes on the page of a key: every name, and no misspelt one, which would leave out everybody."""
+    on_offer = offered(*SLUGS)
+    found = narrowed("", "Together, google-ai-studio novita/fp8", "", on_offer)
+    assert found["allowed_providers"] == ["Together", "google-ai-studio", "novita/fp8"]
+    for name in ("togehter", "nobody/fp8"):
+        with pytest.raises(InvalidRequest, match="the catalog does not know"):
+            narrowed("", name, "", on_offer)
 
 
 def test_two_of_one_display_name() -> None:
