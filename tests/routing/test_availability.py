@@ -8,8 +8,9 @@ from tests.routing.stage import MODEL, ask, endpoint, market, plan
 from tollway.domain.chat import MaxPrice
 from tollway.domain.errors import NoEndpointsNow, RateLimited
 from tollway.domain.health import Outcome
-from tollway.routing.availability import Code, availability
+from tollway.routing.availability import FIELDS, Code, availability
 from tollway.routing.fallback import Failure, Stop, after_failure
+from tollway.routing.rules import RULES
 
 WISHES: tuple[tuple[dict[str, Any], str | None, str | None], ...] = (
     ({"only": ("nobody",)}, "allowed_providers", "provider.only"),
@@ -42,6 +43,11 @@ def test_data_policies() -> None:
     ]
     both = (*left_out, *plan(ask(quantizations=("fp8",)), on_offer).rejections)
     assert "constraint" not in availability("constraint_filtered", [MODEL], both)
+
+
+def test_every_need_of_a_request_has_its_field() -> None:
+    """A new rule is named to programs, too; of data policies two fields may be meant, so that none is said."""
+    assert {rule.name for rule in RULES} - FIELDS.keys() == {"data_policy"}
 
 
 @pytest.mark.parametrize("code", get_args(Code))

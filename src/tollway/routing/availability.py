@@ -34,11 +34,14 @@ _EXCLUDED: dict[str, str] = {
     "ruling_ignored": "allowed_providers",
 }
 _POLICIES = frozenset({"data_policy", "ruling_data_policy"})
-_FIELDS: dict[str, str] = {
+FIELDS: dict[str, str] = {
     # rule -> the field of the request that it is about
     CONTEXT: "messages",
     "output_too_short": "max_tokens",
     "no_tools": "tools",
+    "no_modality": "messages",
+    "no_output_modality": "modalities",
+    "no_token_ids": "input",
     "no_structured_output": "response_format",
     "no_schema": "structured_outputs",
     "must_reason": "reasoning.effort",
@@ -74,7 +77,7 @@ def availability(
     if words := dict.fromkeys(word for each in left_out if (word := _word(each)) is not None):
         found["excluded_by"] = list(words)
     rules = {each.rule for each in left_out}
-    if len(rules) == 1 and (field := _FIELDS.get(rules.pop())) is not None:
+    if len(rules) == 1 and (field := FIELDS.get(rules.pop())) is not None:
         found["constraint"] = {"field": field, "detail": left_out[0].reason}
     return found
 
