@@ -23,7 +23,7 @@ from tollway.web.account import PRIVATE, form_routes, go_to, sign_in_path
 from tollway.web.credits import paid_places, usd
 from tollway.web.data import Kind, Sheet, as_file
 from tollway.web.door import Door
-from tollway.web.figures import count, moment
+from tollway.web.figures import count, day, moment
 from tollway.web.key_form import Place
 from tollway.web.render import Renderer
 
@@ -40,7 +40,7 @@ WORDS = {
     TransferKind.RETURN: "Came back",
     TransferKind.EXPIRY: "Expired",
 }
-CODE = "Code redeemed"
+CODE, USED = "Code redeemed", "Used"
 CURSOR = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})", re.ASCII)
 COLUMNS = ("at", "what", "note", "usd", "balance_usd", "purchase", "receipt")
 
@@ -210,12 +210,12 @@ def _of_day(day: SpentDay, at_ms: int) -> Entry:
     note = count(day.requests, "request")
     if day.byok:
         note += f", of which {usd(day.byok)} at list price over own provider keys: their fee is in it"
-    return Entry(at_ms, "Used", note, -day.cost, None)
+    return Entry(at_ms, USED, note, -day.cost, None)
 
 
 def _row(entry: Entry) -> HistoryRow:
     return HistoryRow(
-        when=moment(entry.at_ms),
+        when=day(entry.at_ms) if entry.what == USED else moment(entry.at_ms).removesuffix(" UTC"),
         what=entry.what,
         note=entry.note,
         amount=usd(entry.amount),
