@@ -62,3 +62,19 @@ def test_a_long_text_beside_an_image_must_fit() -> None:
             assert len(stage.received) == 1
 
     run(scene)
+
+
+def test_a_prompt_of_long_words_is_counted_before_it_is_refused() -> None:
+    """Eight letters may be one token: what fits by the count is answered, and what does not is told by it."""
+
+    async def scene() -> None:
+        async with staged(offer("test/model", "m@tokens=2", context=400)) as stage:
+            fits = await chat(stage, content="surprise " * 200, max_tokens=5)
+            assert fits.status == 200, "1,800 bytes are 450 tokens by the estimate, and 200 by the count"
+            refused = await chat(stage, content="a b c d " * 300, max_tokens=5)
+            assert refused.status == 400
+            assert "context_length_exceeded" in refused.raw.decode()
+            assert " tokens > 400 maximum" in refused.raw.decode()
+            assert len(stage.received) == 1
+
+    run(scene)

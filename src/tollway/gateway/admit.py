@@ -27,6 +27,7 @@ from tollway.routing.health import Sight
 from tollway.routing.market import Market
 from tollway.routing.own import plan_with
 from tollway.routing.plan import is_by_bound, refuse
+from tollway.routing.rules import CONTEXT
 from tollway.routing.sticky import cached_models, conversation_of
 from tollway.storage.database import StorageError
 
@@ -89,15 +90,17 @@ async def admit(
     `own_keys`: whether the workspace's own credentials may answer.
 
     The bound of the prompt is its bytes (a token is at least one); media by their caps. Only where that does not fit
-    the money, or a cap on prices, it is counted, off the event loop.
+    the money, a cap on prices, or every context, it is counted, off the event loop.
     """
     estimate, extra = by_bytes(request, body_bytes)
     bound = body_bytes + extra
     kept = kept_for(gateway, request, key.workspace_id)
     plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
-    if _may_fit_counted(plan) and book.available > 0:  # who has nothing may not make us count 20 MB, either
+    by_money = _may_fit_counted(plan)
+    # Who has nothing may not make us count 20 MB, either.
+    if book.available > 0 and (by_money or _may_be_shorter(plan, estimate)):
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
-        bound = by_count(estimate, extra)
+        bound = by_count(estimate, extra) if by_money else bound
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
     if not plan.candidates:
         raise _refusal(plan, estimate, bound, max(request.n or 1, request.best_of or 1), book)
@@ -106,6 +109,13 @@ async def admit(
 
 def _may_fit_counted(plan: Plan) -> bool:
     return not plan.candidates and any(is_by_bound(each.rule, each.endpoint.price) for each in plan.rejections)
+
+
+def _may_be_shorter(plan: Plan, estimate: int) -> bool:
+    """Whether the prompt may fit a context after all: words of eight letters are half as many tokens as estimated."""
+    return not plan.candidates and any(
+        each.rule == CONTEXT and estimate < 2 * each.endpoint.context_tokens for each in plan.rejections
+    )
 
 
 def by_bytes(request: ChatRequest, body_bytes: int) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from tollway.routing.explain import Bench, Explanation, Prompt, explain
 from tollway.routing.health import Glance
 from tollway.routing.own import Own
 from tollway.routing.plan import is_by_bound
+from tollway.routing.rules import CONTEXT
 from tollway.routing.unbuilt import refuse_unbuilt
 
 
@@ -95,7 +96,11 @@ async def dry_run(
     )
     found = explain(request, bench, prompt, caps, refused)
     left_out = found.left_out
-    if not found.ranked and money > 0 and any(is_by_bound(each.rule, each.listed.price) for each in left_out):
+    if (
+        not found.ranked
+        and money > 0
+        and any(each.rule == CONTEXT or is_by_bound(each.rule, each.listed.price) for each in left_out)
+    ):
         found = explain(request, bench, counted_closely(request, prompt, body_bytes), caps, refused)
     return structs.replace(found, routed=choice)
 
