@@ -19,7 +19,7 @@ DEFAULT_MODEL = "default_model"
 LISTS = ("order", "only", "ignore", "quantizations")
 """Preferences that are lists: said as words with commas between them."""
 FIELDS = tuple(name for name in Preferences.__struct_fields__ if name != "options")
-"""Preferences that decide something."""
+"""Preferences that can be said in a few words."""
 INSIDE: dict[str, tuple[str, ...]] = {
     "max_price": MaxPrice.__struct_fields__,
     "sort": SortBy.__struct_fields__,
