@@ -88,6 +88,7 @@ def test_speeds_of_half_an_hour() -> None:
     assert shown.speed is not None
     assert measured.first_s.p50 == pytest.approx(4.0, rel=0.06)
     assert [shown.first_s.p50, shown.first_s.p99, shown.speed.p50] == pytest.approx([1.0, 4.0, 50.0], rel=0.06)
+    assert found.half_hour(now_s + 9) is shown, "read again after ten seconds"
     assert found.half_hour(now_s + 1500).first_s is not None
     assert found.half_hour(now_s + 1860).first_s is None
     assert EndpointStats().half_hour(0.0) == HalfHour()

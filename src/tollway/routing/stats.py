@@ -21,8 +21,8 @@ MINUTE_S, MINUTES = 60.0, 30
 QUARTER_S, QUARTERS = 900.0, 96
 LATELY = 5
 """Minutes."""
-FRESH_S = 1.0
-"""How long what was read is good."""
+FRESH_S, SHOWN_FRESH_S = 1.0, 10.0
+"""How long what was read is good: for routing, and for people, who may ask for all endpoints at once."""
 RECENT_S = 2.0
 """The shortest slice. The others are multiples, so that what it counted belongs to one slice of each."""
 UNSTABLE_S = 30.0
@@ -172,7 +172,18 @@ PLAIN = Sample()
 class EndpointStats:
     """One endpoint's figures."""
 
-    __slots__ = ("_minutes", "_new", "_quarters", "_recent", "_slice", "_speeds", "_told", "_told_s")
+    __slots__ = (
+        "_minutes",
+        "_new",
+        "_quarters",
+        "_recent",
+        "_shown",
+        "_shown_s",
+        "_slice",
+        "_speeds",
+        "_told",
+        "_told_s",
+    )
 
     def __init__(self) -> None:
         self._speeds = Ring(SPEED_SLICE_S, SPEED_SLICES, Speeds)
@@ -184,6 +195,8 @@ class EndpointStats:
         """What was counted in this slice and is in no window yet."""
         self._told = NOTHING
         self._told_s = -math.inf
+        self._shown = HalfHour()
+        self._shown_s = -math.inf
 
     def add(self, outcome: Outcome, now_s: float, sample: Sample = PLAIN, *, probe: bool = False) -> None:
         """An attempt has ended. `probe`: it was sent there although the endpoint was known to be in an outage."""
@@ -276,10 +289,12 @@ class EndpointStats:
         return self._told
 
     def half_hour(self, now_s: float) -> HalfHour:
-        """Speeds of the last 30 minutes, for people; routing goes by `measured`."""
-        slices = list(self._speeds.last(now_s))
-        first, speed = merged(each.first for each in slices), merged(each.speed for each in slices)
-        return HalfHour(spread(first, _PERCENTS), spread(speed, _FALLING))
+        """Speeds of the last 30 minutes, for people, up to ten seconds old; routing goes by `measured`."""
+        if now_s - self._shown_s >= SHOWN_FRESH_S:
+            slices = list(self._speeds.last(now_s))
+            first, speed = merged(each.first for each in slices), merged(each.speed for each in slices)
+            self._shown, self._shown_s = HalfHour(spread(first, _PERCENTS), spread(speed, _FALLING)), now_s
+        return self._shown
 
     def _measure(self, now_s: float) -> Measured:
         self._spread()

@@ -17,6 +17,7 @@ NAMES = {
     "workspace": "SELECT id, name FROM workspaces WHERE id IN",
     "user": "SELECT id, email FROM users WHERE id IN",
 }
+ROWS_MAX = 200_000
 NAMED_AT_ONCE = 500
 """Databases take a few thousand parameters at most."""
 
@@ -25,6 +26,8 @@ async def house_usage(
     database: Database, first: int, last: int, by: str, *, only: Sequence[str] | None = None, by_day: bool = False
 ) -> list[Row]:
     """(day, or 0; the value; each of SUMS), of all workspaces, from one day (since 1970) to another.
+
+    At most ROWS_MAX, the last day first.
 
     `only`: of these values alone, where `by` is no provider.
     """
@@ -36,7 +39,7 @@ async def house_usage(
     sql = f"""
     SELECT {"day" if by_day else "0"}, {COLUMNS[by]}, {", ".join(f"SUM({name})" for name in SUMS)}
     FROM usage_days {"LEFT JOIN keys ON keys.id = key_id" if by == "user" else ""}
-    WHERE day BETWEEN :first AND :last {among} GROUP BY 1, 2 ORDER BY 1, 2
+    WHERE day BETWEEN :first AND :last {among} GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT {ROWS_MAX}
     """  # noqa: S608 (constants)
     return await database.read(sql, **named)
 
