@@ -7,10 +7,12 @@ import pytest
 
 from tests.sdks import openrouter
 from tests.support import World, offer, world
+from tollway.api.model_names import named_offers, target_of
 from tollway.config import Routing
 from tollway.domain.aliases import Alias
 from tollway.domain.chat import Preferences
 from tollway.domain.standing import WorkspaceSettings
+from tollway.routing.names import newest
 from tollway.storage.workspaces import set_settings
 
 OFFERS = (
@@ -101,3 +103,15 @@ def test_what_a_workspace_does_not_allow_is_not_listed(town: World) -> None:
     assert "~ann/word-large-latest" not in found
     assert found["cpen/low"]["pricing"]["prompt"] == "0.000002"
     assert set(NAMES) - found.keys() == {"~ann/word-large-latest"}
+
+
+def test_families_of_the_whole_catalog_are_found_by_their_names() -> None:
+    """Each that is listed means, in a request, the very model that the list says."""
+    with world(offer(), whole_catalog=True) as demo:
+        market = demo.house.gateway.market
+        families = [each for each in named_offers(market) if each.model.id.startswith("~")]
+        assert len(families) > 20
+        for each in families:
+            found = newest(each.model.id, market)
+            assert found is not None
+            assert found.model.id == target_of(each), each.model.id

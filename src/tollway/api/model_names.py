@@ -6,7 +6,7 @@ from msgspec import structs
 
 from tollway.domain.catalog import Model, Operation
 from tollway.routing.market import Market, Offer, Stall
-from tollway.routing.names import LATEST, family_of, newest
+from tollway.routing.names import LATEST, family_of
 
 AUTO, FREE = "openrouter/auto", "openrouter/free"
 ROUTERS = frozenset({AUTO, FREE})
@@ -18,7 +18,7 @@ UNPRICED = frozenset({AUTO})
 def named_offers(market: Market) -> list[Offer]:
     """Each with the endpoints that may answer to it; none that nobody would answer to just now."""
     chats = [offer for offer in market.offers.values() if offer.operation is Operation.CHAT and offer.stalls]
-    return [*_routers(chats), *_levels(market), *_families(market, chats)]
+    return [*_routers(chats), *_levels(market), *_families(chats)]
 
 
 def target_of(offer: Offer) -> str | None:
@@ -55,17 +55,20 @@ def _levels(market: Market) -> list[Offer]:
     return [level.offer for level in market.levels.values() if level.alias.status == "available" and level.offer.stalls]
 
 
-def _families(market: Market, chats: Sequence[Offer]) -> list[Offer]:
-    """Those of several models whose name is words: what is left of others, without numbers, says nothing."""
-    members: dict[tuple[str, tuple[str, ...]], int] = {}
+def _families(chats: Sequence[Offer]) -> list[Offer]:
+    """Those of several models whose name is words: what is left of others, without numbers, says nothing.
+
+    As `routing.names.newest` finds them one by one.
+    """
+    members: dict[tuple[str, tuple[str, ...]], list[Offer]] = {}
     for offer in chats:
-        author, words = offer.model.author, tuple(family_of(offer.model.id))
-        if words and ":" not in offer.model.id and all(len(word) > 1 for word in words):
-            members[author, words] = members.get((author, words), 0) + 1
+        words = tuple(family_of(offer.model.id))
+        if words and all(len(word) > 1 for word in words):
+            members.setdefault((offer.model.id.partition("/")[0], words), []).append(offer)
     found = []
-    for (author, words), count in sorted(members.items()):
-        name = f"~{author}/{'-'.join(words)}{LATEST}"
-        if count > 1 and (target := newest(name, market)) is not None:
-            model = structs.replace(target.model, id=name, name=f"{target.model.name} (newest)", created_s=0)
-            found.append(structs.replace(target, model=model))
+    for (author, words), family in sorted(members.items(), key=lambda pair: pair[0]):
+        if len([offer for offer in family if ":" not in offer.model.id]) > 1:
+            target = max(family, key=lambda offer: (offer.model.created_s, offer.model.id))
+            id_, name = f"~{author}/{'-'.join(words)}{LATEST}", f"{target.model.name} (newest)"
+            found.append(structs.replace(target, model=structs.replace(target.model, id=id_, name=name, created_s=0)))
     return found
