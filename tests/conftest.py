@@ -14,12 +14,12 @@ pytest_plugins = ("tests.canaries",)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: two processes more than cores, for many tests wait. None beside this one for tests that are named."""
+    """`-n auto`: one process more than cores, for many tests wait. None beside this one for tests that are named."""
     named = all("::" in each or each.endswith(".py") for each in config.args)
     if named or config.option.keyword:
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + 2
+    return cores + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -40,7 +40,7 @@ class Store:
         if key is None:
             return []
         [row] = new_key(key).rows
-        return [(*row.values(), self.settings, 0, None, 0, 0)]
+        return [(*row.values(), self.settings, 0, None, 0, 0, None)]
 
     async def write(self, *statements: Statement | NewRows) -> list[list[Row]]:
         raise AssertionError("authentication writes nothing")
