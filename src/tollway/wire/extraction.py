@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import jsonschema_rs
 import msgspec
 from msgspec import Meta, Struct
 
@@ -60,6 +59,8 @@ def decode_request(body: bytes) -> ExtractionRequest:
 
 def validator_of(schema: dict[str, Any]) -> Any:
     """A validator that fetches nothing and whose patterns take linear time. InvalidRequest: not a JSON Schema."""
+    import jsonschema_rs  # here, as the processes apart alone need it: the server would hold 3 MB for nothing
+
     try:
         return jsonschema_rs.validator_for(
             schema, retriever=_refuse, validate_formats=True, pattern_options=jsonschema_rs.RegexOptions()
