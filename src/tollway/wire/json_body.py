@@ -41,7 +41,8 @@ def decode_body(
     The rules of FAULTS.md C-3 to C-6: UTF-8 without a mark, no lone surrogates, no NaN, at most 64 levels; of
     duplicate keys the last wins.
     """
-    _check_text(body)
+    if not body.isascii() or 0 in body or not body or body.isspace():
+        _check_text(body)
     if (why := why_too_nested(body)) is not None:
         raise InvalidRequest(f"The body {why}.")
     try:

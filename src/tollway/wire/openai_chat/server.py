@@ -54,11 +54,13 @@ def check(request: ChatRequest) -> None:
                 raise InvalidRequest(
                     f'tools[{index}].function: is required with type "function"', param=f"tools[{index}].function"
                 )
-    if isinstance(request.tool_choice, ToolChoice):
+    if request.tool_choice is not None and isinstance(request.tool_choice, ToolChoice):
         _check_tool_choice(request, request.tool_choice)
     check_printable("model", request.model)
-    check_printable("session_id", request.session_id)
-    check_printable("user", request.user)
+    if request.session_id is not None:
+        check_printable("session_id", request.session_id)
+    if request.user is not None:
+        check_printable("user", request.user)
     for index, model in enumerate(request.models or ()):
         check_printable(f"models[{index}]", model)
 
