@@ -48,8 +48,11 @@ def nanodollars_to_text(amount: Nanodollars) -> str:
     """Nanodollars -> the shortest plain decimal string in USD: "12.5", "-0.000001"."""
     if amount < 0:
         return "-" + nanodollars_to_text(-amount)
-    units, rest = divmod(amount, NANO)
-    return f"{units}.{rest:09d}".rstrip("0") if rest else str(units)
+    units = "0"
+    if amount >= NANO:
+        whole, amount = divmod(amount, NANO)
+        units = str(whole)
+    return f"{units}.{str(NANO + amount)[1:]}".rstrip("0") if amount else units
 
 
 def usd(amount: Nanodollars) -> msgspec.Raw:

@@ -28,7 +28,7 @@ def encode_answer(
 
     `provider` None leaves the field out (OpenAI's own manner); `extra_fields` are added at the top level.
     """
-    encode = _ENCODER.encode
+    encode, choices = _ENCODER.encode, answer.choices
     body = encode(
         _Body(
             id,
@@ -38,7 +38,7 @@ def encode_answer(
             UNSET if provider is None else provider,
             answer.system_fingerprint,
             UNSET if answer.service_tier is None else answer.service_tier,
-            [_choice(choice) for choice in answer.choices],
+            [_choice(choices[0])] if len(choices) == 1 else [_choice(choice) for choice in choices],
             Raw(usage_json),
         )
     )

@@ -59,34 +59,29 @@ def usage_json(
     is_byok: bool = False,
 ) -> bytes:
     """OpenRouter's usage object (OPENROUTER.md 3.3): money as exact JSON numbers, in USD."""
-    searched = usage.web_searches
-    total, parts = nanodollars_to_text(cost).encode(), prompt_cost + completion_cost
-    return _USAGE % (
-        usage.prompt,
-        usage.completion,
-        usage.prompt + usage.completion,
-        total,
-        b"true" if is_byok else b"false",
-        usage.cache_read,
-        usage.cache_write,
-        usage.audio_prompt,
-        total if parts == cost else nanodollars_to_text(parts).encode(),
-        nanodollars_to_text(prompt_cost).encode(),
-        nanodollars_to_text(completion_cost).encode(),
-        usage.reasoning,
-        usage.image_completion,
-        usage.audio_completion,
-        b',"server_tool_use_details":{"web_search_requests":%d}' % searched if searched else b"",
+    prompt, completion = usage.prompt, usage.completion
+    total, parts = nanodollars_to_text(cost), prompt_cost + completion_cost
+    inputs, outputs, searched = _NO_INPUTS, _NO_OUTPUTS, ""
+    if usage.cache_read or usage.cache_write or usage.audio_prompt:
+        inputs = _INPUTS % (usage.cache_read, usage.cache_write, usage.audio_prompt)
+    if usage.reasoning or usage.image_completion or usage.audio_completion:
+        outputs = _OUTPUTS % (usage.reasoning, usage.image_completion, usage.audio_completion)
+    if usage.web_searches:
+        searched = f',"server_tool_use_details":{{"web_search_requests":{usage.web_searches}}}'
+    text = (
+        f'{{"prompt_tokens":{prompt},"completion_tokens":{completion},"total_tokens":{prompt + completion},'
+        f'"cost":{total},"is_byok":{"true" if is_byok else "false"},"prompt_tokens_details":{{{inputs}}},'
+        f'"cost_details":{{"upstream_inference_cost":{total if parts == cost else nanodollars_to_text(parts)},'
+        f'"upstream_inference_prompt_cost":{nanodollars_to_text(prompt_cost)},'
+        f'"upstream_inference_completions_cost":{nanodollars_to_text(completion_cost)}}},'
+        f'"completion_tokens_details":{{{outputs}}}{searched}}}'
     )
+    return text.encode()
 
 
-_USAGE = (
-    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,"cost":%b,"is_byok":%b,'
-    b'"prompt_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d,"audio_tokens":%d,"video_tokens":0},'
-    b'"cost_details":{"upstream_inference_cost":%b,"upstream_inference_prompt_cost":%b,'
-    b'"upstream_inference_completions_cost":%b},'
-    b'"completion_tokens_details":{"reasoning_tokens":%d,"image_tokens":%d,"audio_tokens":%d}%b}'
-)
+_INPUTS = '"cached_tokens":%d,"cache_write_tokens":%d,"audio_tokens":%d,"video_tokens":0'
+_OUTPUTS = '"reasoning_tokens":%d,"image_tokens":%d,"audio_tokens":%d'
+_NO_INPUTS, _NO_OUTPUTS = _INPUTS % (0, 0, 0), _OUTPUTS % (0, 0, 0)
 
 
 def _details(value: dict[str, Any], name: str) -> dict[str, Any]:
