@@ -1,15 +1,15 @@
 """OpenAI's chat format where we ask: requests out, answers, streams and errors in."""
 
 from collections.abc import Callable
-from operator import attrgetter
 
 import msgspec
+from msgspec.structs import astuple
 
 from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Choice, Event, Failed
 from tollway.wire.collect import collect
 from tollway.wire.openai_chat.request import encode_request
-from tollway.wire.openai_chat.schema import Body
+from tollway.wire.openai_chat.schema import Body, Message
 from tollway.wire.openai_chat.stream import EventDecoder, repaired
 from tollway.wire.openai_chat.unknown import decoded, usage_rest
 from tollway.wire.openai_chat.usage import read_usage
@@ -81,8 +81,7 @@ def _plain_text(body: Body) -> Answer | None:
         or not said.content
         or choice.logprobs is not None
         or choice.error is not None
-        or any(_besides_text(said))
-        or said.function_call is not None
+        or any(astuple(said)[_BESIDES_TEXT:])
         or body.rest
         or choice.rest
         or usage_rest(body.usage)
@@ -101,16 +100,8 @@ def _plain_text(body: Body) -> Answer | None:
 
 
 PLAIN_REASONS = frozenset({"stop", "length"})
-_besides_text = attrgetter(
-    "tool_calls",
-    "reasoning",
-    "reasoning_content",
-    "reasoning_details",
-    "refusal",
-    "images",
-    "audio",
-    "annotations",
-)
+_BESIDES_TEXT = Message.__struct_fields__.index("reasoning")
+"""From this field on there is something else in a message than its text."""
 
 
 def decode_error(status: int, headers: Callable[[str], str | None], body: bytes, *, now_s: float) -> Failed:

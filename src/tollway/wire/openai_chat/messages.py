@@ -35,7 +35,7 @@ def plain_messages(messages: tuple[Message, ...], quirks: Quirks, *, same_format
 
     Ids of calls stay as they are where they came in this format, and the provider takes any.
     """
-    if not quirks.alternates and all(map(_is_simple, messages)):
+    if not quirks.alternates and are_simple(messages):
         return None
     said = [message for message in messages if not _is_foreign_turn(message)]
     plain = [_plain_message(message, quirks, same_format) for message in said]
@@ -54,15 +54,18 @@ def plain_messages(messages: tuple[Message, ...], quirks: Quirks, *, same_format
     return tuple(plain)
 
 
-def _is_simple(message: Message) -> bool:
-    """A user's or a system's plain text, as most are: nobody refuses it."""
-    return (
-        (type(message) is UserMessage or type(message) is SystemMessage)
-        and type(message.content) is str
-        and message.name is None
-        and message.cache_control is None
-        and message.native is None
-    )
+def are_simple(messages: tuple[Message, ...]) -> bool:
+    """Whether all are a user's or a system's plain text, as most are: nobody refuses it."""
+    for message in messages:
+        if not (
+            (type(message) is UserMessage or type(message) is SystemMessage)
+            and type(message.content) is str
+            and message.name is None
+            and message.cache_control is None
+            and message.native is None
+        ):
+            return False
+    return True
 
 
 def is_prefill(message: Message) -> bool:

@@ -6,14 +6,14 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from msgspec import Raw
-from msgspec.structs import replace
+from msgspec import Raw, Struct
+from msgspec.structs import astuple, replace
 
 from tollway.domain.chat import ChatRequest, Message, ResponseFormat, StreamOptions, Tool, UserMessage
 from tollway.domain.quirks import Quirks
 from tollway.wire.free_text import as_functions
 from tollway.wire.never_forwarded import NEVER
-from tollway.wire.openai_chat.messages import is_prefill, plain_messages
+from tollway.wire.openai_chat.messages import are_simple, is_prefill, plain_messages
 from tollway.wire.openai_chat.parameters import LISTED, OPENROUTER_ONLY, OURS
 from tollway.wire.openai_chat.reasoning import ask_to_reason
 from tollway.wire.structured_output import in_words, told, way_of
@@ -41,7 +41,19 @@ def encode_request(
     is defaulted in. `user_id` is a hash: the caller's `user` never leaves. Unknown fields go along only where the
     request came in this format.
     """
-    request = request if quirks.custom_tools else as_functions(request)
+    simple = bool(request.messages) and not quirks.alternates and are_simple(request.messages)
+    if (
+        simple
+        and astuple(request)[_OPTIONS:] == _NO_OPTIONS
+        and request.max_completion_tokens is None
+        and user_id is None
+        and not quirks.rename
+        and (not parameters or "max_tokens" in parameters)
+    ):
+        options = _WITH_USAGE if stream and quirks.stream_usage else None
+        return _ENCODER.encode(_Bare(request.messages, upstream_model, stream or None, options, max_tokens))
+    if not quirks.custom_tools and not (simple and request.tools is None):
+        request = as_functions(request)
     changes = _without(request, *_dropped(parameters, quirks.drop, quirks.reasoning_style))
     changes |= {"extra": _EMPTY, "model": upstream_model, "max_tokens": None, "max_completion_tokens": None}
     added: dict[str, Any] = {}
@@ -54,25 +66,16 @@ def encode_request(
     if user_id is not None and "user" not in quirks.drop:
         changes["user"] = user_id
     if max_tokens is not None:
-        name = "max_completion_tokens" if request.max_completion_tokens is not None else "max_tokens"
-        if parameters and name not in parameters and (other := _OTHER_NAME[name]) in parameters:
-            name = other
-        theirs = quirks.rename.get(name, name)
+        theirs = _limit_name(request, parameters, quirks)
         (changes if theirs in _FIELDS else added)[theirs] = max_tokens
     if request.reasoning is not None or request.reasoning_effort is not None or request.include_reasoning is not None:
-        asked = ask_to_reason(
-            request, model=upstream_model, max_tokens=max_tokens, parameters=parameters, quirks=quirks
-        )
-        for name, value in asked.items():
+        wish = ask_to_reason(request, model=upstream_model, max_tokens=max_tokens, parameters=parameters, quirks=quirks)
+        for name, value in wish.items():
             if name in _FIELDS:
                 changes[name] = value
             elif not (same_format and name in request.extra):  # the caller knows the provider's own word
                 added[name] = value
-    if request.verbosity in ("xhigh", "max") and quirks.reasoning_style != "object" and "verbosity" not in changes:
-        changes["verbosity"] = "high"  # OpenAI's last word; those above are Claude's
-    for name, (least, most) in quirks.ranges.items():
-        if (number := getattr(request, name)) is not None and name not in changes:
-            changes[name] = min(max(number, least), most)
+    _bound(request, quirks, changes)
     if quirks.rename:
         _rename(request, quirks.rename, changes, added)
     if request.extra and same_format:
@@ -83,8 +86,8 @@ def encode_request(
         messages = _write_format(request, request.response_format, messages, parameters, quirks, changes)
     if quirks.prefill == "continue" and messages and is_prefill(messages[-1]):
         added |= {"continue_final_message": True, "add_generation_prompt": False}
-    plain = plain_messages(messages, quirks, same_format=same_format)
-    if plain is not None or messages is not request.messages:
+    if not simple or messages is not request.messages:
+        plain = plain_messages(messages, quirks, same_format=same_format)
         changes["messages"] = messages if plain is None else plain
     if request.tools is not None and changes.get("tools", ()) is not None:
         changes |= _plain_tools(request.tools, quirks.keeps, same_format)
@@ -92,6 +95,19 @@ def encode_request(
     return _with(body, added) if added else body
 
 
+class _Bare(Struct, omit_defaults=True):
+    """What is sent of a request without options, as ChatRequest writes it: most say nothing but their messages."""
+
+    messages: tuple[Message, ...]
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+
+
+_OPTIONS = ChatRequest.__struct_fields__.index("temperature")
+"""From this field on there are options; those before it are written anew, or never sent."""
+_NO_OPTIONS = astuple(ChatRequest())[_OPTIONS:]
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
 _WRITTEN_ANEW = {"messages", "model", "extra", "max_tokens", "max_completion_tokens"}
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -124,6 +140,23 @@ def _without(
     if given == (None,) * len(fields):
         return {}
     return {name: None for name, value in zip(fields, given, strict=True) if value is not None}
+
+
+def _limit_name(request: ChatRequest, parameters: frozenset[str], quirks: Quirks) -> str:
+    """What the provider calls the bound on output tokens: the caller's word for it, where it knows both."""
+    name = "max_completion_tokens" if request.max_completion_tokens is not None else "max_tokens"
+    if parameters and name not in parameters and (other := _OTHER_NAME[name]) in parameters:
+        name = other
+    return quirks.rename.get(name, name)
+
+
+def _bound(request: ChatRequest, quirks: Quirks, changes: dict[str, Any]) -> None:
+    """Move what the provider does not take so far to the last that it takes."""
+    if request.verbosity in ("xhigh", "max") and quirks.reasoning_style != "object" and "verbosity" not in changes:
+        changes["verbosity"] = "high"  # OpenAI's last word; those above are Claude's
+    for name, (least, most) in quirks.ranges.items():
+        if (number := getattr(request, name)) is not None and name not in changes:
+            changes[name] = min(max(number, least), most)
 
 
 def _write_format(
