@@ -19,6 +19,7 @@ from tollway.api.exchange import Handler
 from tollway.api.head import FRAMING, WATCHED, Head, body_too_large, fault_of, header_too_large
 from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
+from tollway.upstream.outbox import Gathered, Outbox
 
 logger = logging.getLogger("tollway.api")
 
@@ -55,6 +56,7 @@ class Connections:
         self.mounts = mounts
         self.live: set[Protocol] = set()
         self.per_ip: dict[str, int] = {}
+        self.outbox = Outbox()
         self.now = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._default_headers: list[tuple[bytes, bytes]] = []
@@ -103,6 +105,8 @@ class Protocol(HttpToolsProtocol):
     A hot URL goes straight to its handler; every other one goes to the ASGI application.
     """
 
+    transport: Gathered
+
     def __init__(
         self,
         config: Config,
@@ -136,7 +140,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """A client has connected."""
-        super().connection_made(transport)
+        super().connection_made(Gathered(transport, self.shared.outbox))
         self.client_host = self.client[0] if self.client else None
         shared = self.shared
         shared.add(self)

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from tollway.api.exchange import ClientGone, Exchange, Headers, call_all, too_large
 from tollway.api.head import Head
+from tollway.upstream.outbox import Gathered
 
 logger = logging.getLogger("tollway.api")
 
@@ -37,7 +38,7 @@ def error_body(status: int, message: str) -> bytes:
 class Carrier(Protocol):
     """What an exchange needs of its connection."""
 
-    transport: asyncio.Transport
+    transport: Gathered
     flow: FlowControl
     client_host: str | None
 
@@ -214,7 +215,7 @@ class DirectExchange(Exchange):
         if bare or self.method == "HEAD":
             transport.write(head)
         elif len(body) <= JOINED_BYTES_MAX:
-            transport.write(head + body)
+            transport.gather(head + body)
         else:
             transport.write(head)
             transport.write(body)

@@ -10,6 +10,7 @@ from tollway.upstream.address import Address
 from tollway.upstream.connection import Connection
 from tollway.upstream.dns import Resolver
 from tollway.upstream.faults import UpstreamFault
+from tollway.upstream.outbox import Outbox
 from tollway.upstream.tunnel import Tunnel
 
 _TRY_S = 1.0
@@ -24,6 +25,7 @@ class Connector:
     def __init__(self, resolver: Resolver, ssl_context: ssl.SSLContext | None) -> None:
         self._resolver = resolver
         self._ssl_context = ssl_context
+        self._outbox = Outbox()
 
     async def open(self, address: Address, deadlines: Deadlines) -> Connection:
         """UpstreamFault: DNS, CONNECT_REFUSED, CONNECT_TIMEOUT, TLS, or PROTOCOL from a proxy. Leaves no socket."""
@@ -31,7 +33,7 @@ class Connector:
         ips = await self._resolver.addresses(way.host, way.port, deadlines.dns_s)
         name = address.authority
         if address.scheme == "http":
-            _, plain = await _tcp(lambda: Connection(name), ips, way.port, deadlines.connect_s, name)
+            _, plain = await _tcp(lambda: Connection(name, self._outbox), ips, way.port, deadlines.connect_s, name)
             return plain
         started_s = asyncio.get_running_loop().time()
         raw, tunnel = await _tcp(Tunnel, ips, way.port, deadlines.connect_s, name)
@@ -56,7 +58,7 @@ class Connector:
         if self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
             self._ssl_context.set_alpn_protocols(["http/1.1"])
-        connection = Connection(address.authority)
+        connection = Connection(address.authority, self._outbox)
         name = address.authority
         try:
             async with asyncio.timeout(tls_s):

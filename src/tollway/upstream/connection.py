@@ -10,6 +10,7 @@ import httptools
 from tollway.domain.http import FaultKind
 from tollway.upstream.exchange import HEAD, PIECE, WHOLE, Exchange
 from tollway.upstream.faults import UpstreamFault
+from tollway.upstream.outbox import Outbox
 
 HEAD_BYTES_MAX = 64 * 1024
 _WATCHED = frozenset({b"transfer-encoding", b"content-length", b"content-encoding"})
@@ -25,11 +26,13 @@ class Connection(asyncio.Protocol):
         "_headers",
         "_interim",
         "_length",
+        "_outbox",
         "_parser",
         "_poll",
         "_quiet",
         "_reusable",
         "_transfer",
+        "_unsent",
         "_until_eof",
         "_write",
         "closed",
@@ -42,8 +45,10 @@ class Connection(asyncio.Protocol):
         "writing",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, outbox: Outbox) -> None:
         self.name = name
+        self._outbox = outbox
+        self._unsent = b""
         self.gone: Callable[[Connection], None] | None = None
         self.exchange: Exchange | None = None
         self.transport: asyncio.Transport | None = None
@@ -98,14 +103,22 @@ class Connection(asyncio.Protocol):
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def send(self, exchange: Exchange, data: bytes) -> None:
-        """Write the whole request at once; what comes back goes into `exchange`."""
+        """Write the whole request, at the end of the loop's turn; what comes back goes into `exchange`."""
         self.exchange = exchange
         self._headers = exchange.headers
         self._length = self._transfer = None
         self._until_eof = self._reusable = False
         self._quiet = 0
+        self._unsent = data
+        self._outbox.add(self._flush)
+
+    def _flush(self) -> None:
+        data, self._unsent = self._unsent, b""
+        if self.closed:
+            return  # given up before a byte of it has left
         self._write(data)
-        exchange.sent = not self.writing
+        if self.exchange is not None:
+            self.exchange.sent = not self.writing
 
     def pause_writing(self) -> None:
         self.writing = True
