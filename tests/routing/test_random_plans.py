@@ -58,7 +58,7 @@ def test_the_oracle_knows_every_rule() -> None:
 
 def put_in_force(monkeypatch: pytest.MonkeyPatch, changed: tuple[rules.Rule, ...]) -> None:
     monkeypatch.setattr(rules, "RULES", changed)
-    for part in ("OF_WORDS", "OF_REQUEST"):
+    for part in ("OF_LENGTH", "OF_WORDS", "OF_REQUEST"):
         names = {rule.name for rule in getattr(rules, part)}
         monkeypatch.setattr(rules, part, tuple(rule for rule in changed if rule.name in names))
 

@@ -23,7 +23,6 @@ from tollway.domain.chat import (
     Tool,
     ToolFunction,
     VideoPart,
-    has_parts,
 )
 from tollway.domain.plain import Input, PlainRequest, RerankRequest
 
@@ -128,11 +127,13 @@ _MEDIA = (ImagePart, AudioPart, VideoPart, LegacyVideoPart, FilePart, DocumentPa
 
 def media_tokens(request: ChatRequest | PlainRequest) -> int:
     """An upper bound for the request's media."""
-    if isinstance(request, PlainRequest):
+    if not isinstance(request, ChatRequest):
         return sum(_media_of(each) for each in request.inputs if isinstance(each, tuple))
-    if not has_parts(request):
-        return 0
-    return sum(_media_of(message.content) for message in request.messages if isinstance(message.content, tuple))
+    total = 0
+    for message in request.messages:
+        if type(message.content) is tuple:
+            total += _media_of(message.content)
+    return total
 
 
 def media_counts(request: ChatRequest) -> tuple[int, int]:

@@ -25,8 +25,8 @@ from tollway.gateway.base import Gateway
 from tollway.gateway.books import Book
 from tollway.routing.health import Sight
 from tollway.routing.market import Market
-from tollway.routing.own import plan_with
-from tollway.routing.plan import is_by_bound, refuse
+from tollway.routing.own import Given, plan_with
+from tollway.routing.plan import is_by_bound, make_plan, refuse
 from tollway.routing.rules import CONTEXT
 from tollway.routing.sticky import cached_models, conversation_of
 from tollway.storage.database import StorageError
@@ -39,6 +39,8 @@ TOOL_PROMPT_TOKENS = 512
 COUNTED_MARGIN = 1.3
 """Other tokenizers need up to this many times the tokens of ours (MONEY.md, How much is held)."""
 RAISE = "Who manages the workspace can raise it."
+NOWHERE: Mapping[str, str] = {}
+"""Where no conversation has a prompt cache."""
 SPECIAL_TOKENS = 4
 """What models put around each input, and providers bill: BERT's family two (`[CLS]`, `[SEP]`)."""
 
@@ -94,8 +96,10 @@ async def admit(
     """
     estimate, extra = by_bytes(request, body_bytes)
     bound = body_bytes + extra
-    kept = kept_for(gateway, request, key.workspace_id)
+    kept = kept_for(gateway, request, key.workspace_id) if gateway.sticky.conversations else NOWHERE
     plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
+    if plan.candidates:
+        return plan, estimate
     by_money = _may_fit_counted(plan)
     # Who has nothing may not make us count 20 MB, either.
     if book.available > 0 and (by_money or _may_be_shorter(plan, estimate)):
@@ -108,14 +112,12 @@ async def admit(
 
 
 def _may_fit_counted(plan: Plan) -> bool:
-    return not plan.candidates and any(is_by_bound(each.rule, each.endpoint.price) for each in plan.rejections)
+    return any(is_by_bound(each.rule, each.endpoint.price) for each in plan.rejections)
 
 
 def _may_be_shorter(plan: Plan, estimate: int) -> bool:
     """Whether the prompt may fit a context after all: words of eight letters are half as many tokens as estimated."""
-    return not plan.candidates and any(
-        each.rule == CONTEXT and estimate < 2 * each.endpoint.context_tokens for each in plan.rejections
-    )
+    return any(each.rule == CONTEXT and estimate < 2 * each.endpoint.context_tokens for each in plan.rejections)
 
 
 def by_bytes(request: ChatRequest, body_bytes: int) -> tuple[int, int]:
@@ -133,9 +135,9 @@ def by_count(counted: int, extra: int) -> int:
 
 def kept_for(gateway: Gateway, request: ChatRequest, workspace_id: str) -> Mapping[str, str]:
     """Where the conversation's prompt cache is, for models that have one."""
-    models = cached_models(request, gateway.market) if len(gateway.sticky) else ()
+    models = cached_models(request, gateway.market)
     if not models:
-        return {}
+        return NOWHERE
     conversation, _ = conversation_of(request, workspace_id)
     return gateway.sticky.kept(conversation, models, gateway.loop.time())
 
@@ -152,7 +154,7 @@ async def admit_plain(
         longest = max(map(text_bytes, request.inputs)) // BYTES_PER_TOKEN
     estimate = (body_bytes + again) // BYTES_PER_TOKEN
     plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
-    if _may_fit_counted(plan) and book.available > 0:
+    if not plan.candidates and _may_fit_counted(plan) and book.available > 0:
         estimate = await gateway.loop.run_in_executor(None, lambda: count_inputs(gateway.tokenizer(), request))
         bound = int(estimate * COUNTED_MARGIN) + SPECIAL_TOKENS * len(request.inputs) + media
         plan = _plan(gateway, market, request, longest, bound, book, key, {}, search_units_bound(request))
@@ -205,15 +207,15 @@ def _plan(
     if own_keys and key.standing is not None and key.standing.own:
         # The fee is of the list price, whatever the group's is.
         own = gateway.own.of(key, gateway.market, gateway.now_ms(), book.listed_available)
-    given = {
-        "prompt_tokens": estimate,
-        "prompt_bound": bound,
-        "requests_bound": requests_bound,
-        "available": book.available,
-        "sight": Sight(gateway.health, gateway.loop.time()),
-        "policy": gateway.policy,
-        "dice": gateway.dice,
-        "kept": kept,
-        "rulings": key.standing.rulings if key.standing else (),
-    }
-    return plan_with(own, request, market, given)
+    given: Given = (
+        estimate,
+        bound,
+        book.available,
+        Sight(gateway.health, gateway.loop.time()),
+        gateway.policy,
+        gateway.dice,
+        kept,
+        requests_bound,
+        () if key.standing is None else key.standing.rulings,
+    )
+    return make_plan(request, market, *given) if own is None else plan_with(own, request, market, given)

@@ -18,8 +18,8 @@ from tollway.domain.routing import Candidate, Plan, Routed, listed_id
 from tollway.domain.standing import Ruling
 from tollway.routing.market import Market
 from tollway.routing.order import Policy, Sight
-from tollway.routing.own import Own, plan_with
-from tollway.routing.plan import refuse
+from tollway.routing.own import Given, Own, plan_with
+from tollway.routing.plan import make_plan, refuse
 
 ANSWER_TOKENS = 500
 """How long an answer is taken to be, in what a request is estimated to cost; fewer where `max_tokens` says so."""
@@ -157,17 +157,19 @@ def explain(
 
 
 def _plan(request: ChatRequest, bench: Bench, prompt: Prompt) -> Plan:
-    given = {
-        "prompt_tokens": prompt.estimate,
-        "prompt_bound": prompt.bound,
-        "available": bench.available,
-        "sight": bench.sight,
-        "policy": bench.policy,
-        "dice": lambda: 0.0,  # endpoints stand with the largest share first, and 0 draws that one
-        "kept": bench.kept,
-        "rulings": bench.rulings,
-    }
-    return plan_with(bench.own, request, bench.market, given)
+    given: Given = (
+        prompt.estimate,
+        prompt.bound,
+        bench.available,
+        bench.sight,
+        bench.policy,
+        lambda: 0.0,  # endpoints stand with the largest share first, and 0 draws that one
+        bench.kept,
+        1,
+        bench.rulings,
+    )
+    own, market = bench.own, bench.market
+    return make_plan(request, market, *given) if own is None else plan_with(own, request, market, given)
 
 
 def _under(cap: MaxPrice, request: ChatRequest, bench: Bench, prompt: Prompt, usage: Usage, choices: int) -> UnderCap:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from msgspec import Struct
+
 from tollway.domain.health import CANCELLED, RATE_LIMITED, SUCCEEDED, Outcome
 from tollway.domain.measured import NOTHING, Figures, HalfHour, Measured
 from tollway.routing.breaker import BURST_S, Breaker
@@ -322,41 +324,36 @@ class HealthBoard:
                 health.well_since_s = now_s
 
 
-class Sight:
+class Sight(Struct, frozen=True):
     """The board at one moment: what one plan sees of it."""
 
-    __slots__ = ("_board", "_now_s")
-
-    def __init__(self, board: HealthBoard, now_s: float) -> None:
-        self._board = board
-        self._now_s = now_s
+    board: HealthBoard
+    now_s: float
 
     def why_down(self, endpoint_id: str) -> str | None:
         """As `HealthBoard.down`."""
-        return self._board.down(endpoint_id, self._now_s)
+        return self.board.down(endpoint_id, self.now_s)
 
     def measured(self, endpoint_id: str) -> Measured:
         """As `HealthBoard.measured`."""
-        return self._board.measured(endpoint_id, self._now_s)
+        return self.board.measured(endpoint_id, self.now_s)
 
     def load(self, endpoint_id: str) -> float:
         """As `HealthBoard.load`."""
-        return self._board.load(endpoint_id, self._now_s)
+        return self.board.load(endpoint_id, self.now_s)
 
     def weighed(self, offer: Offer) -> Weighed:
         """As `HealthBoard.weighed`."""
-        return self._board.weighed(offer, self._now_s)
+        return self.board.weighed(offer, self.now_s)
 
     def badness(self, endpoint_id: str) -> float:
         """As `HealthBoard.badness`."""
-        return self._board.badness(endpoint_id, self._now_s)
+        return self.board.badness(endpoint_id, self.now_s)
 
 
-class Glance(Sight):
+class Glance(Sight, frozen=True):
     """A sight that changes nothing: no probe is let through."""
-
-    __slots__ = ()
 
     def why_down(self, endpoint_id: str) -> str | None:
         """As `HealthBoard.looks_down`."""
-        return self._board.looks_down(endpoint_id, self._now_s)
+        return self.board.looks_down(endpoint_id, self.now_s)

@@ -1,7 +1,7 @@
 """Which models a request's names mean: ids, other names, variants, the newest of a family, any free model."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from msgspec import structs
@@ -18,12 +18,14 @@ Named = tuple[Offer, Variant]
 """What a model is offered as, and what its name asks for besides."""
 
 
-def offers_named(request: ChatRequest | PlainRequest, market: Market, dice: Callable[[], float]) -> list[Named]:
+def offers_named(request: ChatRequest | PlainRequest, market: Market, dice: Callable[[], float]) -> Sequence[Named]:
     """What the request names, each model once, whatever names it was given; after `:free` its others may follow.
 
     InvalidRequest: nothing is named, or a model that is to be asked for something else. ModelNotFound: no such model.
     NoEndpoints: any free model was wanted, and there is none.
     """
+    if request.model and not request.models and request.model not in FREE_ROUTERS:
+        return (_named(request.model, request.operation, market),)
     names = [request.model] if request.model else []
     if request.models:
         names += request.models
@@ -35,23 +37,29 @@ def offers_named(request: ChatRequest | PlainRequest, market: Market, dice: Call
             for offer in _any_free(market, request.operation, dice):
                 found.setdefault(offer.model.id, (offer, FREE))
             continue
-        named = find(name, market)
-        if named is None:
-            raise unknown_model(name, market)
-        offer, variant = named
-        if offer.operation is not request.operation:
-            raise InvalidRequest(f"{offer.model.id} is {_MADE_FOR[offer.operation]}", param="model")
+        offer, variant = named = _named(name, request.operation, market)
         first = found.setdefault(offer.model.id, named)
         if first[1].free and not variant.free:
             found.setdefault(f"{offer.model.id}:paid", (offer, both(Variant(paid=True), variant)))
     return list(found.values())
 
 
+def _named(name: str, operation: Operation, market: Market) -> Named:
+    """What one name means. ModelNotFound, InvalidRequest: as above."""
+    named = find(name, market)
+    if named is None:
+        raise unknown_model(name, market)
+    offer = named[0]
+    if offer.operation is not operation:
+        raise InvalidRequest(f"{offer.model.id} is {_MADE_FOR[offer.operation]}", param="model")
+    return named
+
+
 def find(name: str, market: Market) -> Named | None:
     """An alias is its level, a name of the catalog that model; else what stands before a known suffix is looked up."""
-    if (level := market.levels.get(name)) is not None:
-        return _available(level), PLAIN
-    offer = market.offer(name)
+    if name in market.levels:
+        return _available(market.levels[name]), PLAIN
+    offer = market.offers.get(name) or market.offer(name)
     if offer is None and name.startswith("~"):
         offer = newest(name, market)
     if offer is not None:

@@ -47,7 +47,6 @@ def order_stalls(
     well: list[Stall],
     unwell: Sequence[Stall],
     preferences: Preferences,
-    *,
     tools: bool,
     sight: Sight,
     policy: Policy,

@@ -1,7 +1,6 @@
 """Callers' own keys in a plan: those that come first, then the server's endpoints, then those that come last."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct, structs
 
@@ -13,8 +12,13 @@ from tollway.domain.chat import ChatRequest, SortBy
 from tollway.domain.money import Nanodollars
 from tollway.domain.plain import PlainRequest
 from tollway.domain.routing import Candidate, Plan, Rejection, own_id
+from tollway.domain.standing import Ruling
 from tollway.routing.market import Market, Offer, Stall, levels_of, stall_of, with_taken
+from tollway.routing.order import Dice, Policy, Sight
 from tollway.routing.plan import FALLBACKS_OFF, NOT_AFFORDABLE, make_plan
+
+Given = tuple[int, int, Nanodollars, Sight, Policy, Dice, Mapping[str, str], int, Sequence[Ruling]]
+"""What `make_plan` is given besides a request and a market, in its order: tokens, bound, money and so on."""
 
 ONLY_OWN = "own_keys_only"
 _NO_LIMIT = 2**62
@@ -68,17 +72,15 @@ def open_market(market: Market, credentials: Sequence[Credential], fee_ppm: int)
     return OwnMarket(opened, owners, listed)
 
 
-def plan_with(own: Own | None, request: ChatRequest | PlainRequest, market: Market, given: Mapping[str, Any]) -> Plan:
-    """As `make_plan`, which gets all that is `given` by name, with the caller's own keys where there are some.
+def plan_with(own: Own, request: ChatRequest | PlainRequest, market: Market, given: Given) -> Plan:
+    """As `make_plan`, which gets all that is `given`, with the caller's own keys.
 
     Order (OPENROUTER.md 8.6): keys that come first by their `sort_order`, the server's endpoints, keys that come last.
     All rules hold for them as well. A key that has been failing comes last, too.
     """
-    shared = make_plan(request, market, **given)
-    if own is None:
-        return shared
-    found = make_plan(request, own.market.market, **given)
-    mine, poor = _affordable([_owned(each, own.market, request, given) for each in found.candidates], own)
+    shared = make_plan(request, market, *given)
+    found = make_plan(request, own.market.market, *given)
+    mine, poor = _affordable([_owned(each, own.market, request, given[1]) for each in found.candidates], own)
     theirs, ruled_out = _left_to_server(shared.candidates, own.market)
     candidates = _joined(mine, theirs, shared, request)
     rejections = [*poor, *found.rejections, *ruled_out, *shared.rejections]
@@ -110,11 +112,13 @@ def _declared(credentials: Sequence[Credential]) -> set[str]:
     return said - {each.provider for each in credentials if not each.wishes.declared_zdr}
 
 
-def _owned(candidate: Candidate, market: OwnMarket, request: ChatRequest | PlainRequest, given: Any) -> Candidate:
+def _owned(
+    candidate: Candidate, market: OwnMarket, request: ChatRequest | PlainRequest, prompt_bound: int
+) -> Candidate:
     """With its credential, and what it can cost at list price."""
     id_, endpoint = candidate.endpoint.id, candidate.endpoint
     credential = market.credentials[id_]
-    prompt_bound, chat = given["prompt_bound"], isinstance(request, ChatRequest)
+    chat = isinstance(request, ChatRequest)
     most = bound(
         dearest(market.listed[id_], prompt_bound),
         prompt_tokens=prompt_bound,

@@ -45,12 +45,12 @@ NOT_AFFORDABLE = "not_affordable"
 FALLBACKS_OFF = "fallbacks_off"
 REASONS_SHOWN = 8
 PROVIDERS_SHOWN = 4
+_NOBODY: AbstractSet[str] = frozenset()
 
 
 def make_plan(
     request: ChatRequest | PlainRequest,
     market: Market,
-    *,
     prompt_tokens: int,
     prompt_bound: int,
     available: Nanodollars,
@@ -88,16 +88,16 @@ def make_plan(
                 offer,
                 well,
                 unwell,
-                preferences_of(variant, ask.preferences),
-                tools=bool(ask.request.tools),
-                sight=sight,
-                policy=policy if routing is None else "traffic",
-                dice=dice,
-                kept=kept.get(offer.model.id) if kept else None,
-                strategy=None if routing is None else routing.strategy,
-                names=ask.names,
+                ask.preferences if variant is PLAIN else preferences_of(variant, ask.preferences),
+                bool(ask.request.tools),
+                sight,
+                policy if routing is None else "traffic",
+                dice,
+                kept.get(offer.model.id) if kept else None,
+                None if routing is None else routing.strategy,
+                ask.names,
             )
-            ill = {stall.endpoint.id for stall in unwell} if unwell else frozenset()
+            ill = {stall.endpoint.id for stall in unwell} if unwell else _NOBODY
             if ask.request is NO_CHAT:
                 _admit_plain(places, ill, prompt_bound, requests_bound, available, candidates, rejections)
             else:
@@ -134,9 +134,9 @@ def _escalated(
     (prompt_bound, requests_bound), places = bounds, [(stall, escalate.REASON, 0.0)]
     above: list[Candidate] = []
     if ask.request is NO_CHAT:
-        _admit_plain(places, frozenset(), prompt_bound, requests_bound, available, above, [])
+        _admit_plain(places, _NOBODY, prompt_bound, requests_bound, available, above, [])
     else:
-        _admit(places, frozenset(), ask, prompt_bound, available, above, [], variant.thinks)
+        _admit(places, _NOBODY, ask, prompt_bound, available, above, [], variant.thinks)
     if not above:
         return list(candidates)
     rejections[:] = [each for each in rejections if each.endpoint.id != stall.endpoint.id]
@@ -286,18 +286,7 @@ def _sift(
 
     Soft rules are passed by all where otherwise nobody would pass.
     """
-    left_out: list[Rejection] = []
-    well, unwell = _pass(stalls, ask, rules, sight, left_out)
-    if not (well or unwell) and any(rule.is_soft for rule in rules):
-        left_out.clear()
-        well, unwell = _pass(stalls, ask, [rule for rule in rules if not rule.is_soft], sight, left_out)
-    rejections += left_out
-    return well, unwell
-
-
-def _pass(
-    stalls: Sequence[Stall], ask: Ask, rules: Sequence[Rule], sight: Sight, rejections: list[Rejection]
-) -> tuple[list[Stall], list[Stall]]:
+    before = len(rejections)
     why_down = sight.why_down
     well: list[Stall] = []
     unwell: list[Stall] = []
@@ -312,6 +301,9 @@ def _pass(
                 well.append(stall)
             else:
                 unwell.append(stall)
+    if not (well or unwell) and any(rule.is_soft for rule in rules):
+        del rejections[before:]
+        return _sift(stalls, ask, [rule for rule in rules if not rule.is_soft], sight, rejections)
     return well, unwell
 
 
@@ -330,7 +322,9 @@ def _admit(
     asked = ask.output_limit
     choices = 1 if request.n is None and request.best_of is None else max(request.n or 1, request.best_of or 1)
     # The prompt may be much shorter than its bound, so that only half of the bound is taken off what we ask for.
-    likely = min(prompt_bound, 2 * ask.prompt_tokens)
+    likely = 2 * ask.prompt_tokens
+    if likely > prompt_bound:
+        likely = prompt_bound
     for stall, reason, share in places:
         endpoint, price = stall.endpoint, stall.price
         room = endpoint.context_tokens - likely

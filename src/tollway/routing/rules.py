@@ -1,7 +1,6 @@
 """The rules that leave an endpoint out: each a sentence, each applied only to requests that it concerns."""
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 
 from msgspec import Struct
 
@@ -93,13 +92,12 @@ def ask_of(
     prompt_bound: int = 0,
 ) -> Ask:
     """Works out what a request needs."""
-    modalities: frozenset[str] = frozenset()
+    modalities, token_ids = _WORDS, False
     if isinstance(request, ChatRequest):
         chat = request
         for message in request.messages:
             if type(message.content) is tuple:
                 modalities |= {kind for part in message.content if (kind := _MODALITY.get(type(part)))}
-        token_ids = False
     else:
         chat, modalities, token_ids = NO_CHAT, *_kinds(request)
     preferences, caps = _NO_PREFERENCES, _NO_CAPS
@@ -108,7 +106,9 @@ def ask_of(
         caps = caps_of(preferences.max_price)
     routing = request.routing
     budget = None if routing is None else budget_of(routing, request, modalities)
-    limit = chat.output_limit
+    limit = chat.max_completion_tokens  # `output_limit`, without the call
+    if limit is None:
+        limit = chat.max_tokens
     return Ask(
         chat,
         prompt_tokens,
@@ -284,8 +284,19 @@ def _is_told_not_to_reason(ask: Ask) -> bool:
 def rules_for(ask: Ask) -> Sequence[Rule]:
     """Those that concern a request."""
     wishes = ask.preferences is not _NO_PREFERENCES or ask.budget is not None
-    if not wishes and not (ask.modalities or ask.token_ids or any(_needs(ask.request))):
-        return OF_WORDS
+    request = ask.request
+    if not (
+        wishes
+        or ask.modalities
+        or ask.token_ids
+        or request.tools
+        or request.modalities
+        or request.response_format
+        or request.structured_outputs
+        or request.reasoning
+        or request.reasoning_effort
+    ):
+        return OF_LENGTH if ask.output_limit is None else OF_WORDS
     return [rule for rule in (RULES if wishes else OF_REQUEST) if rule.concerns(ask)]
 
 
@@ -328,12 +339,15 @@ _BUDGET: tuple[Rule, ...] = (
 )
 OF_WORDS: tuple[Rule, ...] = (_GIVES_ENOUGH, _FITS)
 """All that concerns a request of words alone, as most are."""
+OF_LENGTH: tuple[Rule, ...] = (_FITS,)
+"""The same, where it does not say how long its answer may be."""
 OF_REQUEST = (*_NEEDS, _FITS)
-_needs = attrgetter("tools", "modalities", "response_format", "structured_outputs", "reasoning", "reasoning_effort")
 RULES = (*_NEEDS, *_WISHES, _FITS, *_BUDGET)
 """In this order: what a request needs by itself; what its `provider` wishes besides; its length, so that whom that
 leaves out would answer a shorter prompt; its `routing`."""
 
+_WORDS: frozenset[str] = frozenset()
+"""What the messages of most requests hold besides."""
 _NO_PREFERENCES = Preferences()
 _NO_CAPS: tuple[tuple[str, Attodollars], ...] = ()
 _NOTHING_KNOWN = Facts()

@@ -25,16 +25,17 @@ class Stickiness:
     """Conversation and model -> endpoint; the least recently used are forgotten first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[bytes, str], tuple[str, float]] = OrderedDict()
+        self.conversations: OrderedDict[tuple[bytes, str], tuple[str, float]] = OrderedDict()
+        """Each with its model -> the endpoint, and until when that is believed."""
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self.conversations)
 
     def kept(self, conversation: bytes, models: tuple[str, ...], now_s: float) -> Mapping[str, str]:
         """Model id -> the endpoint that holds the conversation's cache."""
         found: dict[str, str] = {}
         for model in models:
-            entry = self._kept.get((conversation, model))
+            entry = self.conversations.get((conversation, model))
             if entry is not None and entry[1] > now_s:
                 found[model] = entry[0]
         return found
@@ -42,15 +43,15 @@ class Stickiness:
     def keep(self, conversation: bytes, model: str, endpoint_id: str, now_s: float) -> None:
         """An endpoint has answered: for IDLE_S from now on it is asked first."""
         key = (conversation, model)
-        self._kept[key] = (endpoint_id, now_s + IDLE_S)
-        self._kept.move_to_end(key)
-        if len(self._kept) > KEPT_MAX:
-            self._kept.popitem(last=False)
+        self.conversations[key] = (endpoint_id, now_s + IDLE_S)
+        self.conversations.move_to_end(key)
+        if len(self.conversations) > KEPT_MAX:
+            self.conversations.popitem(last=False)
 
     def forget(self, conversation: bytes, model: str, endpoint_id: str) -> None:
         """The endpoint has failed: its cache is of no use while it does."""
-        if (entry := self._kept.get((conversation, model))) is not None and entry[0] == endpoint_id:
-            del self._kept[conversation, model]
+        if (entry := self.conversations.get((conversation, model))) is not None and entry[0] == endpoint_id:
+            del self.conversations[conversation, model]
 
 
 def cached_models(request: ChatRequest, market: Market) -> tuple[str, ...]:
