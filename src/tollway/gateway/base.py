@@ -134,6 +134,8 @@ class Gateway:
 
     def market_of(self, workspace_id: str, key_id: str = "", *, shared: bool = False) -> Market:
         """The market with the prices of a key's or its workspace's group; `shared`: whose content is shared."""
+        if not (shared or self.groups.groups):
+            return self.market
         return self.groups.market(self.market, workspace_id, key_id, shared=shared)
 
     def keeping(self, key: Key, wishes: Preferences | None, *, sold_apart: bool = False) -> Keeping | None:
@@ -145,4 +147,4 @@ class Gateway:
 
     @staticmethod
     def now_ms() -> int:
-        return int(time.time() * 1000)
+        return time.time_ns() // 1_000_000

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from types import TracebackType
 
 from msgspec import structs
 
@@ -31,11 +30,11 @@ NOT_FULL_S = 1.0
 
 
 class Entry:
-    """`with await enter(...) as entry:` a request is inside. Leaving gives back what it did not use."""
+    """A request is inside. `leave`, whatever becomes of it, gives back what it did not use."""
 
     __slots__ = ("_gateway", "_run", "_taken", "headers")
 
-    def __init__(self, gateway: Gateway | None, taken: Taken | None) -> None:
+    def __init__(self, gateway: Gateway, taken: Taken) -> None:
         self._gateway = gateway
         self._taken = taken
         self._run: Run | None = None
@@ -48,8 +47,6 @@ class Entry:
         RateLimited: nothing is left of the limit of any model that would be asked. Else those with something left stay.
         """
         taken, gateway = self._taken, self._gateway
-        if taken is None or gateway is None:
-            return
         now_ns, now_ms = int(gateway.loop.time() * NS), gateway.now_ms()
         if gateway.limiter.by_model:
             full = taken.full(dict.fromkeys(each.endpoint.model_id for each in run.plan.candidates), now_ns)
@@ -60,15 +57,9 @@ class Entry:
         if (left := taken.left(now_ns, now_ms)) is not None:
             self.headers = _headers(left.limit, left.remaining, left.reset_ns, now_ms)
 
-    def __enter__(self) -> "Entry":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def leave(self) -> None:
+        """The request has ended, or was not admitted."""
         taken, gateway = self._taken, self._gateway
-        if taken is None or gateway is None:
-            return
         now_ns = int(gateway.loop.time() * NS)
         run = self._run
         if run is None or run.candidate is None:
@@ -85,8 +76,10 @@ class Entry:
         taken.end(tokens, now_ns, free=any(each.price.declared_free for each in asked))
 
 
-UNLIMITED = Entry(None, None)
-"""For requests that meet no limit: it remembers nothing, so that all may share it."""
+def meets_no_limit(gateway: Gateway, caller: Caller) -> bool:
+    """Whether a request of his is limited by nothing that it does not name itself: a free model, a ceiling."""
+    key = caller.key
+    return gateway.limiter.only_free and key.rpm is None and key.workspace_rpm is None and not caller.guest
 
 
 async def enter(
@@ -96,20 +89,17 @@ async def enter(
     body_bytes: int,
     book: Book,
     rpm_cap: int | None = None,
-) -> Entry:
-    """Takes of every limit that the request meets. RateLimited: one of them is used up, and nothing was taken.
+) -> Entry | None:
+    """Takes of every limit that the request meets; None: there is none.
 
+    RateLimited: one of them is used up, and nothing was taken.
     `rpm_cap`: the caller's own ceiling for the calls of its key that carry it.
     """
-    limiter = gateway.limiter
-    free = _names_free(request)
-    key = caller.key
-    own = key.rpm is not None or key.workspace_rpm is not None or rpm_cap is not None
-    if limiter.only_free and not free and not own and not caller.guest:
-        return UNLIMITED
+    if rpm_cap is None and meets_no_limit(gateway, caller) and not _names_free(request):
+        return None
     now_ms = gateway.now_ms()
     asked = await _what_is_asked(gateway, caller, request, body_bytes, book, rpm_cap)
-    found = limiter.take(asked, int(gateway.loop.time() * NS), now_ms)
+    found = gateway.limiter.take(asked, int(gateway.loop.time() * NS), now_ms)
     if isinstance(found, Short):
         gateway.metrics.limited += 1
         raise refusal(found, now_ms)

@@ -17,7 +17,7 @@ from tollway.gateway.execute import call_provider, failure_of, opened_for, rejec
 from tollway.gateway.filtering import filtered
 from tollway.gateway.run import Origin, PlainRun
 from tollway.gateway.serve import serve
-from tollway.gateway.sink import ContentSink, Sink
+from tollway.gateway.sink import NO_LIMITS, ContentSink, Sink
 from tollway.providers import Provider, signed
 from tollway.routing.defaults import with_preferences
 from tollway.routing.fallback import Failure
@@ -37,7 +37,8 @@ async def answer(
     request = with_preferences(request, caller.key.standing)
     book = await open_book(gateway, caller.key)
     rpm_cap = None if request.routing is None else request.routing.rpm_cap
-    with await enter(gateway, caller, request, body_bytes, book, rpm_cap) as entry:
+    entry = await enter(gateway, caller, request, body_bytes, book, rpm_cap)
+    try:
         request, body_bytes, findings = await filtered(gateway, request, body_bytes, caller.key.standing)
         keeping = gateway.keeping(caller.key, request.provider)
         market = gateway.market_of(caller.workspace_id, caller.key.id, shared=keeping is not None and keeping.shared)
@@ -54,8 +55,12 @@ async def answer(
         )
         run.keeping = keeping
         run.findings = findings
-        entry.admitted(run)
-        await serve(gateway, run, book, sink, attempt_plain, entry.headers)
+        if entry is not None:
+            entry.admitted(run)
+        await serve(gateway, run, book, sink, attempt_plain, NO_LIMITS if entry is None else entry.headers)
+    finally:
+        if entry is not None:
+            entry.leave()
 
 
 async def attempt_plain(gateway: Gateway, run: PlainRun, candidate: Candidate, sink: ContentSink) -> Failure | None:

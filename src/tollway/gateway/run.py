@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from tollway.billing.tokens import Tokenizer, count_inputs, count_prompt, search_units
 from tollway.domain.catalog import WireFormat
-from tollway.domain.chat import ChatRequest, has_parts
+from tollway.domain.chat import ChatRequest
 from tollway.domain.content_filters import Finding
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Answer, Event, NativeFields, Started, UpstreamBody, UsageReported
@@ -152,7 +152,8 @@ class Run(Struct, eq=False):
 
     def __post_init__(self) -> None:
         self.id = new_generation_id(self.created_ms)
-        self.streamed = bool(self.request.stream)
+        if self.request.stream:
+            self.streamed = True
 
     def twin(self) -> Self:
         """The same request for another endpoint at the same time: an answer of its own, the same list of attempts."""
@@ -237,11 +238,16 @@ class ChatRun(Run, eq=False):
     def __post_init__(self) -> None:
         Run.__post_init__(self)  # by name: half the time of super()
         request = self.request
-        self.has_parts = has_parts(request)
-        self.choices_left = request.n or 1
+        for message in request.messages:
+            if type(message.content) is tuple:
+                self.has_parts = True
+                break
+        if request.n is not None:
+            self.choices_left = request.n
         if (wish := wish_of(request)) is not None:
             self.hides_reasoning = wish.hidden
-        self.keeps_seals = self.origin.wire_format in SEALED
+        if self.origin.wire_format in SEALED:
+            self.keeps_seals = True
 
     def forget(self) -> None:
         Run.forget(self)

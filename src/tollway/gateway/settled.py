@@ -25,13 +25,6 @@ async def settle(
     """
     slug = preset_named(request)
     preset = None if slug is None else await find_preset(slug)
-    return settled(request, body_bytes, preset, standing, default_model)
-
-
-def settled(
-    request: ChatRequest, body_bytes: int, preset: Applied | None, standing: Standing | None, default_model: str | None
-) -> tuple[ChatRequest, int]:
-    """The same, where the preset was found already, or none is named."""
     if preset is not None:
         request, body_bytes = with_preset(request, preset), body_bytes + preset.bytes
     request = with_model(request, standing, default_model)
