@@ -333,12 +333,11 @@ def _observe(
     else:
         outcome, status, said, first_s = failure.outcome, failure.status, failure.message[:500], now_s
     latency_ms, began_ms = int((first_s - began_s) * 1000), int((began_s - run.started_s) * 1000)
-    own = candidate.credential.id if candidate.credential else None
+    endpoint, credential = candidate.endpoint, candidate.credential
     # By place, in the order of the record: names cost as much as all the rest of this.
-    endpoint = candidate.endpoint
     run.attempts.append(
         Attempt(
-            candidate.listed_id,
+            endpoint.id if credential is None else candidate.listed_id,
             endpoint.provider,
             outcome,
             status,
@@ -347,15 +346,15 @@ def _observe(
             said,
             began_ms,
             run.key,
-            own,
+            None if credential is None else credential.id,
         )
     )
-    retry_after_s = failure.retry_after_s if failure else None
+    retry_after_s = None if failure is None else failure.retry_after_s
     sample = run.sample(began_s, now_s) if outcome is SUCCEEDED else PLAIN
     gateway.health.observe(endpoint.id, outcome, now_s, retry_after_s, sample, began_s, run.key)
-    if candidate.credential is not None:  # a caller's own key is no matter of the operator's
+    if credential is not None:  # a caller's own key is no matter of the operator's
         if outcome is not CANCELLED:
             use = LastUse(gateway.now_ms(), outcome, failure.status if failure else None)
-            gateway.own.used(candidate.credential.id, use)
-    else:
+            gateway.own.used(credential.id, use)
+    elif failure is not None or gateway.refusals:
         watch(gateway, candidate, run.key, outcome, failure.status if failure else None, began_s, now_s)

@@ -10,29 +10,34 @@ from tollway.routing.sticky import cached_models, conversation_of, is_worth_keep
 
 def record(gateway: Gateway, run: Run, generation: Generation, *, durable: bool) -> None:
     """Counts a finished request. Integers in memory: nothing here formats or waits."""
-    metrics = gateway.metrics
+    metrics, usage = gateway.metrics, generation.usage
     metrics.generations += 1
-    metrics.tokens_prompt += generation.usage.prompt
-    metrics.tokens_completion += generation.usage.completion
+    metrics.tokens_prompt += usage.prompt
+    metrics.tokens_completion += usage.completion
     if durable:
         metrics.charged += generation.cost
-    metrics.absorbed += generation.absorbed
+    if generation.absorbed:
+        metrics.absorbed += generation.absorbed
     if generation.usage_flag:
         metrics.usage_flags += 1
     if generation.cancelled:
         metrics.cancelled += 1
     if run.error is not None or not durable:
         metrics.failed += 1
-    if run.candidate is not None and (tokens := generation.usage.prompt + generation.usage.completion):
+    if run.candidate is not None and (tokens := usage.prompt + usage.completion):
         gateway.health.paid(run.candidate.endpoint.id, tokens, generation.cost, gateway.loop.time())
     if durable and generation.own_cost:
         gateway.own.allowance.count(generation.workspace_id, generation.created_ms)
     if isinstance(run, ChatRun):
         _stick(gateway, run)
-        remember(gateway, run)
+        if run.plan.routed is not None:
+            remember(gateway, run)
     for attempt in run.attempts:
         pair = (attempt.provider, attempt.outcome)
-        metrics.attempts[pair] = metrics.attempts.get(pair, 0) + 1
+        try:
+            metrics.attempts[pair] += 1
+        except KeyError:
+            metrics.attempts[pair] = 1
         if attempt.key:
             labels = (attempt.provider, label(attempt.key), attempt.outcome)
             metrics.key_attempts[labels] = metrics.key_attempts.get(labels, 0) + 1

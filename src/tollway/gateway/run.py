@@ -307,6 +307,8 @@ class ChatRun(Run, eq=False):
         return Usage(prompt=prompt, completion=tokenizer.count("".join(self.text)), estimated=True)
 
     def sample(self, began_s: float, now_s: float) -> Sample:
+        if not (self.streamed or self.calls):
+            return PLAIN
         calls = self.calls or {}
         malformed = bool(calls) and (
             any(not _is_json("".join(pieces)) for pieces in calls.values())

@@ -36,7 +36,8 @@ class Load:
             self._limited_s = now_s
         elif self._limit is not None and outcome is SUCCEEDED:
             self._limit += 1 / self._limit
-        self.under_way = max(0, self.under_way - 1)
+        if self.under_way > 0:
+            self.under_way -= 1
         if first_s is not None:
             self._peak_s = max(first_s, self._decayed(now_s) * 0.9 + first_s * 0.1)
             self._seen_s = now_s

@@ -132,7 +132,7 @@ class HealthBoard:
                 self._observe_refusal(endpoint_id, health, outcome, now_s, sample)
                 return
         breaker = health.breaker
-        stale = breaker.is_stale(began_s)
+        stale = breaker.until_s > 0 and breaker.is_stale(began_s)
         health.stats.add(outcome, now_s, sample, probe=not stale and breaker.openings > 0)
         self.changed.add(endpoint_id)
         health.load.end(outcome, now_s, sample.first_s)
@@ -140,7 +140,7 @@ class HealthBoard:
             breaker.probe_until_s = 0.0
         if outcome is SUCCEEDED:
             health.succeeded += 1
-            if not stale:
+            if not stale and (endpoint_id in self._down or breaker.failures_in_row or breaker.openings):
                 self._open(endpoint_id, now_s)
                 breaker.succeeded()
         elif outcome is RATE_LIMITED:

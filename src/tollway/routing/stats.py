@@ -121,7 +121,7 @@ class Counts:
         self.timed_out = self.unreached = self.refused = 0
         self.tokens = self.nanodollars = 0
 
-    def add(self, outcome: Outcome, *, probe: bool = False) -> None:
+    def add(self, outcome: Outcome, probe: bool = False) -> None:
         """Who left, and who asked for the impossible, says nothing about the endpoint."""
         if outcome is SUCCEEDED:
             self.requests += 1
@@ -173,13 +173,14 @@ class EndpointStats:
     """One endpoint's figures."""
 
     __slots__ = (
+        "_begins_s",
+        "_ends_s",
         "_minutes",
         "_new",
         "_quarters",
         "_recent",
         "_shown",
         "_shown_s",
-        "_slice",
         "_speeds",
         "_told",
         "_told_s",
@@ -190,9 +191,9 @@ class EndpointStats:
         self._recent = Ring(RECENT_S, round(UNSTABLE_S / RECENT_S), Counts)
         self._minutes = Ring(MINUTE_S, MINUTES, Counts)
         self._quarters = Ring(QUARTER_S, QUARTERS, Counts)
-        self._slice = 0
+        self._begins_s = self._ends_s = -math.inf
         self._new = Counts()
-        """What was counted in this slice and is in no window yet."""
+        """What was counted in the slice between these times and is in no window yet."""
         self._told = NOTHING
         self._told_s = -math.inf
         self._shown = HalfHour()
@@ -200,8 +201,8 @@ class EndpointStats:
 
     def add(self, outcome: Outcome, now_s: float, sample: Sample = PLAIN, *, probe: bool = False) -> None:
         """An attempt has ended. `probe`: it was sent there although the endpoint was known to be in an outage."""
-        new = self._at(now_s)
-        new.add(outcome, probe=probe)
+        new = self._new if self._begins_s <= now_s < self._ends_s else self._begin(now_s)
+        new.add(outcome, probe)
         if sample is PLAIN:
             return
         new.calls += sample.called_tools
@@ -225,16 +226,15 @@ class EndpointStats:
 
     def paid(self, tokens: int, nanodollars: int, now_s: float) -> None:
         """What the tokens of an answer, prompt and all, did cost."""
-        new = self._at(now_s)
+        new = self._new if self._begins_s <= now_s < self._ends_s else self._begin(now_s)
         new.tokens += tokens
         new.nanodollars += nanodollars
 
-    def _at(self, now_s: float) -> Counts:
-        """The counter of the present slice."""
-        number = int(now_s // RECENT_S)
-        if number != self._slice:
-            self._spread()
-            self._slice = number
+    def _begin(self, now_s: float) -> Counts:
+        """The counter of another slice than before."""
+        self._spread()
+        number = now_s // RECENT_S
+        self._begins_s, self._ends_s = number * RECENT_S, (number + 1) * RECENT_S
         return self._new
 
     def _spread(self) -> None:
@@ -243,7 +243,7 @@ class EndpointStats:
         if not counts:
             return
         self._new = Counts()
-        at_s = (self._slice + 0.5) * RECENT_S
+        at_s = self._begins_s + RECENT_S / 2
         self._minutes.at(at_s).take(counts)
         outcomes = {name: count for name, count in counts.items() if name in _OUTCOMES}
         self._recent.at(at_s).take(outcomes)
