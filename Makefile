@@ -18,7 +18,7 @@ MAKES_ENVIRONMENT := pyproject.toml scripts/environment.sh scripts/link.py
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix golden docs lock vendor chaos contract plans test-clients score fuzz screenshots clean
+.PHONY: help run test test-forms check fix golden docs lock vendor chaos contract plans test-clients score fuzz screenshots clean
 
 # A checkout that was moved or copied together with its .venv makes it anew: scripts have absolute paths inside.
 ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(realpath .))
@@ -37,6 +37,10 @@ test: check ## everything that is checked on each change: `make check`, then all
 # Deadlines of tenths of a second, and how soon pages are there, are measured with the machine to itself.
 	@$(PYTEST) $(or $(ARGS),$(ALONE:%=--ignore=%) --ignore=tests/api/test_contract.py)
 	@$(if $(ARGS),,$(PY) -m pytest -n0 $(ALONE))
+
+test-forms: $(VENV)/.stamp-dev ## the site's pages and journeys narrow in light and wide in dark; `make test` sees them wide in light and narrow in dark
+	@sh scripts/chromium.sh
+	@FORMS=others $(PYTEST) -m forms tests/browser $(ARGS)
 
 check: $(VENV)/.stamp-dev ## the checks that run nothing: format, lint, types, floors, the map
 	@echo "== ruff format --check"

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from tests.browser.examine import SHIFT_MAX, overflow, placeholders, settle, shift, violations, weight
 from tests.browser.pages import NOT_PAGES, PAGES, Listed
 from tests.browser.town import Town
-from tests.browser.visitor import FORMS, Visits
+from tests.browser.visitor import FORMS, USUAL, Visits
 from tollway.app import site_routes
 from tollway.domain.people import User
 from tollway.gateway.workspace_desk import ChangedWorkspace
@@ -30,9 +30,10 @@ def test_no_page_is_left_out(town: Town) -> None:
     assert len({each.name for each in PAGES}) == len(PAGES)
 
 
+@pytest.mark.forms
 @pytest.mark.parametrize("listed", [pytest.param(each, id=each.name) for each in PAGES])
 def test_page(town: Town, visit: Visits, where: Callable[[Listed], tuple[str, User | None]], listed: Listed) -> None:
-    """At 1440 px, then anew at 375 px, each light and dark: all rules of axe-core in every form."""
+    """At 1440 px, then anew at 375 px: all rules of axe-core in every form."""
     url, user = where(listed)
     visitor = visit(user)
     page = visitor.open(url, listed.status)
@@ -40,16 +41,15 @@ def test_page(town: Town, visit: Visits, where: Callable[[Listed], tuple[str, Us
     if sum((sizes := weight(page)).values()) > listed.weight_max:
         found.append(f"weighs {sizes}")
     for form in FORMS:
-        if form.width != visitor.width:
-            visitor.show(form.width, form.scheme)
-            page.reload()
-        if form.scheme == "light":
-            found += [f"{form.name}: {each}" for each in moves_or_overflows(page)]
         visitor.show(form.width, form.scheme)
+        if form is not USUAL:
+            page.reload()
+        found += [f"{form.name}: {each}" for each in moves_or_overflows(page)]
         found += [f"{form.name}: {each}" for each in violations(page) if not each.startswith(listed.spared)]
     assert found == []
 
 
+@pytest.mark.forms
 def test_the_page_for_who_was_second(town: Town, visit: Visits) -> None:
     """What stands in place of a form that would have undone somebody else's change: one is led to it by a 409 alone."""
     user = town.newcomer("second-of-two")

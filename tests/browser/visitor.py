@@ -1,5 +1,6 @@
 """Somebody in front of a browser: a context of its own, a width, light or dark, and who is signed in."""
 
+import os
 import re
 from collections.abc import Callable
 from typing import Literal
@@ -30,9 +31,19 @@ class Form(Struct, frozen=True):
 
 
 USUAL = Form(1440, "light")
-FORMS = (USUAL, Form(1440, "dark"), Form(375, "light"), Form(375, "dark"))
-in_each_form = pytest.mark.parametrize("form", FORMS, ids=[each.name for each in FORMS])
-"""A test that walks a journey in all four, by way of the fixture `form`: its visitors have that form."""
+OPPOSITE = (USUAL, Form(375, "dark"))
+"""Between them each width and each scheme."""
+OTHERS = (Form(1440, "dark"), Form(375, "light"))
+FORMS = OTHERS if os.environ.get("FORMS") == "others" else OPPOSITE
+"""The forms of this run: `make test` takes two, `make test-forms` the other two."""
+
+
+def in_each_form(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that walks a journey in each of `FORMS`, by way of the fixture `form`: its visitors have that form."""
+    walked: Callable[..., None] = pytest.mark.parametrize("form", FORMS, ids=[each.name for each in FORMS])(test)
+    marked: Callable[..., None] = pytest.mark.forms(walked)
+    return marked
+
 
 PATIENCE_MS = 15_000
 """The machine may be busy; what does not come by then does not come."""
