@@ -42,10 +42,12 @@ def bound(
     gives at most when nobody limits it, `room` the most that we ask for ourselves. Rules: MONEY.md, "How much is held".
     """
     base = dear.prompt * prompt_tokens + dear.request
-    rate = dear.output * choices
+    rate = dear.output if choices == 1 else dear.output * choices
     tokens = output_max if asked is None or asked > output_max else asked
     amount = -(-(base + rate * tokens) // ATTO_PER_NANO)
-    if asked is not None or not rate or amount * UNASKED_SHARE <= available:
+    if amount * UNASKED_SHARE <= available:
+        return Bound(amount, tokens, False)
+    if asked is not None or not rate:
         return Bound(amount, tokens, False) if amount <= available else None
     quarter = affordable_tokens(base, rate, available // UNASKED_SHARE)
     everything = affordable_tokens(base, rate, available)

@@ -172,7 +172,9 @@ class HealthBoard:
         """Why the endpoint is to be avoided just now, or None. When its pause is over, one caller is let through."""
         if endpoint_id not in self._down:
             known = self._endpoints.get(endpoint_id)
-            return None if known is None else known.load.why_down(now_s)
+            if known is None or (known.load.limit is None and known.keyring is None):
+                return None
+            return known.load.why_down(now_s)
         breaker = self._endpoints[endpoint_id].breaker
         return None if breaker.lets_through(now_s) else breaker.why
 

@@ -24,8 +24,9 @@ def offers_named(request: ChatRequest | PlainRequest, market: Market, dice: Call
     InvalidRequest: nothing is named, or a model that is to be asked for something else. ModelNotFound: no such model.
     NoEndpoints: any free model was wanted, and there is none.
     """
-    if request.model and not request.models and request.model not in FREE_ROUTERS:
-        return (_named(request.model, request.operation, market),)
+    name = request.model
+    if name and not request.models and name not in FREE_ROUTERS:
+        return (_named(name, request.operation, market),)
     names = [request.model] if request.model else []
     if request.models:
         names += request.models

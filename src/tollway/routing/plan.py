@@ -286,8 +286,7 @@ def _sift(
 
     Soft rules are passed by all where otherwise nobody would pass.
     """
-    before = len(rejections)
-    why_down = sight.why_down
+    before, why_down = len(rejections), sight.why_down
     well: list[Stall] = []
     unwell: list[Stall] = []
     for stall in stalls:
