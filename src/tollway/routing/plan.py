@@ -74,6 +74,7 @@ def make_plan(
     if rulings:
         rules = [*rules_of(rulings, ask, market), *rules]
     models: list[Model] = []
+    levels: list[Level] = []
     candidates: list[Candidate] = []
     rejections: list[Rejection] = []
     offers = offers_named(request, market, dice)
@@ -81,6 +82,8 @@ def make_plan(
         if not variant.paid:
             models.append(offer.model)
             rejections += offer.off
+            if offer.model.id in market.levels:
+                levels.append(market.levels[offer.model.id])
         stalls = offer.stalls if variant is PLAIN else meant(offer.stalls, variant, rejections)
         well, unwell = _sift(stalls, ask, rules, sight, rejections)
         if well or unwell:
@@ -102,7 +105,6 @@ def make_plan(
                 _admit_plain(places, ill, prompt_bound, requests_bound, available, candidates, rejections)
             else:
                 _admit(places, ill, ask, prompt_bound, available, candidates, rejections, variant.thinks)
-    levels = [market.levels[model.id] for model in models if model.id in market.levels] if market.levels else []
     if levels and len(offers) > 1:
         candidates, rejections = _each_once(candidates, rejections)
     if len(models) > 1 and isinstance(sort := ask.preferences.sort, SortBy) and sort.partition == "none":
