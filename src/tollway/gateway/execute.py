@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
+from math import floor
 from typing import TypeVar, assert_never
 
 import structlog
@@ -332,7 +333,7 @@ def _observe(
         first_s = run.first_event_s or now_s
     else:
         outcome, status, said, first_s = failure.outcome, failure.status, failure.message[:500], now_s
-    latency_ms, began_ms = int((first_s - began_s) * 1000), int((began_s - run.started_s) * 1000)
+    latency_ms, began_ms = floor((first_s - began_s) * 1000), floor((began_s - run.started_s) * 1000)
     endpoint, credential = candidate.endpoint, candidate.credential
     # By place, in the order of the record: names cost as much as all the rest of this.
     run.attempts.append(

@@ -26,18 +26,19 @@ class RetryBudget:
         self._saved = 0.0
         self._floor = FLOOR_PER_S
         self._floor_s = 0.0
-        self._second = 0
+        self._second = 0.0
         self._count = self._count_before = 0
         """First tries of this second and of the one before it."""
 
     def first_try(self, now_s: float) -> None:
         """A request is sent to the endpoint before any other."""
-        second = int(now_s)
+        second = now_s // 1.0
         if second != self._second:
             self._count_before = self._count if second == self._second + 1 else 0
             self._second, self._count = second, 0
         self._count += 1
-        self._saved = min(SAVED_MAX, self._saved + SHARE)
+        if self._saved < SAVED_MAX:
+            self._saved = min(SAVED_MAX, self._saved + SHARE)
 
     def take(self, now_s: float, *, unwell: bool = False) -> bool:
         """Whether a retry may go to the endpoint now; if so it is paid for."""
@@ -48,7 +49,7 @@ class RetryBudget:
         self._floor = min(FLOOR_PER_S, self._floor + FLOOR_PER_S * max(0.0, now_s - self._floor_s))
         self._floor_s = now_s
         price = UNWELL_FLOOR_PRICE if unwell else 1.0
-        busy = max(self._count, self._count_before) >= BUSY_PER_S and int(now_s) - self._second <= 1
+        busy = max(self._count, self._count_before) >= BUSY_PER_S and now_s // 1.0 - self._second <= 1
         if busy or self._floor < price:
             return False
         self._floor -= price
