@@ -69,7 +69,7 @@ class Inference:
         wire: Server | PlainServer,
         path: str,
         wire_format: WireFormat = WireFormat.OPENAI_CHAT,
-        also: Callable[[Any], dict[str, Any]] = lambda request: {},
+        also: Callable[[Any], dict[str, Any]] | None = None,
         complete: Complete = complete,
         api_type: str = "completions",
         shows_routing: bool = False,
@@ -109,16 +109,16 @@ class Inference:
         body = await exchange.body(house.config.server.request_max_bytes)
         await self.answer(exchange, caller, self._wire.decode_request(body), len(body))
 
-    async def answer(
+    def answer(
         self,
         exchange: Exchange,
         caller: Caller,
         request: Request,
         body_bytes: int,
         complete: Complete | None = None,
-    ) -> None:
+    ) -> Awaitable[None]:
         """A decoded request of an authenticated caller -> its answer, of `complete` in place of what is usual here."""
-        house = self._house
+        house, complete = self._house, complete or self._complete
         origin, shows = self._origin, False
         if exchange.carries(WISHES):
             if request.session_id is None and (session := exchange.header(b"x-session-id")):
@@ -126,22 +126,25 @@ class Inference:
             if betas := read_betas(exchange):
                 origin = origin.with_betas(betas)
             shows = self._shows_routing and is_wanted(exchange)
-        also = self._also(request)
-        said = told(request, caller, house.gateway.market)
-        if request.stream:
-            sink: StreamSink | WholeSink = StreamSink(
-                exchange, self._storefront, self._wire, house.provider_name, house.jobs.spawn, also, said, shows
-            )
-        else:
-            sink = WholeSink(exchange, self._storefront, self._wire, house.provider_name, also, said, shows)
-        try:
-            await (complete or self._complete)(house.gateway, caller, request, body_bytes, origin, sink)
-        finally:
-            sink.close()
+        also = None if self._also is None else self._also(request)
+        gateway, front, wire, names = house.gateway, self._storefront, self._wire, house.provider_name
+        said = told(request, caller, gateway.market)
+        if not request.stream:
+            whole = WholeSink(exchange, front, wire, names, also, said, shows)
+            return complete(gateway, caller, request, body_bytes, origin, whole)
+        sink = StreamSink(exchange, front, wire, names, also, said, shows, house.jobs.spawn)
+        return _closing(sink, complete(gateway, caller, request, body_bytes, origin, sink))
 
     async def _refuse(self, exchange: Exchange, error: TollwayError) -> None:
         if not exchange.started:
             await exchange.respond(*error_response(self._storefront, error))
+
+
+async def _closing(sink: StreamSink, answer: Awaitable[None]) -> None:
+    try:
+        await answer
+    finally:
+        sink.close()
 
 
 def with_session(request: Request, session: str) -> Request:

@@ -17,6 +17,7 @@ from tollway.api.asgi import Bridge
 from tollway.api.direct import JSON_HEADERS, STATUS_LINES, DirectExchange, error_body
 from tollway.api.exchange import Handler
 from tollway.api.head import FRAMING, WATCHED, Head, body_too_large, fault_of, header_too_large
+from tollway.api.lines import NONE, Lines, joined
 from tollway.api.mounts import Mounts
 from tollway.api.server_limits import ServerLimits
 from tollway.upstream.outbox import Gathered, Outbox
@@ -59,15 +60,12 @@ class Connections:
         self.outbox = Outbox()
         self.now = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._default_headers: list[tuple[bytes, bytes]] = []
-        self._default_head = b""
+        self.default_lines = NONE
 
-    def default_head(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        """uvicorn's default headers as lines; it makes a new list each second, with a new date."""
-        if headers is not self._default_headers:
-            self._default_headers = headers
-            self._default_head = b"".join([b"%b: %b\r\n" % line for line in headers])
-        return self._default_head
+    def default_of(self, headers: list[tuple[bytes, bytes]]) -> Lines:
+        """uvicorn's default headers; it makes a new list each second, with a new date."""
+        self.default_lines = Lines(headers)
+        return self.default_lines
 
     def add(self, connection: "Protocol") -> None:
         """Count the connection in, and keep watch while there are any."""
@@ -180,7 +178,8 @@ class Protocol(HttpToolsProtocol):
 
     def default_head(self) -> bytes:
         """Header lines of every answer."""
-        return self.shared.default_head(self.server_state.default_headers)
+        lines, headers = self.shared.default_lines, self.server_state.default_headers
+        return lines.joined if lines.headers is headers else self.shared.default_of(headers).joined
 
     # Deadlines.
 
@@ -236,7 +235,7 @@ class Protocol(HttpToolsProtocol):
             if body is not None and len(body) <= limits.body_bytes and known.handler is not None:
                 self.phase = ANSWER
                 self.since = self.shared.now
-                self._run(DirectExchange(self, known, len(body)).filled(body), known.handler)
+                self._run(DirectExchange(self, known, len(body), body), known.handler)
                 return
         fresh = self.phase is IDLE or self.phase is OPENED
         self.messages_begun = 0
@@ -409,13 +408,8 @@ class Protocol(HttpToolsProtocol):
 
     def _run(self, exchange: DirectExchange, handler: Callable[[DirectExchange], Awaitable[None]]) -> None:
         self.running = exchange
-        # Who works outlives the connection, so that the server keeps him; `ended` lets him go.
         exchange.job = job = self.loop.create_task(exchange.run(handler))
         self.tasks.add(job)
-
-    def ended(self, exchange: DirectExchange) -> None:
-        """Its handler has done its work, whatever came of it."""
-        self.tasks.discard(exchange.job)
 
     def answered(self, exchange: DirectExchange) -> None:
         """An answer is complete: what comes next on this connection may begin."""
@@ -435,7 +429,7 @@ class Protocol(HttpToolsProtocol):
         elif self.phase is ANSWER:
             self.phase = IDLE
             self.since = self.shared.now
-        if not self.queue:
+        if self.flow.read_paused and not self.queue:
             self.flow.resume_reading()
 
     def _refuse(self, status: int, message: str) -> None:
@@ -462,8 +456,7 @@ class Protocol(HttpToolsProtocol):
     def _send_refusal(self, status: int, message: str) -> None:
         body = error_body(status, message)
         fields = (*JSON_HEADERS, (b"content-length", b"%d" % len(body)), (b"connection", b"close"))
-        lines = b"".join([b"%b: %b\r\n" % line for line in fields])
-        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINES[status], self.default_head(), lines, body))
+        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINES[status], self.default_head(), joined(fields), body))
         self._close(linger=True)
 
     def _close(self, *, linger: bool) -> None:

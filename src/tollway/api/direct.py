@@ -9,8 +9,9 @@ from typing import Protocol
 import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from tollway.api.exchange import ClientGone, Exchange, Headers, call_all, too_large
+from tollway.api.exchange import Callbacks, ClientGone, Exchange, call_all, too_large
 from tollway.api.head import Head
+from tollway.api.lines import NONE, Headers, Lines, joined
 from tollway.upstream.outbox import Gathered
 
 logger = logging.getLogger("tollway.api")
@@ -24,8 +25,6 @@ JOINED_BYTES_MAX = 65536
 
 STATUS_LINES = {code: b"HTTP/1.1 %d \r\n" % code for code in range(200, 600)}
 STATUS_LINES |= {s.value: b"HTTP/1.1 %d %b\r\n" % (s.value, s.phrase.encode()) for s in HTTPStatus if s.value >= 200}
-
-_ENCODED = frozenset((b"content-encoding",))
 
 JSON_HEADERS = ((b"content-type", b"application/json"),)
 
@@ -41,6 +40,7 @@ class Carrier(Protocol):
     transport: Gathered
     flow: FlowControl
     client_host: str | None
+    tasks: set[asyncio.Task[None]]
 
     def default_head(self) -> bytes:
         """Header lines of every answer, such as the date."""
@@ -48,23 +48,29 @@ class Carrier(Protocol):
     def answered(self, exchange: "DirectExchange") -> None:
         """The answer is complete: what comes next on this connection may begin."""
 
-    def ended(self, exchange: "DirectExchange") -> None:
-        """Its handler has returned."""
-
 
 class DirectExchange(Exchange):
     """One request on one of our connections.
 
-    `length` is the declared length of the body in bytes, -1 if it comes in chunks. `complete` says that the body has
-    arrived, `finished` that the answer has left.
+    `length` is the declared length of the body in bytes, -1 if it comes in chunks; `body` is all of it, where it came
+    together with its header. `complete` says that the body has arrived, `finished` that the answer has left.
     """
 
     head: Head
+    job: asyncio.Task[None]
+    """Runs the handler, and outlives the connection, so that the carrier's server keeps it till it ends."""
+    _body: bytes | bytearray = b""
+    _expects_continue = False
+    _limit = -1
+    _held = b""
+    _chunked = False
+    _left = -1
 
-    def __init__(self, carrier: Carrier, head: Head, length: int, *, expects_continue: bool = False) -> None:
+    def __init__(
+        self, carrier: Carrier, head: Head, length: int, body: bytes | None = None, expects_continue: bool = False
+    ) -> None:
         self.carrier = carrier
         self.head = head
-        self.job: asyncio.Task[None] | None = None
         self.method = head.method
         self.path = head.path
         self.query = head.query
@@ -72,25 +78,17 @@ class DirectExchange(Exchange):
         self.started = self.gone = self.complete = self.finished = False
         self.received = 0
         self.keep_alive = head.keep_alive
-        self.http_10 = head.http_10
         self._headers = head.headers
         self._first = head.first
         self._length = length
-        self._expects_continue = expects_continue
-        self._body: bytes | bytearray = b""
-        self._limit = -1
         self._changed: asyncio.Event | None = None
-        self._callbacks: list[Callable[[], None]] = []
-        self._held = b""
-        self._chunked = False
-        self._left = -1
+        self._callbacks: Callbacks = ()
+        if body is not None:
+            self._body, self.received, self.complete = body, length, True
+        if expects_continue:
+            self._expects_continue = True
 
     # The connection calls these.
-
-    def filled(self, body: bytes) -> "DirectExchange":
-        """With its whole body, which came together with its header."""
-        self._body, self.received, self.complete = body, len(body), True
-        return self
 
     def feed(self, data: bytes) -> None:
         """A part of the body has arrived."""
@@ -117,7 +115,7 @@ class DirectExchange(Exchange):
         if self.gone or self.finished:
             return
         self.gone = True
-        callbacks, self._callbacks = self._callbacks, []
+        callbacks, self._callbacks = self._callbacks, ()
         call_all(callbacks)
         self.wake()
 
@@ -139,7 +137,7 @@ class DirectExchange(Exchange):
             if not self.finished and not self.gone:
                 await self._fail("A handler returned before its answer was complete")
         finally:
-            self.carrier.ended(self)
+            self.carrier.tasks.discard(self.job)
 
     async def _fail(self, why: str | None) -> None:
         if why is not None:
@@ -174,11 +172,11 @@ class DirectExchange(Exchange):
     def take(self) -> bytes:
         """The part of the body that has arrived since the last call."""
         body, self._body = self._body, b""
-        return bytes(body)
+        return body if type(body) is bytes else bytes(body)
 
     def check_body(self, limit: int) -> None:
         """As `Exchange.check_body`; the length has been read already."""
-        if self.carries(_ENCODED):
+        if self._first is None or b"content-encoding" in self._first:
             super().check_body(limit)
         if self._length > limit:
             raise too_large(limit)
@@ -186,8 +184,9 @@ class DirectExchange(Exchange):
     async def body(self, limit: int) -> bytes:
         """The whole body, as `Exchange.body` has it."""
         self.check_body(limit)
-        self._limit = limit
-        self.ask_for_body()
+        if not self.complete:
+            self._limit = limit
+            self.ask_for_body()
         while not self.complete and not self.gone and self.received <= limit:
             await self.changed()
         if self.received > limit:
@@ -201,14 +200,14 @@ class DirectExchange(Exchange):
         if self.gone:
             callback()
         elif not self.finished:
-            self._callbacks.append(callback)
+            self._callbacks += (callback,)
 
     # Writing.
 
-    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+    async def respond(self, status: int, headers: Headers, body: bytes, usual: Lines = NONE) -> None:
         """The whole answer, in one write."""
         bare = status in (204, 304)
-        head = self._head(status, headers, b"" if bare else b"content-length: %d\r\n" % len(body))
+        head = self._head(status, headers, b"" if bare else b"content-length: %d\r\n" % len(body), usual)
         if self.gone:
             return
         transport = self.carrier.transport
@@ -238,7 +237,7 @@ class DirectExchange(Exchange):
                 case _:
                     kept.append((name, value))
         bare = self.method == "HEAD" or status in (204, 304)
-        chunked = left < 0 and not bare and not self.http_10
+        chunked = left < 0 and not bare and not self.head.http_10
         self._held = self._head(status, kept, b"transfer-encoding: chunked\r\n" if chunked else b"")
         self._chunked = chunked
         self._left = 0 if bare else left
@@ -268,20 +267,18 @@ class DirectExchange(Exchange):
             await self.carrier.flow.drain()
         self._finish()
 
-    def _head(self, status: int, headers: Headers, framing: bytes) -> bytes:
+    def _head(self, status: int, headers: Headers, framing: bytes, usual: Lines = NONE) -> bytes:
         if self.started:
             raise RuntimeError("The answer has already been started.")
-        lines = b"".join([b"%b: %b\r\n" % line for line in headers])
-        # A line break inside a name or value would let its author write headers, or a whole answer (FAULTS.md, C-9).
-        if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or 0 in lines:
-            raise ValueError("A header of the answer holds a line break or a NUL.")
+        lines = joined(headers)
         self.started, self.status = True, status
-        if not self.complete and not 0 <= self._length - self.received <= UNREAD_BYTES_MAX:
-            self.keep_alive = False  # More of an unwanted body is to come than a new connection costs.
-        if self._expects_continue:
-            self.keep_alive = self.keep_alive and self.complete  # The client may or may not send the body now.
-        close = b"" if self.keep_alive else b"connection: close\r\n"
-        return b"%b%b%b%b%b\r\n" % (STATUS_LINES[status], self.carrier.default_head(), lines, framing, close)
+        if not self.complete and (
+            # More of an unwanted body is to come than a new connection costs; or the client may or may not send it now.
+            not 0 <= self._length - self.received <= UNREAD_BYTES_MAX or self._expects_continue
+        ):
+            self.keep_alive = False
+        end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
+        return b"".join((STATUS_LINES[status], self.carrier.default_head(), usual.joined, lines, framing, end))
 
     def _frame(self, data: bytes) -> bytes:
         if not self.started:
@@ -304,6 +301,7 @@ class DirectExchange(Exchange):
         if self.gone:
             return
         self.finished = True
-        self._callbacks.clear()
-        self.wake()
+        self._callbacks = ()
+        if self._changed is not None:
+            self._changed.set()
         self.carrier.answered(self)

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tollway.api.head import Head
+from tollway.api.lines import NONE, Headers, Lines
 from tollway.domain.errors import PayloadTooLarge, UnsupportedMediaType
 
 LINK = "tollway.connection"
 """The key in an ASGI scope's `extensions` under which our server says who knows first that the client has gone."""
 
-Headers = Sequence[tuple[bytes, bytes]]
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Callbacks = tuple[Callable[[], None], ...]
 
 logger = logging.getLogger("tollway.api")
 
@@ -55,7 +56,7 @@ class Exchange:
         self._send = send
         self._body_read = False
         self._start_message: dict[str, Any] | None = None
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: Callbacks = ()
         self._watcher: asyncio.Task[None] | None = None
         self._ending = False
         self._finished = False
@@ -113,10 +114,10 @@ class Exchange:
         self._watch()
         return bytes(body)
 
-    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """The whole answer. Content-Length is added; `headers` must not hold it."""
-        length = b"%d" % len(body)
-        self._begin(status, [*headers, (b"content-length", length)] if status not in (204, 304) else list(headers))
+    async def respond(self, status: int, headers: Headers, body: bytes, usual: Lines = NONE) -> None:
+        """The whole answer. Content-Length is added; `headers` must not hold it. `usual`: headers that others have."""
+        length = () if status in (204, 304) else ((b"content-length", b"%d" % len(body)),)
+        self._begin(status, [*usual.headers, *headers, *length])
         await self._put(body, more=False)
 
     async def start(self, status: int, headers: Headers) -> None:
@@ -145,7 +146,7 @@ class Exchange:
         if self.gone:
             callback()
         elif not self._finished:
-            self._callbacks.append(callback)
+            self._callbacks += (callback,)
             if self._body_read or self.started:
                 self._watch()
 
@@ -170,13 +171,13 @@ class Exchange:
             self._lose()
         if not more:
             self._finished = True
-            self._callbacks.clear()
+            self._callbacks = ()
 
     def _lose(self) -> None:
         if self.gone or self._finished:
             return
         self.gone = True
-        callbacks, self._callbacks = self._callbacks, []
+        callbacks, self._callbacks = self._callbacks, ()
         call_all(callbacks)
 
     def _watch(self) -> None:

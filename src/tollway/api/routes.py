@@ -73,12 +73,12 @@ def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
     """
     chat, messages, responses = WireFormat.OPENAI_CHAT, WireFormat.ANTHROPIC_MESSAGES, WireFormat.OPENAI_RESPONSES
     lines: tuple[tuple[str, Storefront, Any, WireFormat, Also], ...] = (
-        ("/api/v1/chat/completions", OPENROUTER, openai_chat, chat, nothing),
-        ("/v1/chat/completions", OPENAI, openai_chat, chat, nothing),
+        ("/api/v1/chat/completions", OPENROUTER, openai_chat, chat, None),
+        ("/v1/chat/completions", OPENAI, openai_chat, chat, None),
         ("/api/v1/completions", OPENROUTER, openai_completions, chat, the_echo),
         ("/v1/completions", OPENAI, openai_completions, chat, the_echo),
-        ("/api/v1/messages", ANTHROPIC, anthropic_messages, messages, nothing),
-        ("/v1/messages", ANTHROPIC, anthropic_messages, messages, nothing),
+        ("/api/v1/messages", ANTHROPIC, anthropic_messages, messages, None),
+        ("/v1/messages", ANTHROPIC, anthropic_messages, messages, None),
         ("/api/v1/responses", OPENROUTER, openai_responses, responses, the_request),
         ("/v1/responses", OPENAI, openai_responses, responses, the_request),
         ("/api/v1/responses/compact", OPENROUTER, compaction, responses, the_request),
@@ -93,9 +93,9 @@ def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
     hot["POST", platform.CHAT] = platform.PlatformChat(house)
     hot["POST", extractions.PATH] = extractions.Extractions(house, OPENAI, openai_chat, extractions.PATH)
     plain: tuple[tuple[str, Any, str, Also], ...] = (
-        ("embeddings", openai_embeddings, "embeddings", nothing),
+        ("embeddings", openai_embeddings, "embeddings", None),
         ("rerank", rerank, "rerank", the_request),
-        ("moderations", openai_moderations, "moderations", nothing),
+        ("moderations", openai_moderations, "moderations", None),
     )
     for name, wire, api_type, also in plain:
         for path, front in ((f"/api/v1/{name}", OPENROUTER), (f"/v1/{name}", OPENAI)):
@@ -114,12 +114,8 @@ async def count_message_tokens(house: House, request: Request) -> Response:
     return Response(anthropic_messages.encode_count_answer(tokens), media_type="application/json")
 
 
-Also = Callable[[Any], dict[str, Any]]
+Also = Callable[[Any], dict[str, Any]] | None
 """What a format's encoders want to know of a request."""
-
-
-def nothing(request: object) -> dict[str, Any]:
-    return {}
 
 
 def the_echo(request: ChatRequest) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from tollway.api.cpen import Told
 from tollway.api.exchange import Exchange
 from tollway.api.routing_metadata import FIELD, metadata_json
-from tollway.api.storefronts.base import JSON, OPEN, Headers, Storefront, error_response, lines_of
+from tollway.api.storefronts.base import OPEN, Headers, Storefront, error_response, lines_from, lines_of
 from tollway.billing.pricing import Cost
 from tollway.domain.errors import TollwayError
 from tollway.domain.events import Event
 from tollway.domain.generation import Usage
 from tollway.domain.routing import Candidate
 from tollway.gateway.run import Run
-from tollway.gateway.sink import NO_LIMITS, Answered
+from tollway.gateway.sink import Answered
 
 FIRST_COMMENT_S = 8.0
 """Until then an answer that has not begun may still become an HTTP error (FAULTS.md section 2, late commit)."""
@@ -61,9 +62,9 @@ class _Base:
         storefront: Storefront,
         wire: Format,
         names: Callable[[str], str],
-        also: Mapping[str, Any],
-        told: Told | None = None,
-        shows_routing: bool = False,
+        also: Mapping[str, Any] | None,
+        told: Told | None,
+        shows_routing: bool,
     ) -> None:
         self._also = also
         self._told = told
@@ -76,11 +77,14 @@ class _Base:
         self._names = names
         self._id = ""
         self._created_s = 0
-        self._limits = NO_LIMITS
+        self._headers: Headers = []
+        """Those that no other answer has."""
 
     def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run | None = None) -> None:
-        self._limits = limits
         self._id, self._created_s = self._storefront.show_id(generation_id), created_s
+        self._headers = [(b"x-generation-id", self._id.encode())]
+        if limits:
+            self._headers += lines_of(limits)
         if self._shows_routing:
             self._run = run
 
@@ -95,27 +99,15 @@ class _Base:
     def on_left(self, callback: Callable[[], None]) -> None:
         self._exchange.on_gone(callback)
 
-    def _provider(self, candidate: Candidate) -> str:
-        return self._names(candidate.endpoint.provider)
-
     def _usage(self, usage: Usage, cost: Cost) -> bytes:
-        if (own := cost.own) is not None:
-            return self._wire.usage_json(
-                usage, cost=cost.total, prompt_cost=own.prompt, completion_cost=own.completion, is_byok=True
-            )
-        return self._wire.usage_json(usage, cost=cost.total, prompt_cost=cost.prompt, completion_cost=cost.completion)
-
-    def _model(self, candidate: Candidate) -> str:
-        """As the caller asked for it where that was an alias."""
-        return candidate.alias or candidate.endpoint.model_id
-
-    def _headers(self, base: Headers, provider: str | None) -> Headers:
-        headers = [*base, (b"x-generation-id", self._id.encode())]
-        if self._limits:
-            headers += lines_of(self._limits)
-        if provider is not None:
-            headers.append((b"x-provider-name", provider.encode("latin-1", "replace")))
-        return headers
+        billed = cost.own or cost
+        return self._wire.usage_json(
+            usage,
+            cost=cost.total,
+            prompt_cost=billed.prompt,
+            completion_cost=billed.completion,
+            is_byok=billed is not cost,
+        )
 
     async def fail(self, error: TollwayError) -> None:
         shown = None if self._run is None or error.status == 500 else self._routing(self._run)
@@ -125,27 +117,25 @@ class _Base:
 class WholeSink(_Base):
     """An answer that is not streamed: nothing is written before its charge is durable."""
 
-    def close(self) -> None:
-        """Nothing goes on behind it."""
-
     async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
         raise RuntimeError("an answer that is not streamed has no pieces")
 
     async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         if answer is None:
             raise RuntimeError("the answer ended without a body")
-        extra, provider = self._extra(candidate, usage), self._provider(candidate)
-        also = self._also if extra is None else {**self._also, "extra_fields": extra}
-        body = self._wire.encode_answer(
+        extra = None if self._told is None and self._run is None else self._extra(candidate, usage)
+        provider = self._names(candidate.endpoint.provider)
+        encode = self._wire.encode_answer if self._also is None else partial(self._wire.encode_answer, **self._also)
+        body = encode(
             answer,
             id=self._id,
             created=self._created_s,
-            model=self._model(candidate),
+            model=candidate.alias or candidate.endpoint.model_id,
             provider=provider,
             usage_json=self._usage(usage, cost),
-            **also,
+            extra_fields=extra,
         )
-        await self._exchange.respond(200, self._headers(JSON, provider), body)
+        await self._exchange.respond(200, self._headers, body, lines_from(provider))
 
 
 class StreamSink(_Base):
@@ -157,10 +147,10 @@ class StreamSink(_Base):
         storefront: Storefront,
         wire: Format,
         names: Callable[[str], str],
+        also: Mapping[str, Any] | None,
+        told: Told | None,
+        shows_routing: bool,
         spawn: Callable[[Coroutine[Any, Any, None], str], None],
-        also: Mapping[str, Any],
-        told: Told | None = None,
-        shows_routing: bool = False,
     ) -> None:
         super().__init__(exchange, storefront, wire, names, also, told, shows_routing)
         self._spawn = spawn
@@ -179,13 +169,13 @@ class StreamSink(_Base):
         if encoder is None:
             encoder = self._open(candidate)
             if not self._exchange.started:
-                await self._exchange.start(200, self._headers(self._base, self._provider(candidate)))
+                await self._exchange.start(200, self._first_headers(candidate))
         await self._exchange.write(encoder.encode(events))
 
     async def finish(self, candidate: Candidate, answer: Answered | None, usage: Usage, cost: Cost) -> None:
         encoder = self._encoder or self._open(candidate)
         if not self._exchange.started:
-            await self._exchange.start(200, self._headers(self._base, self._provider(candidate)))
+            await self._exchange.start(200, self._first_headers(candidate))
         last = encoder.finish(self._usage(usage, cost), extra_fields=self._extra(candidate, usage))
         await self._exchange.end(last)
 
@@ -199,7 +189,7 @@ class StreamSink(_Base):
             created=self._created_s,
             model="",
             provider=str(error.metadata.get("provider_name", "")),
-            **self._also,
+            **(self._also or {}),
         )
         status = self._storefront.status_of(error)
         metadata = {"error_type": error.error_type, **error.metadata}
@@ -209,15 +199,21 @@ class StreamSink(_Base):
         last = encoder.error(code=status, message=error.message, metadata=metadata, extra_fields=said)
         await self._exchange.end(last)
 
+    def _first_headers(self, candidate: Candidate | None) -> Headers:
+        headers = [*self._base, *self._headers]
+        if candidate is not None:
+            headers.append((b"x-provider-name", self._names(candidate.endpoint.provider).encode("latin-1", "replace")))
+        return headers
+
     def _open(self, candidate: Candidate) -> Encoder:
         self._stop_timer()
         self._candidate = candidate
         self._encoder = self._wire.EventEncoder(
             id=self._id,
             created=self._created_s,
-            model=self._model(candidate),
-            provider=self._provider(candidate),
-            **self._also,
+            model=candidate.alias or candidate.endpoint.model_id,
+            provider=self._names(candidate.endpoint.provider),
+            **(self._also or {}),
         )
         return self._encoder
 
@@ -230,7 +226,7 @@ class StreamSink(_Base):
             self._stop_timer()
             return
         if not self._exchange.started:
-            await self._exchange.start(200, self._headers(self._base, None))
+            await self._exchange.start(200, self._first_headers(None))
         said = self._storefront.processing
         await self._exchange.write(f": {said}\n\n".encode() if said else b"\n")
 

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from tollway.api.lines import Lines
 from tollway.domain.errors import TollwayError
 
 Headers = list[tuple[bytes, bytes]]
@@ -47,6 +49,12 @@ def facts_of(error: TollwayError) -> tuple[dict[str, Any], dict[str, Any]]:
 def lines_of(headers: Mapping[str, str]) -> Headers:
     """Headers as they are sent."""
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+@lru_cache(1024)
+def lines_from(provider: str) -> Lines:
+    """What every whole answer of this provider, here by its display name, has in its header."""
+    return Lines([*JSON, (b"x-provider-name", provider.encode("latin-1", "replace"))])
 
 
 def error_response(
