@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import itertools
 import os
 import string
 from collections.abc import Callable, Sequence
@@ -43,22 +42,24 @@ _LETTERS = bytes.maketrans(b"+/", b"xq")
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _PAIRS = [first + second for first in _BASE62 for second in _BASE62]
 _RANDOM, _RANDOM_BYTES = 16, 12
-_random: list[str] = []
-_count = itertools.count()
+_TAILS = 256
+_tails: list[str] = []
+"""What the next ids end with, the last one first."""
 
 
 def new_generation_id(now_ms: int) -> str:
-    """`gen-<unix seconds>-<20 base62>` (OPENROUTER.md 1.5): 4 characters of time, 16 of randomness (96 bits).
+    """`gen-<unix seconds>-<20 base62>` (OPENROUTER.md 1.5): 2 characters of milliseconds, 2 that count, 16 of
+    randomness (96 bits).
 
     Ids grow with time, so that new rows go to the end of every index: half the work of writing them was in the pages
     that random ids touch. Randomness is fetched for many at once.
     """
-    if not _random:
-        pool = base64.b64encode(os.urandom(_RANDOM_BYTES * 256)).translate(_LETTERS).decode()
-        _random.extend([pool[start : start + _RANDOM] for start in range(0, len(pool), _RANDOM)])
+    if not _tails:
+        pool = base64.b64encode(os.urandom(_RANDOM_BYTES * _TAILS)).translate(_LETTERS).decode()
+        parts = [pool[start : start + _RANDOM] for start in range(0, len(pool), _RANDOM)]
+        _tails.extend([count + part for count, part in zip(reversed(_PAIRS[:_TAILS]), parts, strict=True)])
     seconds, ms = divmod(now_ms, 1000)
-    high, low = divmod(ms * 1000 + next(_count) % 1000, len(_PAIRS))
-    return f"gen-{seconds}-{_PAIRS[high]}{_PAIRS[low]}{_random.pop()}"
+    return f"gen-{seconds}-{_PAIRS[ms]}{_tails.pop()}"
 
 
 class Origin:
@@ -220,8 +221,6 @@ class ChatRun(Run, eq=False):
     """Some message is more than one text: it may name images and files by URL."""
     hides_reasoning: bool = False
     """The caller wants to see none of it."""
-    keeps_seals: bool = False
-    """But it has to send back what it cannot read."""
     choices_left: int = 1
     """Choices whose finish reason has not come."""
     calls: dict[tuple[int, int], list[str]] | None = None
@@ -246,8 +245,6 @@ class ChatRun(Run, eq=False):
             self.choices_left = request.n
         if (wish := wish_of(request)) is not None:
             self.hides_reasoning = wish.hidden
-        if self.origin.wire_format in SEALED:
-            self.keeps_seals = True
 
     def forget(self) -> None:
         Run.forget(self)
@@ -284,6 +281,11 @@ class ChatRun(Run, eq=False):
         """Events that go out now, behind what was kept for them."""
         kept, self.about = self.about, []
         return [*kept, *events] if kept else events
+
+    @property
+    def keeps_seals(self) -> bool:
+        """A caller who wants to see no reasoning has to send back all the same what nobody can read of it."""
+        return self.origin.wire_format in SEALED
 
     @property
     def takes_reasoning_out(self) -> bool:
