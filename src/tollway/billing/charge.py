@@ -38,24 +38,20 @@ class Charge(Struct, frozen=True):
 
 def charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     """Applies the table of MONEY.md, "Who pays for what", row by row. Never more than the hold."""
-    charged = _charge(ending, price, hold)
-    if price is None or price.tariff is None or not ending.accepted:
-        return charged
-    return structs.replace(charged, upstream=cost(charged.usage, price.upstream).total)
-
-
-def _charge(ending: Ending, price: Price | None, hold: Nanodollars) -> Charge:
     if price is None or not ending.accepted:
-        return Charge(usage=ending.reported or Usage(), cost=FREE)
-    if ending.caller_left and ending.finish_reason != "error":
-        # Cancelled at once: the prompt and what was received. A count that came before counts more than ours.
-        return _capture(ending.reported or ending.counted, price, hold)
-    if ending.finish_reason in (None, "error"):
+        return Charge(ending.reported or Usage(), FREE)
+    # Where the caller left, and it was cancelled at once: the prompt and what was received. A count that came before
+    # counts more than ours.
+    usage = ending.reported or ending.counted
+    if ending.finish_reason == "error" or (ending.finish_reason is None and not ending.caller_left):
         # Died, stalled, failed, or nothing came at all (zero-completion insurance): nobody is charged for it.
-        usage = ending.reported or ending.counted
         spent = cost(usage, price.upstream).total if ending.produced or ending.reported else 0
-        return Charge(usage=usage, cost=FREE, absorbed=spent)
-    return _capture(ending.reported or ending.counted, price, hold)
+        charged = Charge(usage, FREE, spent)
+    else:
+        charged = _capture(usage, price, hold)
+    if price.tariff is None:
+        return charged
+    return structs.replace(charged, upstream=cost(usage, price.upstream).total)
 
 
 def with_lost(charged: Charge, usage: Usage, price: Price) -> Charge:
@@ -65,15 +61,11 @@ def with_lost(charged: Charge, usage: Usage, price: Price) -> Charge:
 
 def _capture(usage: Usage, price: Price, hold: Nanodollars) -> Charge:
     due = cost(usage, price)
-    if due.total > hold:
+    total = due.total
+    if total > hold:
         capped = Cost(hold, min(due.prompt, hold), max(0, hold - due.prompt), due.cache_discount)
-        return Charge(usage, capped, absorbed=due.total - hold, alarm=f"cost {due.total} above the hold {hold}")
-    if (
-        due.total == 0
-        and (usage.prompt or usage.completion)
-        and not price.declared_free
-        and not _rounds_away(usage, price)
-    ):
+        return Charge(usage, capped, absorbed=total - hold, alarm=f"cost {total} above the hold {hold}")
+    if total == 0 and (usage.prompt or usage.completion) and not price.declared_free and not _rounds_away(usage, price):
         return Charge(usage, Cost(hold, hold, 0, 0), alarm="zero cost for tokens at an endpoint with a price")
     return Charge(usage, due)
 

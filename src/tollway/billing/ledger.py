@@ -120,16 +120,17 @@ class Hold:
     ) -> None:
         while meter.next is not None:
             meter = meter.next
-        if not 0 <= amount <= max(0, available(lease, meter, budgets)):
+        # Nothing may be held even where more is owed than there is.
+        if amount and not 0 < amount <= available(lease, meter, budgets):
             raise ValueError(f"a hold of {amount} where {available(lease, meter, budgets)} is available")
         self.lease = lease
         self.meter = meter
         self.amount = amount
-        self.own = meter.own_part(amount, own)
+        self.own = part = meter.own_part(amount, own) if own else 0
         self.window = meter.window
         self.open = True
         lease.held += amount
-        meter.held += amount + self.own
+        meter.held += amount + part
         self.listed = own
         self.budgets: tuple[tuple[Budget, int, Nanodollars], ...] = ()
         """Each with the window in which this hold counts, and how much of `own` it counts."""
@@ -152,46 +153,49 @@ class Hold:
         if not 0 <= cost <= self.amount:
             raise ValueError(f"captured {cost} of a hold of {self.amount}")
         self.open = False
-        self.lease.held -= self.amount
-        self.lease.amount -= cost
-        self._follow()
-        self._remember(cost, own)
-        if self.meter.window == self.window:
-            self.meter.held -= self.amount + self.own
-            self.meter.spent += cost + min(own, self.own)
+        lease, amount = self.lease, self.amount
+        lease.held -= amount
+        lease.amount -= cost
+        meter = self._follow() if self.meter.next is not None else self.meter
+        _remember(meter, cost, own)
+        if meter.window == self.window:
+            meter.held -= amount + self.own
+            meter.spent += cost + min(own, self.own) if own else cost
         for budget, window, part in self.budgets:
             if budget.window == window:
-                budget.held -= self.amount + part
+                budget.held -= amount + part
                 budget.spent += cost + min(own, part)
 
     def give_back(self, cost: Nanodollars, own: Nanodollars = 0) -> None:
         """What was captured was never charged, or its charge was reversed: the money is the workspace's again."""
         self.lease.amount += cost
-        self._follow()
-        self._remember(-cost, -own)
-        if self.meter.window == self.window:
-            self.meter.spent -= cost + min(own, self.own)
+        meter = self._follow()
+        _remember(meter, -cost, -own)
+        if meter.window == self.window:
+            meter.spent -= cost + min(own, self.own)
         for budget, window, part in self.budgets:
             if budget.window == window:
                 budget.spent -= cost + min(own, part)
 
-    def _remember(self, cost: Nanodollars, own: Nanodollars) -> None:
-        last = self.meter
-        while last.next is not None:
-            last = last.next
-        last.ever += cost
-        last.ever_own += own
-
-    def _follow(self) -> None:
+    def _follow(self) -> Meter:
         """To the meter that counts now; a hold of a window that is over stays where it is, and counts nowhere."""
         while self.meter.next is not None and self.meter.window == self.window:
             self.meter, self.window = self.meter.next, self.meter.carried
+        return self.meter
+
+
+def _remember(meter: Meter, cost: Nanodollars, own: Nanodollars) -> None:
+    while meter.next is not None:
+        meter = meter.next
+    meter.ever += cost
+    meter.ever_own += own
 
 
 def available(lease: Lease, meter: Meter, budgets: Sequence[Budget] = ()) -> Nanodollars:
     """What one more hold may take: all limits at once."""
-    of_key = meter.available
-    found = lease.available if of_key is None else min(lease.available, of_key)
+    found = lease.amount - lease.held - lease.owed
+    if meter.limit is not None and (of_key := meter.available) is not None and of_key < found:
+        found = of_key
     for budget in budgets:
         if (left := budget.available) is not None and left < found:
             found = left

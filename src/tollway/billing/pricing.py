@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from tollway.domain.catalog import Price, Rates
 from tollway.domain.generation import Usage
-from tollway.domain.money import Attodollars, Nanodollars, round_cost
+from tollway.domain.money import ATTO_PER_NANO, Attodollars, Nanodollars, round_cost
 
 
 class Cost(Struct, frozen=True):
@@ -32,8 +32,12 @@ def cost(usage: Usage, price: Price) -> Cost:
     rates = rates_for(price, usage.prompt) if price.tiers else price.rates
     if not (usage.cache_read or usage.cache_write or usage.reasoning or usage.audio_prompt or usage.audio_completion):
         read, written = usage.prompt * rates.prompt, usage.completion * rates.completion
-        total = round_cost(read + written + rates.request * usage.requests)
-        return Cost(total, round_cost(read), round_cost(written), 0)
+        of_read, of_written = round_cost(read), round_cost(written)
+        exact = read + written + rates.request * usage.requests
+        total = of_read + of_written
+        if total * ATTO_PER_NANO != exact:
+            total = round_cost(exact)
+        return Cost(total, of_read, of_written, 0)
     cached = min(usage.cache_read, usage.prompt)
     written = min(usage.cache_write, usage.prompt - cached)
     written_1h = min(usage.cache_write_1h, written)

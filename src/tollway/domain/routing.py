@@ -1,7 +1,6 @@
 """What routing returns: a plan of candidates in order, and every endpoint left out, with its reason."""
 
 from hashlib import blake2b
-from operator import attrgetter
 
 from msgspec import Struct
 
@@ -91,9 +90,6 @@ class Routed(Struct, frozen=True, omit_defaults=True):
     """The first is the conversation's model, and no new choice."""
 
 
-_BOUND = attrgetter("bound")
-
-
 class Plan(Struct, frozen=True):
     """A decision: who is tried, in which order, and why nobody else is."""
 
@@ -104,11 +100,16 @@ class Plan(Struct, frozen=True):
     """The models were chosen for the request."""
 
     @property
-    def listed_hold(self) -> Nanodollars:
-        """The most that the caller's own keys can be billed by their provider."""
-        return max((candidate.listed_bound for candidate in self.candidates), default=0)
-
-    @property
     def hold(self) -> Nanodollars:
         """What must be set aside: the dearest candidate's bound."""
-        return max(map(_BOUND, self.candidates), default=0)
+        return self.holds()[0]
+
+    def holds(self) -> tuple[Nanodollars, Nanodollars]:
+        """The same, and the most that the caller's own keys can be billed by their provider."""
+        hold = listed = 0
+        for candidate in self.candidates:
+            if candidate.bound > hold:
+                hold = candidate.bound
+            if candidate.listed_bound > listed:
+                listed = candidate.listed_bound
+        return hold, listed

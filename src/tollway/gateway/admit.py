@@ -52,7 +52,7 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
     """
     if not gateway.accepting:
         raise Unavailable("The server is shutting down; send the request again.", retry_after_s=2)
-    if not gateway.committer.healthy:
+    if gateway.committer.doubtful:
         raise Unavailable("The database does not answer, so nothing can be charged; try again.", retry_after_s=5)
     book = gateway.books.get(key)
     has_own = key.standing is not None and bool(key.standing.own)
@@ -65,7 +65,8 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
             log.error("a key's money could not be read", error=str(error))
             told = "The database does not answer, so what this key may spend is not known; try again."
             raise Unavailable(told, retry_after_s=2) from None
-    book.roll(gateway.now_ms())
+    if (now_ms := gateway.now_ms()) >= book.rolls_ms:
+        book.roll(now_ms)
     if book.meter.limit is not None and book.meter.spent >= book.meter.limit:
         raise PaymentRequired(
             f"This key's limit of ${nanodollars_to_text(book.meter.limit)} is spent. Raise it, or use another key."
@@ -102,7 +103,7 @@ async def admit(
         return plan, estimate
     by_money = _may_fit_counted(plan)
     # Who has nothing may not make us count 20 MB, either.
-    if book.available > 0 and (by_money or _may_be_shorter(plan, estimate)):
+    if (by_money or _may_be_shorter(plan, estimate)) and book.available > 0:
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = by_count(estimate, extra) if by_money else bound
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from tollway.billing.ledger import Budget, Lease, Meter, available, window_start
+from tollway.billing.ledger import DAY_MS, Budget, Lease, Meter, available, window_start
 from tollway.billing.lots import Lot, lots_of
 from tollway.domain.identity import Key
 from tollway.domain.ledger import PROMOTIONS, Transfer, TransferKind, debt_of
@@ -39,7 +39,7 @@ def nothing(_: Sequence[Transfer]) -> Sequence[Statement | NewRows]:
 class Book:
     """A key's purse: the lease of its workspace, its own meter, the budgets that it shares; and what is under way."""
 
-    __slots__ = ("budgets", "key_id", "lease", "maker", "meter", "revoked", "running", "workspace_id")
+    __slots__ = ("budgets", "key_id", "lease", "maker", "meter", "revoked", "rolls_ms", "running", "workspace_id")
 
     def __init__(self, key: Key, lease: Lease, meter: Meter) -> None:
         self.key_id = key.id
@@ -49,6 +49,8 @@ class Book:
         self.meter = meter
         self.budgets: tuple[Budget, ...] = ()
         """The workspace's, the broadest first; then those of guardrails."""
+        self.rolls_ms = 0
+        """When windows may begin next, at a midnight; 0: where the meter or a budget is another one now."""
         self.running: set[UnderWay] = set()
         self.revoked = False
         """Whether who was let in before may not begin any more."""
@@ -68,7 +70,10 @@ class Book:
         return found
 
     def roll(self, now_ms: int) -> None:
-        """Starts the windows that begin now."""
+        """Starts the windows that begin now: none does before `rolls_ms`."""
+        if now_ms < self.rolls_ms:
+            return
+        self.rolls_ms = (now_ms // DAY_MS + 1) * DAY_MS
         self.meter.roll(now_ms)
         for budget in self.budgets:
             budget.roll(now_ms)
@@ -144,6 +149,7 @@ class Books:
                 spent = counted_since(days, window, byok=key.include_byok)
                 spent += waiting(meter, days, byok=key.include_byok)
                 book.meter = meter = meter.followed_by(key.limit_reset, window, spent)
+                book.rolls_ms = 0
                 meter.byok = key.include_byok
             meter.limit = key.limit
 

@@ -40,6 +40,7 @@ class Purse(Protocol):
     maker: str | None
     meter: Meter
     budgets: tuple[Budget, ...]
+    rolls_ms: int
     running: set[UnderWay]
 
 
@@ -163,6 +164,7 @@ def _counts(limit: SpendingLimit, book: Purse) -> bool:
 
 def _give(book: Purse, budgets: tuple[Budget, ...]) -> None:
     before, book.budgets = book.budgets, budgets
+    book.rolls_ms = 0
     for budget in budgets:
         if budget not in before:
             for each in book.running:

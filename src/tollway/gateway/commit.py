@@ -55,7 +55,8 @@ class Committer:
         self._retry_for_s = retry_for_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: list[Entry] = []
-        self._doubtful: list[Entry] = []
+        self.doubtful: list[Entry] = []
+        """Those that were given up, while it is not known whether they were charged: new paid work waits then."""
         self._busy = False
         self._settling = False
         self.commits = 0
@@ -68,8 +69,8 @@ class Committer:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last word from the database was a good one: new paid work waits while it is not."""
-        return not self._doubtful
+        """Whether the last word from the database was a good one."""
+        return not self.doubtful
 
     def queue(self, generation: Generation, give_back: Callable[[], None]) -> Entry:
         """Takes a generation with its capture. `give_back` is called if its charge is never made, or was reversed."""
@@ -88,7 +89,7 @@ class Committer:
         end_s = loop.time() + self._retry_for_s
         while self._busy or (self._settling and loop.time() < end_s):  # noqa: ASYNC110  # twice in a process's life
             await asyncio.sleep(0.005)
-        for entry in self._doubtful:
+        for entry in self.doubtful:
             log.error("stopped before it was known whether this was charged", id=entry.generation.id)
 
     async def _run(self) -> None:
@@ -138,7 +139,7 @@ class Committer:
     def _give_up(self, entries: list[Entry]) -> None:
         """Their answers end with an error. Whether they were charged is found out when the database answers again."""
         self.given_up += len(entries)
-        self._doubtful += entries
+        self.doubtful += entries
         for entry in entries:
             entry.decide(False)
         if entries and not self._settling:
@@ -175,8 +176,8 @@ class Committer:
     async def _settle_doubts(self) -> None:
         """What was given up costs nothing, whether it was charged or not; when that is durable, the money is back."""
         try:
-            while self._doubtful:
-                entry = self._doubtful[0]
+            while self.doubtful:
+                entry = self.doubtful[0]
                 try:
                     await void_generation(self._database, entry.generation, NOT_RECORDED)
                 except StorageError:
@@ -185,6 +186,6 @@ class Committer:
                 except Exception as error:  # noqa: BLE001  # what can't be written was not charged; on to the next
                     log.error("a generation has no record", id=entry.generation.id, error=repr(error))
                 entry.give_back()
-                self._doubtful.pop(0)
+                self.doubtful.pop(0)
         finally:
             self._settling = False
