@@ -103,7 +103,7 @@ async def admit(
         return plan, estimate
     by_money = _may_fit_counted(plan)
     # Who has nothing may not make us count 20 MB, either.
-    if (by_money or _may_be_shorter(plan, estimate)) and book.available > 0:
+    if book.available > 0 and (by_money or _may_be_shorter(plan, estimate)):
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = by_count(estimate, extra) if by_money else bound
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)

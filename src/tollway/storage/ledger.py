@@ -1,12 +1,12 @@
 """The ledger's SQL: transfers and cached balances move together, and a generation is written with its capture."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
-from tollway.domain.apps import app_of
 from tollway.domain.generation import Generation
 from tollway.domain.ledger import (
     ABSORBED,
@@ -23,7 +23,7 @@ from tollway.domain.money import Nanodollars
 from tollway.storage.byok_months import add_requests, month_of, take_request
 from tollway.storage.database import ConflictError, Database, NewRows, Row, Statement
 from tollway.storage.marks import new_marks
-from tollway.storage.usage_days import DAY_MS, add_usage, void_usage
+from tollway.storage.usage_days import DAY_MS, Place, add_usage, by_place, void_usage
 
 TRANSFER_COLUMNS = ("kind", "ref", "debit", "credit", "amount", "created_ms", "reason")
 MOVE_BALANCE = "UPDATE accounts SET credited = credited + :credited, debited = debited + :debited WHERE id = :id"
@@ -56,6 +56,8 @@ TAKE_KEY_USAGE = (
 # 'topup' is written out: only so is it known that the index of top-ups fits.
 PURCHASED = "SELECT COALESCE(SUM(amount), 0) FROM transfers WHERE kind = 'topup' AND credit = :account"
 
+CAPTURE, ABSORB = TransferKind.CAPTURE.value, TransferKind.ABSORB.value
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -68,29 +70,6 @@ class Balance(Struct, frozen=True):
     @property
     def posted(self) -> Nanodollars:
         return self.credited - self.debited
-
-
-def transfers_of(generation: Generation) -> list[Transfer]:
-    """What a generation moves: its capture, and what it cost us and nobody pays. MONEY.md, Capture."""
-    moves = []
-    if generation.cost:
-        moves.append(
-            Transfer(
-                TransferKind.CAPTURE,
-                generation.id,
-                generation.workspace_id,
-                _earned_by(generation),
-                generation.cost,
-                generation.created_ms,
-            )
-        )
-    if generation.absorbed:
-        moves.append(
-            Transfer(
-                TransferKind.ABSORB, generation.id, ABSORBED, PROVIDERS, generation.absorbed, generation.created_ms
-            )
-        )
-    return moves
 
 
 def _earned_by(generation: Generation) -> str:
@@ -111,7 +90,11 @@ async def post_transfers(
 
     ConflictError: a (kind, ref) that is there already, or an overdraft.
     """
-    posting = [statement for transfer in transfers for statement in _posting([transfer])]
+    posting: list[NewRows | Statement] = []
+    for transfer in transfers:
+        posting += _posting([_row_of(transfer)])
+        if transfer.kind not in USAGE:
+            posting.append(new_marks(transfer))
     debts = {each.debit for each in transfers if each.kind is TransferKind.DEBT}
     rows = await database.write(*(_open_account(debt) for debt in sorted(debts)), *posting, *beside)
     return rows[len(rows) - len(beside) :]
@@ -119,47 +102,56 @@ async def post_transfers(
 
 async def commit_generations(database: Database, generations: Sequence[Generation]) -> None:
     """Writes finished requests with their captures and meters in one durable transaction."""
-    spent: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
-    byok: defaultdict[tuple[str, int], Nanodollars] = defaultdict(int)
-    last_ms: defaultdict[tuple[str, int], int] = defaultdict(int)
-    over_own: defaultdict[tuple[str, int], int] = defaultdict(int)
-    transfers: list[Transfer] = []
-    rows = []
-    for generation in generations:
-        app = app_of(generation.http_referer, generation.app_title)
-        rows.append(
-            (
-                generation.id,
-                generation.workspace_id,
-                generation.key_id,
-                generation.created_ms,
-                generation.model,
-                generation.endpoint_id,
-                generation.finish_reason,
-                generation.cost,
-                generation.absorbed,
-                generation.usage.prompt,
-                generation.usage.completion,
-                generation.usage.reasoning,
-                generation.usage.cache_read,
-                app.id if app else 0,
-                _encoder.encode(generation).decode(),
+    rows: list[Row] = []
+    moved: list[Row] = []
+    groups = by_place(generations)
+    for (*_, app_id), group in groups.items():
+        for generation in group:
+            usage, cost, absorbed = generation.usage, generation.cost, generation.absorbed
+            id_, workspace_id, created_ms = generation.id, generation.workspace_id, generation.created_ms
+            rows.append(
+                (
+                    id_,
+                    workspace_id,
+                    generation.key_id,
+                    created_ms,
+                    generation.model,
+                    generation.endpoint_id,
+                    generation.finish_reason,
+                    cost,
+                    absorbed,
+                    usage.prompt,
+                    usage.completion,
+                    usage.reasoning,
+                    usage.cache_read,
+                    app_id,
+                    _encoder.encode(generation).decode(),
+                )
             )
-        )
-        day = generation.key_id, generation.created_ms // DAY_MS
-        spent[day] += generation.cost
-        if generation.own_cost:
-            byok[day] += generation.own_cost
-            over_own[generation.workspace_id, month_of(generation.created_ms)] += 1
-        last_ms[day] = max(last_ms[day], generation.created_ms)
-        transfers += transfers_of(generation)
-    usage = tuple(
-        {"key_id": key, "day": day, "spent": amount, "last_ms": last_ms[key, day], "byok": byok.get((key, day), 0)}
-        for (key, day), amount in spent.items()
-    )
+            # What it moves (MONEY.md, Capture): its capture, and what it cost us and nobody pays.
+            if cost:
+                moved.append((CAPTURE, id_, workspace_id, _earned_by(generation), cost, created_ms, ""))
+            if absorbed:
+                moved.append((ABSORB, id_, ABSORBED, PROVIDERS, absorbed, created_ms, ""))
     new = NewRows("generations", GENERATION_COLUMNS, rows)
-    beside = (*add_usage(generations), add_requests(over_own)) if over_own else add_usage(generations)
-    await database.write(new, *_posting(transfers), Statement(ADD_KEY_USAGE, usage), *beside)
+    await database.write(new, *_posting(moved), *_meters(groups), *add_usage(groups))
+
+
+def _meters(groups: Mapping[Place, Sequence[Generation]]) -> list[Statement | NewRows]:
+    """What keys spent on each day, and how often requests went over workspaces' own keys."""
+    spent: dict[tuple[str, int], dict[str, Any]] = {}
+    over_own: defaultdict[tuple[str, int], int] = defaultdict(int)
+    for (day, workspace_id, _, _, key_id, _), group in groups.items():
+        row = spent.setdefault((key_id, day), {"key_id": key_id, "day": day, "spent": 0, "last_ms": 0, "byok": 0})
+        row["spent"] += sum([each.cost for each in group])
+        row["last_ms"] = max(row["last_ms"], *[each.created_ms for each in group])
+        for own in [each for each in group if each.own_cost]:
+            row["byok"] += own.own_cost
+            over_own[workspace_id, month_of(own.created_ms)] += 1
+    meters: list[Statement | NewRows] = [Statement(ADD_KEY_USAGE, tuple(spent.values()))]
+    if over_own:
+        meters.append(add_requests(over_own))
+    return meters
 
 
 async def void_generation(database: Database, generation: Generation, reason: str) -> None:
@@ -196,7 +188,7 @@ async def void_generation(database: Database, generation: Generation, reason: st
     changes = [Statement(VOID_GENERATION, (record,)), Statement(TAKE_KEY_USAGE, (unspent,)), void_usage(generation)]
     if generation.own_cost:
         changes.append(take_request(generation.workspace_id, month_of(generation.created_ms)))
-    await database.write(*_posting([reversal]), *changes)
+    await database.write(*_posting([_row_of(reversal)]), *changes)
 
 
 async def committed_ids(database: Database, ids: Iterable[str]) -> set[str]:
@@ -239,31 +231,27 @@ def _open_account(account: str) -> Statement:
     return Statement(sql, ({"id": account},))
 
 
-def _posting(transfers: Sequence[Transfer]) -> list[NewRows | Statement]:
-    credited: defaultdict[str, Nanodollars] = defaultdict(int)
-    debited: defaultdict[str, Nanodollars] = defaultdict(int)
-    rows = []
-    for transfer in transfers:
-        credited[transfer.credit] += transfer.amount
-        debited[transfer.debit] += transfer.amount
-        rows.append(
-            (
-                transfer.kind.value,
-                transfer.ref,
-                transfer.debit,
-                transfer.credit,
-                transfer.amount,
-                transfer.created_ms,
-                transfer.reason,
-            )
-        )
+def _posting(moved: Sequence[Row]) -> list[NewRows | Statement]:
+    """Rows of `TRANSFER_COLUMNS`, and the balances that move with them."""
+    credited: dict[str, Nanodollars] = {}
+    debited: dict[str, Nanodollars] = {}
+    for _, _, debit, credit, amount, _, _ in moved:
+        debited[debit] = debited.get(debit, 0) + amount
+        credited[credit] = credited.get(credit, 0) + amount
     moves = [
-        {"id": account, "credited": credited[account], "debited": debited[account]}
+        {"id": account, "credited": credited.get(account, 0), "debited": debited.get(account, 0)}
         for account in sorted(credited.keys() | debited.keys())
     ]
-    posting: list[NewRows | Statement] = [
-        NewRows("transfers", TRANSFER_COLUMNS, rows),
-        Statement(MOVE_BALANCE, tuple(moves)),
-    ]
-    posting += [new_marks(each) for each in transfers if each.kind not in USAGE]
-    return posting
+    return [NewRows("transfers", TRANSFER_COLUMNS, moved), Statement(MOVE_BALANCE, tuple(moves))]
+
+
+def _row_of(transfer: Transfer) -> Row:
+    return (
+        transfer.kind.value,
+        transfer.ref,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount,
+        transfer.created_ms,
+        transfer.reason,
+    )

@@ -1,7 +1,6 @@
 """Generations summed by UTC day, key, endpoint and app: written with the captures, so that no sum reads them all."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
 from typing import Literal
 
 from msgspec import Struct
@@ -19,6 +18,8 @@ APP_COLUMNS = ("id", "url", "title", "created_ms")
 
 _KEY = ("day", "workspace_id", "model", "endpoint_id", "key_id", "app_id")
 """In the order in which the table is kept, so that a day's sums of a workspace lie side by side, group by group."""
+Place = tuple[int, str, str, str, str, int]
+"""A row's `_KEY`."""
 _SUMS = (
     "requests", "errors", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost", "byok",
     "upstream",
@@ -130,32 +131,59 @@ class Uses(Struct, frozen=True):
     """None of workspaces that opted out."""
 
 
-def add_usage(generations: Iterable[Generation]) -> tuple[NewRows, NewRows]:
-    """New generations, added to the sums of their days; a row is touched once, however many of them it takes."""
-    sums: dict[tuple[int, str, str, str, str, int], tuple[int, ...]] = {}
-    apps: dict[int, Row] = {}
+def by_place(generations: Iterable[Generation]) -> dict[Place, list[Generation]]:
+    """Generations by the row that their sums go to."""
+    groups: dict[Place, list[Generation]] = {}
     for each in generations:
-        app, usage = app_of(each.http_referer, each.app_title), each.usage
-        app_id = 0
-        if app is not None:
-            app_id = app.id
-            apps.setdefault(app_id, (app_id, app.url, app.title, each.created_ms))
-        day = each.created_ms // DAY_MS
-        place = (day, each.workspace_id, each.model, each.endpoint_id or "", each.key_id, app_id)
-        failed = int(each.finish_reason == "error")
-        tokens = (usage.prompt, usage.completion, usage.reasoning, usage.cache_read)
-        values = (1, failed, *tokens, each.cost, each.own_cost, _billed_to_us(each))
-        before = sums.get(place)
-        sums[place] = values if before is None else tuple(map(add, before, values))
-    new = NewRows("usage_days", _COLUMNS, [place + values for place, values in sums.items()], _ADD_UP)
+        app = app_of(each.http_referer, each.app_title) if each.http_referer else None
+        place = (
+            each.created_ms // DAY_MS,
+            each.workspace_id,
+            each.model,
+            each.endpoint_id or "",
+            each.key_id,
+            app.id if app is not None else 0,
+        )
+        group = groups.get(place)
+        if group is None:
+            groups[place] = [each]
+        else:
+            group.append(each)
+    return groups
+
+
+def add_usage(groups: Mapping[Place, Sequence[Generation]]) -> tuple[NewRows, NewRows]:
+    """New generations, added to the sums of their days; a row is touched once, however many of them it takes."""
+    apps: dict[int, Row] = {}
+    for (*_, app_id), (first, *_) in groups.items():
+        if app_id not in apps and (app := app_of(first.http_referer, first.app_title)) is not None:
+            apps[app_id] = (app_id, app.url, app.title, first.created_ms)
+    new = NewRows("usage_days", _COLUMNS, [place + _sums(group) for place, group in groups.items()], _ADD_UP)
     return new, NewRows("apps", APP_COLUMNS, list(apps.values()), "ON CONFLICT (id) DO NOTHING")
+
+
+def _sums(group: Sequence[Generation]) -> tuple[int, ...]:
+    """In the order of `_SUMS`."""
+    errors = prompt = completion = reasoning = cached = cost = byok = upstream = 0
+    for each in group:
+        usage = each.usage
+        if each.finish_reason == "error":
+            errors += 1
+        prompt += usage.prompt
+        completion += usage.completion
+        reasoning += usage.reasoning
+        cached += usage.cache_read
+        cost += each.cost
+        byok += each.own_cost
+        upstream += _billed_to_us(each)
+    return len(group), errors, prompt, completion, reasoning, cached, cost, byok, upstream
 
 
 def _billed_to_us(generation: Generation) -> Nanodollars:
     """What its provider bills: nothing where the caller's own key was used, or where it was free."""
-    price = 0
-    if generation.cost and generation.credential_id is None:
-        price = generation.cost if generation.upstream_cost is None else generation.upstream_cost
+    if not generation.cost or generation.credential_id is not None:
+        return generation.absorbed
+    price = generation.cost if generation.upstream_cost is None else generation.upstream_cost
     return generation.absorbed + price
 
 
