@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+JSON = (("content-type", "application/json"),)
+"""The headers of a body in JSON."""
+
 
 class HttpRequest(Struct, frozen=True):
     """One request to a provider. `headers` hold no Host, Content-Length or Accept-Encoding: the client writes these."""

@@ -22,7 +22,7 @@ from tollway.domain.events import (
     UsageReported,
 )
 from tollway.domain.health import Outcome
-from tollway.domain.http import HttpRequest
+from tollway.domain.http import JSON, HttpRequest
 from tollway.domain.routing import Candidate
 from tollway.gateway.access_tokens import NoToken
 from tollway.gateway.base import Gateway
@@ -96,20 +96,24 @@ async def _read(gateway: Gateway, run: ChatRun, candidate: Candidate, call: Call
     # Some servers stream as text/plain, or say nothing; only who says JSON has not heard that a stream was asked for.
     if run.streamed and (content_type.startswith(wire.STREAM_TYPE) or not content_type.startswith("application/json")):
         return await _read_stream(gateway, run, candidate, call, sink)
-    whole = wire.decode_answer(await call.read())
+    whole = wire.decode_answer(call.taken() if call.complete else await call.read())
     if isinstance(whole, Failed):
         run.accepted = False
         return failure_of(whole)
     if run.request.tools and (names := custom_names(run.request)):
         whole = with_free_text(whole, names)
     run.first_event_s = gateway.loop.time()
-    return await _take_whole(run, candidate, whole, sink)
-
-
-async def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer, sink: ContentSink) -> Failure | None:
-    """An answer that came in one piece; for a caller who wants a stream it is taken apart."""
     if not whole.choices:
         return Failure(Outcome.PROVIDER_ERROR, "it answered without choices")
+    whole = _take_whole(run, candidate, whole)
+    if run.streamed and not run.left:
+        run.committed = True
+        await sink.send(candidate, run.with_kept(expand(whole)))
+    return None
+
+
+def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer) -> Answer:
+    """Reads an answer that came in one piece into the run; what of it is for the caller."""
     if _may_have_tags(candidate):
         whole = think_tags.whole(whole)
     run.usage, run.upstream_id, run.finished = whole.usage, whole.upstream_id, True
@@ -123,10 +127,7 @@ async def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer, sink: C
     run.answer = whole
     first = whole.choices[0]
     run.finish_reason, run.native_finish_reason = first.finish_reason, first.native_finish_reason
-    if run.streamed and not run.left:
-        run.committed = True
-        await sink.send(candidate, run.with_kept(expand(run.answer)))
-    return None
+    return whole
 
 
 def _take_calls(run: ChatRun, choice: Choice) -> None:
@@ -319,9 +320,9 @@ def build_request(
     )
     if request.provider is not None and request.provider.options:
         body = _with_options(body, endpoint, request.provider.options, run.market, provider)
-    if (deployment := provider.deployment_of(endpoint)) is not None:
+    if provider.deployments and (deployment := provider.deployment_of(endpoint)) is not None:
         body = with_model(body, deployment.name)
-    headers = (("content-type", "application/json"), *wire.HEADERS)
+    headers = JSON + wire.HEADERS
     if run.origin.betas and endpoint.wire_format is WireFormat.ANTHROPIC_MESSAGES:
         headers = (*headers, ("anthropic-beta", ",".join(run.origin.betas)))
     url = provider.url_of(endpoint, wire.path, stream=run.streamed)

@@ -1,6 +1,5 @@
 """Execution: candidates are tried in order until one answers; after its first content nothing falls back any more."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -33,7 +32,7 @@ from tollway.gateway.keyrings import has_other_key, key_for
 from tollway.gateway.own_keys import LastUse
 from tollway.gateway.race import race_for
 from tollway.gateway.run import Run
-from tollway.gateway.sink import ContentSink, Sink
+from tollway.gateway.sink import ContentSink
 from tollway.identity.credentials import Unreadable
 from tollway.providers import Provider
 from tollway.routing.fallback import (
@@ -71,21 +70,11 @@ Reading = Callable[[Gateway, R, Candidate, Call, ContentSink], Awaitable[Failure
 """Reads the answer to one call, whatever its status."""
 
 
-async def execute(gateway: Gateway, run: R, sink: Sink, attempt: Attempting[R]) -> None:
-    """Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised."""
-    loop = gateway.loop
-    sink.on_left(lambda: _caller_left(gateway, run, loop))
-    await ask_in_turn(gateway, run, sink, attempt)
-    if run.accepted and run.believable_usage is None:
-        # Counting is work for the processor: off the loop, while we still may await.
-        run.counted = await loop.run_in_executor(None, lambda: run.count(gateway.tokenizer()))
-    elif run.accepted and run.error is None and gateway.drift.takes(run):
-        counted = await loop.run_in_executor(None, lambda: gateway.drift.count(run, gateway.tokenizer()))
-        gateway.drift.compare(run, counted, loop.time())
-
-
 async def ask_in_turn(gateway: Gateway, run: R, sink: ContentSink, attempt: Attempting[R]) -> None:
-    """The candidates, until one has answered, or nobody is left to ask; what was used is not counted here."""
+    """The candidates, until one has answered, or nobody is left to ask; what was used is not counted here.
+
+    Fills `run` with what happened. The error that ends it, if any, is left in `run.error`; nothing is raised.
+    """
     loop = gateway.loop
     failures: list[tuple[Candidate, Failure]] = []
     index = 0
@@ -138,6 +127,17 @@ async def ask_in_turn(gateway: Gateway, run: R, sink: ContentSink, attempt: Atte
                 assert_never(other)
 
 
+async def count(gateway: Gateway, run: Run) -> None:
+    """Our own count, where the provider's is missing. It is work for the processor: off the loop."""
+    run.counted = await gateway.loop.run_in_executor(None, lambda: run.count(gateway.tokenizer()))
+
+
+async def recount(gateway: Gateway, run: Run) -> None:
+    """The same beside the provider's count, which is compared with it."""
+    counted = await gateway.loop.run_in_executor(None, lambda: gateway.drift.count(run, gateway.tokenizer()))
+    gateway.drift.compare(run, counted, gateway.loop.time())
+
+
 async def _try(
     gateway: Gateway, attempt: Attempting[R], run: R, candidate: Candidate, sink: ContentSink
 ) -> Failure | None:
@@ -152,8 +152,9 @@ async def _try(
     except BaseException:  # cancelled, or a mistake of ours: nothing was learned; passed on at once
         gateway.health.abandon(candidate.endpoint.id, key)
         raise
-    run.generation_ms = int((loop.time() - began_s) * 1000)
-    _observe(gateway, run, candidate, failure, began_s, loop.time())
+    ended_s = loop.time()
+    run.generation_ms = int((ended_s - began_s) * 1000)
+    _observe(gateway, run, candidate, failure, began_s, ended_s)
     return failure
 
 
@@ -254,7 +255,7 @@ async def rejected(gateway: Gateway, call: Call, decode_error: DecodeError) -> F
     return Failure(outcome_of_status(call.status), said.message, call.status, said.code, said.retry_after_s)
 
 
-def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+def caller_left(gateway: Gateway, run: Run) -> None:
     """The caller disconnected: cancel upstream where that stops the bill, else read on, bounded (MONEY.md's table)."""
     run.left = True
     if run.leave is not None:
@@ -267,7 +268,7 @@ def _caller_left(gateway: Gateway, run: Run, loop: asyncio.AbstractEventLoop) ->
         run.cancelled = True
         call.abort()
     else:
-        run.timer = loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
+        run.timer = gateway.loop.call_later(DRAIN_MAX_S, _drained_enough, run, call)
 
 
 def _drained_enough(run: Run, call: Call) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from tollway.domain.events import Failed
-from tollway.domain.http import HttpRequest
+from tollway.domain.http import JSON, HttpRequest
 from tollway.domain.identity import Caller
 from tollway.domain.plain import EmbeddingAnswer, PlainAnswer, PlainRequest
 from tollway.domain.routing import Candidate
@@ -135,6 +135,6 @@ def _http_request(
     )
     if (deployment := provider.deployment_of(endpoint)) is not None:
         body = with_model(body, deployment.name)
-    headers = (("content-type", "application/json"), *wire.HEADERS)
+    headers = JSON + wire.HEADERS
     url = provider.plain_url_of(endpoint, lambda name: wire.path(name, part, provider.quirks))
     return signed(HttpRequest("POST", url, headers, body), provider.auth, credential, now_s)

@@ -22,7 +22,7 @@ Path = Callable[[str, bool], str]
 
 def signed(request: HttpRequest, sign: Sign, credential: str, now_s: float) -> HttpRequest:
     """The request with its credential."""
-    headers = (*request.headers, *sign(credential, request, now_s))
+    headers = request.headers + sign(credential, request, now_s)
     return HttpRequest(request.method, request.url, headers, request.body)
 
 
@@ -162,11 +162,13 @@ class Provider(Struct, frozen=True):
 
     def url_of(self, endpoint: Endpoint, path: Path, *, stream: bool) -> str:
         """Where a call to the endpoint goes; `path` is its wire format's."""
-        deployment = self.deployment_of(endpoint)
-        if deployment and deployment.url:
-            return deployment.url
-        model = deployment.name if deployment else endpoint.upstream_model
-        return with_query(self.base_url + (self.path or path)(model, stream), self.query)
+        model = endpoint.upstream_model
+        if self.deployments and (deployment := self.deployments.get(endpoint.id)):
+            if deployment.url:
+                return deployment.url
+            model = deployment.name
+        url = self.base_url + (self.path or path)(model, stream)
+        return with_query(url, self.query) if self.query else url
 
     def plain_url_of(self, endpoint: Endpoint, path: Callable[[str], str]) -> str:
         """As `url_of` for a plain request; what `self.path` says is about chat."""

@@ -19,8 +19,8 @@ Prepare = Callable[[HttpRequest], tuple[Origin, bytes]]
 class Call(Exchange, eq=False):
     """Use it as `with client.call(...) as call:`, in one asyncio task; `abort` may come from anywhere in the loop.
 
-    `sent`: the whole request was handed to the connected socket. `status`, `headers` (names in lower case) and
-    `head_s` are there after `start()`; `started_s` and `head_s` are the loop's time, in seconds.
+    `sent`: the whole request was handed to the connected socket. `status` and `headers` (names in lower case) are
+    there after `start()`; `started_s` is the loop's time, in seconds.
     Deadlines are numbers, and the client's one timer compares: nothing is cancelled or made anew for an event.
     """
 
@@ -30,7 +30,6 @@ class Call(Exchange, eq=False):
     _deadlines: Deadlines
     _body_max: int
     started_s: float = 0.0
-    head_s: float = 0.0
     due_s: float = math.inf
     _loop: asyncio.AbstractEventLoop | None = None
     _origin: Origin | None = None
@@ -49,10 +48,11 @@ class Call(Exchange, eq=False):
     ) -> None:
         """A finished keep-alive connection goes back to the pool, any other is closed at once. Never raises, awaits."""
         self._ended = True
-        self._watch.discard(self)
-        connection, self._connection = self._connection, None
+        self._watch.calls.discard(self)
+        connection = self._connection
         if connection is not None:
-            if self.fault is None and self.complete and connection.reusable and self._origin and self._loop:
+            self._connection = None
+            if self.complete and self.fault is None and connection.reusable and self._origin and self._loop:
                 self._origin.give(connection, self._loop)
             else:
                 connection.exchange = None
@@ -88,7 +88,6 @@ class Call(Exchange, eq=False):
         if self._aborted or not self.headed:
             raise self._failure()
         self.wants = PIECE
-        self.head_s = loop.time()
 
     def header(self, name: str) -> str | None:
         """The value of a header of the answer, by its name in lower case; the first if there are several."""
@@ -127,7 +126,6 @@ class Call(Exchange, eq=False):
 
     async def read(self) -> bytes:
         """The rest of the body, woken once at its end. TOO_LARGE past the client's `body_max` bytes."""
-        pieces = self.pieces
         if not self.complete:
             if not self.headed or self._loop is None or self._ended:
                 raise RuntimeError("read() comes after start() and inside the with block.")
@@ -138,11 +136,16 @@ class Call(Exchange, eq=False):
             loop = self._loop
             while self._unfinished():
                 await self._wait(loop)
+        return self.taken()
+
+    def taken(self) -> bytes:
+        """As `read`, of an answer that is `complete`: nothing is waited for."""
         if self.fault is not None:
             raise self.fault
         if self.unread > self._body_max:
             self.abort(UpstreamFault(FaultKind.TOO_LARGE, f"the body is larger than {self._body_max} bytes"))
             raise self._failure()
+        pieces = self.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread = 0

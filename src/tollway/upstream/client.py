@@ -79,12 +79,9 @@ class UpstreamClient:
         return sum(len(origin.idle) for origin in self._origins.values())
 
     def _prepare(self, request: HttpRequest) -> tuple[Origin, bytes]:
-        known = self._urls.get(request.url)
-        if known is None:
-            known = self._learn(request.url)
+        origin, head = self._urls.get(request.url) or self._learn(request.url)
         if self._closed:
             raise UpstreamFault(FaultKind.ABORTED, "the client was closed")
-        origin, head = known
         return origin, encode_request(request, head)
 
     def _learn(self, url: str) -> tuple[Origin, str]:

@@ -146,19 +146,16 @@ class Connection(asyncio.Protocol):
         if len(pieces) - before > 1:
             # One object per arrival: 64 MB in chunks of two bytes would otherwise take 1.5 GB of small objects.
             pieces[before:] = (b"".join(pieces[before:]),)
-        if self._quiet > HEAD_BYTES_MAX and not exchange.complete:
+        if exchange.complete:
+            exchange.wake()
+            return
+        if self._quiet > HEAD_BYTES_MAX:
             self._fail(exchange, FaultKind.TOO_LARGE, f"more than {HEAD_BYTES_MAX} bytes of header fields or framing")
-        elif exchange.unread > exchange.unread_max and not exchange.complete:
+        elif exchange.unread > exchange.unread_max:
             self._too_much(exchange)
-        if exchange.waiter is not None:
-            wants = exchange.wants
-            if (
-                (wants is PIECE and pieces)
-                or (wants is HEAD and exchange.headed)
-                or exchange.complete
-                or exchange.fault is not None
-            ):
-                exchange.wake()
+        wants = exchange.wants
+        if (wants is PIECE and pieces) or (wants is HEAD and exchange.headed) or exchange.fault is not None:
+            exchange.wake()
 
     def resume(self) -> None:
         """The call has taken what was unread: read on."""

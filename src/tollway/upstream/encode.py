@@ -34,7 +34,7 @@ def encode_request(request: HttpRequest, head: str) -> bytes:
     method, body = request.method, request.body
     fixed = _fixed(method, head, request.headers)
     if body or method in _WITH_BODY:
-        return b"".join((fixed, b"content-length: %d\r\n\r\n" % len(body), body))
+        return b"%bcontent-length: %d\r\n\r\n%b" % (fixed, len(body), body)
     return fixed + b"\r\n"
 
 

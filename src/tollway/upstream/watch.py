@@ -36,7 +36,10 @@ class Watch:
 
     def add(self, call: Watched, now_s: float, wait_s: float, loop: asyncio.AbstractEventLoop) -> None:
         """Look at `call` in `wait_s` seconds, unless it is discarded before."""
-        call.due_s = due_s = _late(now_s, now_s + wait_s)
+        due_s = now_s + wait_s
+        if FAR_S <= wait_s < math.inf:
+            due_s = math.ceil(due_s / GRID_S) * GRID_S
+        call.due_s = due_s
         self.calls.add(call)
         if due_s < self._rings_s:
             self._ring_at(due_s, loop)

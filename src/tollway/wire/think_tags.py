@@ -89,7 +89,10 @@ class ThinkTags:
 
 def whole(answer: Answer) -> Answer:
     """The same for an answer in one piece."""
-    if not any(choice.text and OPENED in choice.text for choice in answer.choices):
+    for choice in answer.choices:
+        if choice.text and OPENED in choice.text:
+            break
+    else:
         return answer
     choices = [_of_choice(choice) for choice in answer.choices]
     changed = any(after is not before for before, after in zip(answer.choices, choices, strict=True))
