@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
 from tests.wire.recordings import requests
 from tollway.domain.caps import PriceRouting
@@ -434,15 +435,41 @@ def test_what_is_sent_is_a_request(request_: ChatRequest, stream: bool, max_toke
     texts=st.lists(st.text(), min_size=1, max_size=3),
     stream=st.booleans(),
     max_tokens=st.none() | st.integers(1, 1000),
-    asked=st.fixed_dictionaries({}, optional={"stream": st.booleans(), "max_tokens": st.integers(1, 9)}),
+    asked=st.fixed_dictionaries(
+        {},
+        optional={
+            "stream": st.booleans(),
+            "max_tokens": st.integers(1, 9),
+            "max_completion_tokens": st.integers(1, 9),
+            "temperature": st.floats(0, 2),
+        },
+    ),
+    parameters=st.frozensets(st.sampled_from(("temperature", "max_tokens", "max_completion_tokens", "tools"))),
+    drop=st.frozensets(st.sampled_from(("temperature", "max_tokens", "tools"))),
+    ranges=st.sampled_from(({}, {"temperature": (0.5, 1.0)})),
+    rename=st.sampled_from(({}, {"temperature": "warmth"}, {"max_tokens": "max_completion_tokens"})),
 )
 def test_a_request_without_options_is_written_as_any_other(
-    texts: list[str], stream: bool, max_tokens: int | None, asked: dict[str, Any]
+    texts: list[str],
+    stream: bool,
+    max_tokens: int | None,
+    asked: dict[str, Any],
+    parameters: frozenset[str],
+    drop: frozenset[str],
+    ranges: dict[str, tuple[float, float]],
+    rename: dict[str, str],
 ) -> None:
-    """The short way and the long one, on which a quirk that changes nothing leads, give the same bytes."""
+    """The short way and the long one, on which an option that is never sent leads, give the same bytes."""
     request = ChatRequest(messages=tuple([UserMessage(content=text) for text in texts]), model="a/b", **asked)
     short, long = (
-        encode_request(request, upstream_model="m", max_tokens=max_tokens, stream=stream, quirks=quirks)
-        for quirks in (Quirks(), Quirks(rename={"seed": "seed"}))
+        encode_request(
+            each,
+            upstream_model="m",
+            max_tokens=max_tokens,
+            stream=stream,
+            parameters=parameters,
+            quirks=Quirks(drop=drop, ranges=ranges, rename=rename),
+        )
+        for each in (request, replace(request, session_id="s"))
     )
     assert short == long

@@ -42,16 +42,16 @@ def encode_request(
     request came in this format.
     """
     simple = bool(request.messages) and not quirks.alternates and are_simple(request.messages)
-    if (
-        simple
-        and astuple(request)[_OPTIONS:] == _NO_OPTIONS
-        and request.max_completion_tokens is None
-        and user_id is None
-        and not quirks.rename
-        and (not parameters or "max_tokens" in parameters)
-    ):
-        options = _WITH_USAGE if stream and quirks.stream_usage else None
-        return _ENCODER.encode(_Bare(request.messages, upstream_model, stream or None, options, max_tokens))
+    limit = _limit_name(request, parameters, quirks)
+    if simple and user_id is None and limit in _OTHER_NAME and _is_bare(request, parameters, quirks):
+        bare = _Bare(request.messages, upstream_model, temperature=request.temperature)
+        if stream:
+            bare.stream, bare.stream_options = True, _WITH_USAGE if quirks.stream_usage else None
+        if limit == "max_tokens":
+            bare.max_tokens = max_tokens
+        else:
+            bare.max_completion_tokens = max_tokens
+        return _ENCODER.encode(bare)
     if not quirks.custom_tools and not (simple and request.tools is None):
         request = as_functions(request)
     changes = _without(request, *_dropped(parameters, quirks.drop, quirks.reasoning_style))
@@ -66,8 +66,7 @@ def encode_request(
     if user_id is not None and "user" not in quirks.drop:
         changes["user"] = user_id
     if max_tokens is not None:
-        theirs = _limit_name(request, parameters, quirks)
-        (changes if theirs in _FIELDS else added)[theirs] = max_tokens
+        (changes if limit in _FIELDS else added)[limit] = max_tokens
     if request.reasoning is not None or request.reasoning_effort is not None or request.include_reasoning is not None:
         wish = ask_to_reason(request, model=upstream_model, max_tokens=max_tokens, parameters=parameters, quirks=quirks)
         for name, value in wish.items():
@@ -96,17 +95,32 @@ def encode_request(
 
 
 class _Bare(Struct, omit_defaults=True):
-    """What is sent of a request without options, as ChatRequest writes it: most say nothing but their messages."""
+    """What is sent of a request with hardly an option, as ChatRequest writes it."""
 
     messages: tuple[Message, ...]
     model: str
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
 
 
-_OPTIONS = ChatRequest.__struct_fields__.index("temperature")
-"""From this field on there are options; those before it are written anew, or never sent."""
+def _is_bare(request: ChatRequest, parameters: frozenset[str], quirks: Quirks) -> bool:
+    """Whether the temperature is its only option, if it has one, and is sent as it is; as most are."""
+    return astuple(request)[_OPTIONS:] == _NO_OPTIONS and (
+        request.temperature is None
+        or (
+            (not parameters or "temperature" in parameters)
+            and "temperature" not in quirks.drop
+            and "temperature" not in quirks.ranges
+            and "temperature" not in quirks.rename
+        )
+    )
+
+
+_OPTIONS = ChatRequest.__struct_fields__.index("temperature") + 1
+"""From this field on there are other options. Those before it are written anew, or never sent."""
 _NO_OPTIONS = astuple(ChatRequest())[_OPTIONS:]
 _FIELDS = frozenset(ChatRequest.__struct_fields__)
 _WRITTEN_ANEW = {"messages", "model", "extra", "max_tokens", "max_completion_tokens"}
