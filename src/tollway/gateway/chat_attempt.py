@@ -118,10 +118,11 @@ def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer) -> Answer:
         whole = think_tags.whole(whole)
     run.usage, run.upstream_id, run.finished = whole.usage, whole.upstream_id, True
     for choice in whole.choices:
-        run.text += (choice.text or "", choice.reasoning or "")
+        text, thoughts = choice.text or "", choice.reasoning or ""
+        run.text += (text, thoughts)
+        run.text_size += len(text) + len(thoughts)
         if choice.tool_calls:
             _take_calls(run, choice)
-    run.text_size = sum(map(len, run.text))
     if run.hides_reasoning and run.takes_reasoning_out:
         whole = whole_without_reasoning(whole, keeps_seals=run.keeps_seals)
     run.answer = whole
@@ -131,7 +132,9 @@ def _take_whole(run: ChatRun, candidate: Candidate, whole: Answer) -> Answer:
 
 
 def _take_calls(run: ChatRun, choice: Choice) -> None:
-    run.text += [call.arguments for call in choice.tool_calls]
+    said = [call.arguments for call in choice.tool_calls]
+    run.text += said
+    run.text_size += sum(map(len, said))
     run.calls, run.called = run.calls or {}, run.called or set()
     for index, call in enumerate(choice.tool_calls):
         if not call.custom:

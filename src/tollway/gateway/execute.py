@@ -288,19 +288,21 @@ def failure_of(failed: Failed) -> Failure:
     return Failure(outcome_of_status(failed.status), failed.message, failed.status, failed.code)
 
 
-def credential_of(gateway: Gateway, candidate: Candidate, key: int) -> str:
-    """The endpoint's own, where a deployment has one, else its provider's: of several the one with this number."""
-    if key:
-        return gateway.keyrings[candidate.endpoint.provider][key - 1]
-    found = gateway.credentials.get(candidate.endpoint.id)
-    return gateway.credentials.get(candidate.endpoint.provider, "") if found is None else found
-
-
 def opened_for(gateway: Gateway, run: Run, candidate: Candidate) -> tuple[Provider, str]:
-    """The candidate's provider, and the secret for it: ours, or the caller's own. NoToken: theirs can't be read."""
+    """The candidate's provider, and the secret for it: the caller's own, else ours. NoToken: theirs can't be read.
+
+    Ours is the endpoint's own, where a deployment has one, else its provider's: of several the run's.
+    """
     credential = candidate.credential
     if credential is None:
-        return run.market.providers[candidate.endpoint.provider], credential_of(gateway, candidate, run.key)
+        slug = candidate.endpoint.provider
+        if run.key:
+            secret = gateway.keyrings[slug][run.key - 1]
+        elif (found := gateway.credentials.get(candidate.endpoint.id)) is not None:
+            secret = found
+        else:
+            secret = gateway.credentials.get(slug, "")
+        return run.market.providers[slug], secret
     try:
         return gateway.own.open(candidate, credential, run.market)
     except Unreadable as error:

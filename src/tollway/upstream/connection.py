@@ -13,7 +13,8 @@ from tollway.upstream.faults import UpstreamFault
 from tollway.upstream.outbox import Outbox
 
 HEAD_BYTES_MAX = 64 * 1024
-_WATCHED = frozenset({b"transfer-encoding", b"content-length", b"content-encoding"})
+_WATCHED = frozenset({b"transfer-encoding", b"content-encoding"})
+_FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 _UNENCODED = frozenset({b"", b"identity"})
 _VERSIONS = frozenset({"1.1", "1.0"})
 
@@ -25,7 +26,6 @@ class Connection(asyncio.Protocol):
         "_feed",
         "_headers",
         "_interim",
-        "_length",
         "_outbox",
         "_parser",
         "_poll",
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         "_reusable",
         "_transfer",
         "_unsent",
-        "_until_eof",
+        "_usual",
         "_write",
         "closed",
         "exchange",
@@ -62,9 +62,8 @@ class Connection(asyncio.Protocol):
         self._feed: Callable[[bytes], object] = self._parser.feed_data
         self._headers: list[tuple[bytes, bytes]] = []
         self._interim = False
-        self._length: bytes | None = None
         self._transfer: bytes | None = None
-        self._until_eof = False
+        self._usual = False
         self._reusable = False
         self._quiet = 0
 
@@ -106,8 +105,8 @@ class Connection(asyncio.Protocol):
         """Write the whole request, at the end of the loop's turn; what comes back goes into `exchange`."""
         self.exchange = exchange
         self._headers = exchange.headers
-        self._length = self._transfer = None
-        self._until_eof = self._reusable = False
+        self._transfer = None
+        self._reusable = False
         self._quiet = 0
         self._unsent = data
         self._outbox.add(self._flush)
@@ -135,7 +134,9 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             self.close()  # bytes that nobody asked for would become the next caller's answer
             return
-        exchange.answered = True
+        if not exchange.answered:
+            exchange.answered = True
+            self._usual = data.startswith(b"HTTP/1.1 ")
         pieces = exchange.pieces
         before = len(pieces)
         self._quiet += len(data)
@@ -188,9 +189,7 @@ class Connection(asyncio.Protocol):
         exchange = self.exchange
         if exchange is not None and exchange.headed:
             return  # a trailer; it frames nothing (RFC 9110, 6.5.1)
-        if name == b"content-length":
-            self._length = value
-        elif name == b"transfer-encoding":
+        if name == b"transfer-encoding":
             # RFC 9112, 6.3: an encoding that we cannot undo, or one named twice, leaves the end of the body unknown.
             if self._transfer is not None or value.strip().lower() != b"chunked":
                 raise UpstreamFault(FaultKind.PROTOCOL, f"{self.name} answered with an unknown Transfer-Encoding")
@@ -205,12 +204,13 @@ class Connection(asyncio.Protocol):
         exchange = self.exchange
         if exchange is None or exchange.complete:
             return
-        if not 100 <= status <= 599 or status == 101 or self._parser.get_http_version() not in _VERSIONS:
+        known = self._usual or self._parser.get_http_version() in _VERSIONS
+        if not known or not 100 <= status <= 599 or status == 101:
             raise UpstreamFault(FaultKind.PROTOCOL, f"{self.name} answered with status {status} or an unknown version")
         if status < 200:
             self._interim = True
+            self._usual = False  # what follows has a version of its own
             return
-        self._until_eof = self._length is None and self._transfer is None and status not in (204, 304)
         exchange.status = status
         exchange.headed = True
         if exchange.head_only:
@@ -227,7 +227,7 @@ class Connection(asyncio.Protocol):
         if self._interim:
             self._interim = False
             self._headers.clear()
-            self._length = self._transfer = None
+            self._transfer = None
             return
         if self.exchange is not None:
             self.exchange.complete = True
@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
         if exchange is None or exchange.complete or exchange.fault is not None:
             return
         self._reusable = False
-        if exchange.headed and self._until_eof and error is None:
+        if error is None and exchange.headed and _lasts_until_eof(exchange):
             exchange.complete = True
         elif exchange.answered:
             exchange.fault = UpstreamFault(FaultKind.TRUNCATED, f"{self.name} closed the connection inside its answer")
@@ -288,6 +288,11 @@ class Connection(asyncio.Protocol):
                 FaultKind.RESET, f"{self.name} closed the connection while the request was being sent"
             )
         exchange.wake()
+
+
+def _lasts_until_eof(exchange: Exchange) -> bool:
+    """Whether the end of the connection is the end of the answer: its head does not say where it ends."""
+    return exchange.status not in (204, 304) and not any(name in _FRAMING for name, _ in exchange.headers)
 
 
 def _nowhere(data: bytes) -> None:
