@@ -3,13 +3,12 @@
 from collections.abc import Callable
 
 import msgspec
-from msgspec.structs import astuple
 
 from tollway.domain.chat import MediaKind
 from tollway.domain.events import Answer, Choice, Event, Failed
 from tollway.wire.collect import collect
 from tollway.wire.openai_chat.request import encode_request
-from tollway.wire.openai_chat.schema import Body, Message
+from tollway.wire.openai_chat.schema import Body
 from tollway.wire.openai_chat.stream import EventDecoder, repaired
 from tollway.wire.openai_chat.unknown import decoded, usage_rest
 from tollway.wire.openai_chat.usage import read_usage
@@ -77,11 +76,19 @@ def _plain_text(body: Body) -> Answer | None:
         said is None
         or choice.index
         or choice.finish_reason not in PLAIN_REASONS
-        or not isinstance(said.content, str)
+        or type(said.content) is not str
         or not said.content
         or choice.logprobs is not None
         or choice.error is not None
-        or any(astuple(said)[_BESIDES_TEXT:])
+        or said.reasoning
+        or said.reasoning_content
+        or said.reasoning_details
+        or said.refusal
+        or said.tool_calls
+        or said.function_call
+        or said.images
+        or said.audio
+        or said.annotations
         or body.rest
         or choice.rest
         or usage_rest(body.usage)
@@ -100,8 +107,6 @@ def _plain_text(body: Body) -> Answer | None:
 
 
 PLAIN_REASONS = frozenset({"stop", "length"})
-_BESIDES_TEXT = Message.__struct_fields__.index("reasoning")
-"""From this field on there is something else in a message than its text."""
 
 
 def decode_error(status: int, headers: Callable[[str], str | None], body: bytes, *, now_s: float) -> Failed:
