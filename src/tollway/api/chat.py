@@ -55,7 +55,7 @@ class Server(Format, Protocol):
 
 
 class Inference:
-    """One inference URL: a storefront's manners and a wire format. Called with each request.
+    """One inference URL: a storefront's manners and a wire format.
 
     `also`: what the format's encoders want to know of a request. `complete` and `api_type`: how the gateway answers,
     and what the record calls it. `shows_routing`: its answers have a place for `openrouter_metadata`, which callers ask
@@ -82,7 +82,8 @@ class Inference:
         self._also = also
         self._shows_routing = shows_routing
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def handle(self, exchange: Exchange) -> None:
+        """One request. Whatever goes wrong, the client hears of it in the storefront's manner."""
         try:
             await self._answer(exchange)
         except TollwayError as error:
@@ -127,12 +128,12 @@ class Inference:
                 origin = origin.with_betas(betas)
             shows = self._shows_routing and is_wanted(exchange)
         also = None if self._also is None else self._also(request)
-        gateway, front, wire, names = house.gateway, self._storefront, self._wire, house.provider_name
-        said = told(request, caller, gateway.market)
+        gateway, front, wire = house.gateway, self._storefront, self._wire
+        names, said = gateway.market.name_of, told(request, caller, gateway.market)
         if not request.stream:
             whole = WholeSink(exchange, front, wire, names, also, said, shows)
             return complete(gateway, caller, request, body_bytes, origin, whole)
-        sink = StreamSink(exchange, front, wire, names, also, said, shows, house.jobs.spawn)
+        sink = StreamSink(exchange, front, wire, names, also, said, shows, spawn=house.jobs.spawn)
         return _closing(sink, complete(gateway, caller, request, body_bytes, origin, sink))
 
     async def _refuse(self, exchange: Exchange, error: TollwayError) -> None:

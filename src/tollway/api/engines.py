@@ -17,7 +17,8 @@ class EngineCalls:
     """An ASGI application for every such URL."""
 
     def __init__(self, house: House) -> None:
-        self._app = as_asgi(_Embeddings(house, OPENAI, openai_embeddings, PATH, complete=answer, api_type="embeddings"))
+        made = _Embeddings(house, OPENAI, openai_embeddings, PATH, complete=answer, api_type="embeddings")
+        self._app = as_asgi(made.handle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

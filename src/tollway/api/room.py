@@ -21,7 +21,7 @@ class RoomCalls:
     """An ASGI application for the chat room's URL."""
 
     def __init__(self, house: House) -> None:
-        self._app = as_asgi(_Room(house, OPENROUTER, openai_chat, PATH))
+        self._app = as_asgi(_Room(house, OPENROUTER, openai_chat, PATH).handle)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

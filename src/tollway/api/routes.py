@@ -85,13 +85,13 @@ def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
         ("/v1/responses/compact", OPENAI, compaction, responses, the_request),
     )
     hot: dict[tuple[str, str], Hot] = {
-        ("POST", path): Inference(house, front, wire, path, form, also, shows_routing=wire in SHOWING)
+        ("POST", path): Inference(house, front, wire, path, form, also, shows_routing=wire in SHOWING).handle
         for path, front, wire, form, also in lines
     }
     for base, front in (("/api/v1", OPENROUTER), ("/v1", OPENAI)):
-        hot["POST", f"{base}/guest/chat/completions"] = GuestChat(house, front, f"{base}/guest/chat/completions")
-    hot["POST", platform.CHAT] = platform.PlatformChat(house)
-    hot["POST", extractions.PATH] = extractions.Extractions(house, OPENAI, openai_chat, extractions.PATH)
+        hot["POST", f"{base}/guest/chat/completions"] = GuestChat(house, front, f"{base}/guest/chat/completions").handle
+    hot["POST", platform.CHAT] = platform.PlatformChat(house).handle
+    hot["POST", extractions.PATH] = extractions.Extractions(house, OPENAI, openai_chat, extractions.PATH).handle
     plain: tuple[tuple[str, Any, str, Also], ...] = (
         ("embeddings", openai_embeddings, "embeddings", None),
         ("rerank", rerank, "rerank", the_request),
@@ -99,7 +99,7 @@ def hot_routes(house: House) -> dict[tuple[str, str], Hot]:
     )
     for name, wire, api_type, also in plain:
         for path, front in ((f"/api/v1/{name}", OPENROUTER), (f"/v1/{name}", OPENAI)):
-            hot["POST", path] = Inference(house, front, wire, path, chat, also, answer, api_type)
+            hot["POST", path] = Inference(house, front, wire, path, chat, also, answer, api_type).handle
     return hot
 
 

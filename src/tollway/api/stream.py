@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from tollway.api.cpen import Told
 from tollway.api.exchange import Exchange
 from tollway.api.routing_metadata import FIELD, metadata_json
@@ -49,36 +51,26 @@ class Format(Protocol):
     def usage_json(self) -> Callable[..., bytes]: ...
 
 
-class _Base:
+class _Base(Struct, eq=False):
     """What both sinks share: the exchange, the storefront's manners, the generation's id.
 
     `also` is what the format's encoders are given besides: fields that only this format has. `told`: what is said of
     the route, to CPEN's callers; `shows_routing`: the caller wants `openrouter_metadata`.
     """
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        storefront: Storefront,
-        wire: Format,
-        names: Callable[[str], str],
-        also: Mapping[str, Any] | None,
-        told: Told | None,
-        shows_routing: bool,
-    ) -> None:
-        self._also = also
-        self._told = told
-        self._shows_routing = shows_routing
-        self._run: Run | None = None
-        """Only where its routing is to be shown."""
-        self._exchange = exchange
-        self._storefront = storefront
-        self._wire = wire
-        self._names = names
-        self._id = ""
-        self._created_s = 0
-        self._headers: Headers = []
-        """Those that no other answer has."""
+    _exchange: Exchange
+    _storefront: Storefront
+    _wire: Format
+    _names: Callable[[str], str]
+    _also: Mapping[str, Any] | None
+    _told: Told | None
+    _shows_routing: bool
+    _run: Run | None = None
+    """Only where its routing is to be shown."""
+    _id: str = ""
+    _created_s: int = 0
+    _headers: Headers = []
+    """Those that no other answer has."""
 
     def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run | None = None) -> None:
         self._id, self._created_s = self._storefront.show_id(generation_id), created_s
@@ -114,7 +106,7 @@ class _Base:
         await self._exchange.respond(*error_response(self._storefront, error, shown))
 
 
-class WholeSink(_Base):
+class WholeSink(_Base, eq=False):
     """An answer that is not streamed: nothing is written before its charge is durable."""
 
     async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
@@ -138,31 +130,17 @@ class WholeSink(_Base):
         await self._exchange.respond(200, self._headers, body, lines_from(provider))
 
 
-class StreamSink(_Base):
+class StreamSink(_Base, eq=False, kw_only=True):
     """A streamed answer: content as it comes, comments while nothing does, the end when its charge is durable."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        storefront: Storefront,
-        wire: Format,
-        names: Callable[[str], str],
-        also: Mapping[str, Any] | None,
-        told: Told | None,
-        shows_routing: bool,
-        spawn: Callable[[Coroutine[Any, Any, None], str], None],
-    ) -> None:
-        super().__init__(exchange, storefront, wire, names, also, told, shows_routing)
-        self._spawn = spawn
-        self._base: Headers = [(b"content-type", storefront.stream_type), *STREAM]
-        self._encoder: Encoder | None = None
-        self._candidate: Candidate | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+    spawn: Callable[[Coroutine[Any, Any, None], str], None]
+    _encoder: Encoder | None = None
+    _candidate: Candidate | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def begin(self, generation_id: str, created_s: int, limits: Mapping[str, str], run: Run | None = None) -> None:
         super().begin(generation_id, created_s, limits, run)
-        self._timer = self._loop.call_later(FIRST_COMMENT_S, self._still_waiting)
+        self._timer = asyncio.get_running_loop().call_later(FIRST_COMMENT_S, self._still_waiting)
 
     async def send(self, candidate: Candidate, events: Sequence[Event]) -> None:
         encoder = self._encoder
@@ -200,7 +178,7 @@ class StreamSink(_Base):
         await self._exchange.end(last)
 
     def _first_headers(self, candidate: Candidate | None) -> Headers:
-        headers = [*self._base, *self._headers]
+        headers = [(b"content-type", self._storefront.stream_type), *STREAM, *self._headers]
         if candidate is not None:
             headers.append((b"x-provider-name", self._names(candidate.endpoint.provider).encode("latin-1", "replace")))
         return headers
@@ -218,8 +196,8 @@ class StreamSink(_Base):
         return self._encoder
 
     def _still_waiting(self) -> None:
-        self._timer = self._loop.call_later(NEXT_COMMENT_S, self._still_waiting)
-        self._spawn(self._comment(), "processing comment")
+        self._timer = asyncio.get_running_loop().call_later(NEXT_COMMENT_S, self._still_waiting)
+        self.spawn(self._comment(), "processing comment")
 
     async def _comment(self) -> None:
         if self._encoder is not None or self._exchange.gone:

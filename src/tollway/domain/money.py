@@ -15,6 +15,8 @@ ATTO_PER_NANO = 10**9
 PRICE_DIGITS = 18
 PRICE_MAX: Attodollars = 10_000 * 10**18  # $10,000 a unit: nothing honest costs more.
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
+_POINTS = tuple(["0." + "0" * (9 - digits) for digits in range(10)])
+"""What is written before an amount below a dollar, by the number of its digits."""
 AMOUNT_MAX: Nanodollars = 10**9 * NANO  # a billion dollars; keeps every sum inside a BIGINT.
 
 
@@ -48,11 +50,11 @@ def nanodollars_to_text(amount: Nanodollars) -> str:
     """Nanodollars -> the shortest plain decimal string in USD: "12.5", "-0.000001"."""
     if amount < 0:
         return "-" + nanodollars_to_text(-amount)
-    units = "0"
     if amount >= NANO:
-        whole, amount = divmod(amount, NANO)
-        units = str(whole)
-    return f"{units}.{str(NANO + amount)[1:]}".rstrip("0") if amount else units
+        units, rest = divmod(amount, NANO)
+        return f"{units}.{rest:09d}".rstrip("0") if rest else str(units)
+    digits = str(amount)
+    return (_POINTS[len(digits)] + digits).rstrip("0") if amount else "0"
 
 
 def usd(amount: Nanodollars) -> msgspec.Raw:
