@@ -194,8 +194,12 @@ def _remember(meter: Meter, cost: Nanodollars, own: Nanodollars) -> None:
 def available(lease: Lease, meter: Meter, budgets: Sequence[Budget] = ()) -> Nanodollars:
     """What one more hold may take: all limits at once."""
     found = lease.amount - lease.held - lease.owed
-    if meter.limit is not None and (of_key := meter.available) is not None and of_key < found:
-        found = of_key
+    if meter.limit is not None:
+        of_key = meter.limit - meter.spent - meter.held  # as its `available`, which costs a call
+        if of_key < 0:
+            of_key = 0
+        if of_key < found:
+            found = of_key
     for budget in budgets:
         if (left := budget.available) is not None and left < found:
             found = left

@@ -33,7 +33,9 @@ def cost(usage: Usage, price: Price) -> Cost:
     if not (usage.cache_read or usage.cache_write or usage.reasoning or usage.audio_prompt or usage.audio_completion):
         read, written = usage.prompt * rates.prompt, usage.completion * rates.completion
         of_read, of_written = round_cost(read), round_cost(written)
-        exact = read + written + rates.request * usage.requests
+        exact = read + written
+        if rates.request:
+            exact += rates.request * usage.requests
         total = of_read + of_written
         if total * ATTO_PER_NANO != exact:
             total = round_cost(exact)

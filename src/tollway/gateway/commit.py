@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+from msgspec import Struct
 
 from tollway.domain.generation import Generation
 from tollway.storage.database import ConflictError, Database, StorageError
@@ -27,18 +28,13 @@ NOT_RECORDED = "The answer ended with an error: its charge could not be recorded
 Spawn = Callable[[Coroutine[Any, Any, None], str], None]
 
 
-class Entry:
+class Entry(Struct, eq=False):
     """One finished request on its way to the disk. `done`: True when it is durable, False when it was given up."""
 
-    __slots__ = ("done", "generation", "give_back", "queued_s")
-
-    def __init__(
-        self, generation: Generation, give_back: Callable[[], None], done: asyncio.Future[bool], queued_s: float
-    ) -> None:
-        self.generation = generation
-        self.give_back = give_back
-        self.done = done
-        self.queued_s = queued_s
+    generation: Generation
+    give_back: Callable[[], None]
+    done: asyncio.Future[bool]
+    queued_s: float
 
     def decide(self, durable: bool) -> None:
         """Tells who waits, if anybody still does: a handler that was cancelled took its future with it."""
@@ -74,9 +70,9 @@ class Committer:
 
     def queue(self, generation: Generation, give_back: Callable[[], None]) -> Entry:
         """Takes a generation with its capture. `give_back` is called if its charge is never made, or was reversed."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        entry = Entry(generation, give_back, self._loop.create_future(), self._loop.time())
+        if (loop := self._loop) is None:
+            loop = self._loop = asyncio.get_running_loop()
+        entry = Entry(generation, give_back, loop.create_future(), loop.time())
         self._queue.append(entry)
         if not self._busy:
             self._busy = True

@@ -71,7 +71,7 @@ class Entry:
             for model in dict.fromkeys(each.endpoint.model_id for each in asked):
                 if model != first:
                     taken.ask(model, now_ns)
-        usage = run.believable_usage or run.counted
+        usage = run.believable_usage() or run.counted
         tokens = usage.prompt + usage.completion if usage else 0
         taken.end(tokens, now_ns, free=any(each.price.declared_free for each in asked))
 

@@ -190,12 +190,10 @@ class Run(Struct, eq=False):
         self.first_event_s = self.usage = self.upstream_id = None
         self.finish_reason = self.native_finish_reason = None
 
-    @property
     def produced(self) -> bool:
         """Whether some output reached us."""
         return self.answer is not None
 
-    @property
     def believable_usage(self) -> Usage | None:
         """The provider's count, unless it says that there was nothing where something was (FAULTS.md U-34)."""
         return self.usage
@@ -293,11 +291,9 @@ class ChatRun(Run, eq=False):
         asked = None if self.candidate is None else self.candidate.endpoint.wire_format
         return self.hides_reasoning and not (self.keeps_seals and asked is self.origin.wire_format)
 
-    @property
     def produced(self) -> bool:
         return self.text_size > 0 or self.answer is not None
 
-    @property
     def believable_usage(self) -> Usage | None:
         usage = self.usage
         if usage is not None and usage.completion == 0 and self.text_size > 0 and any(self.text):
@@ -358,11 +354,9 @@ class PlainRun(Run, eq=False):
         Run.forget(self)
         self.asked, self.answers = [], []
 
-    @property
     def produced(self) -> bool:
         return bool(self.answers)
 
-    @property
     def believable_usage(self) -> Usage | None:
         usage = self.usage
         priced_by_token = self.candidate is None or self.candidate.price.rates.prompt

@@ -21,7 +21,7 @@ async def serve(
         sink.on_left(partial(caller_left, gateway, run))
         await ask_in_turn(gateway, run, sink, attempt)
         if run.accepted:  # counted while we still may await
-            if run.believable_usage is None:
+            if run.believable_usage() is None:
                 await count(gateway, run)
             elif run.error is None and gateway.drift.takes(run):
                 await recount(gateway, run)

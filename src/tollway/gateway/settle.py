@@ -106,11 +106,11 @@ def _charge(ending: Ending, candidate: Candidate | None, hold: Nanodollars) -> C
 
 def ending_of(run: Run, gateway: Gateway) -> Ending:
     """What the run's state means for money."""
-    reported = run.believable_usage
+    reported = run.believable_usage()
     if reported is None and run.accepted and run.counted is None:
         run.counted = run.count(gateway.tokenizer())
     counted = run.counted or NOTHING
-    return Ending(run.accepted, run.finish_reason, run.produced, reported, counted, run.cancelled)
+    return Ending(run.accepted, run.finish_reason, run.produced(), reported, counted, run.cancelled)
 
 
 def generation_of(run: Run, charged: Charge) -> Generation:
