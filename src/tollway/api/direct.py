@@ -174,6 +174,13 @@ class DirectExchange(Exchange):
         body, self._body = self._body, b""
         return body if type(body) is bytes else bytes(body)
 
+    def carries(self, names: frozenset[bytes]) -> bool:
+        """As `Exchange.carries`, found out once for a header that comes again."""
+        carried = self.head.carried.get(names)
+        if carried is None:
+            carried = self.head.carried[names] = super().carries(names)
+        return carried
+
     def check_body(self, limit: int) -> None:
         """As `Exchange.check_body`; the length has been read already."""
         if self._first is None or b"content-encoding" in self._first:

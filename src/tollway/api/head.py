@@ -59,7 +59,9 @@ class Head:
     __slots__ = (
         "_after",
         "_before",
+        "_fixed",
         "caller",
+        "carried",
         "first",
         "handler",
         "headers",
@@ -93,7 +95,10 @@ class Head:
         """Each header's first value, where it has been worked out."""
         self.caller: Caller | None = None
         """Who was authenticated by it. A key may have been revoked since."""
+        self.carried: dict[frozenset[bytes], bool] = {}
+        """Whether it has any of these headers, where somebody has asked."""
         self._before = self._after = b""
+        self._fixed = 0
 
     def learn(self, data: bytes, body_bytes: int) -> bool:
         """Whether `body_of` will know it again. `data` is the whole request, whose body has `body_bytes`.
@@ -114,18 +119,20 @@ class Head:
             return False
         start += value.find(digits)
         self._before, self._after = raw[:start], raw[start + len(digits) :]
+        self._fixed = len(raw) - len(digits)
+        self.carried = {}
         self.headers = [line for line in self.headers if line[0] != b"content-length"]  # the next one has another
         self.first = dict(reversed(self.headers))
         return True
 
     def body_of(self, data: bytes) -> bytes | None:
         """The body of a whole request that begins with this very header; None: it has another, or is not whole."""
-        before, after = self._before, self._after
         # What is left are the digits and the body. One just shorter than a power of ten is not found so, but read anew.
-        rest = len(data) - len(before) - len(after)
+        rest = len(data) - self._fixed
         size = rest - len(str(rest))
-        head = b"%b%d%b" % (before, size, after)
-        return data[len(head) :] if data.startswith(head) and len(head) + size == len(data) else None
+        head = b"%b%d%b" % (self._before, size, self._after)
+        start = len(data) - size
+        return data[start:] if len(head) == start and data.startswith(head) else None
 
 
 FRAMING = frozenset((b"content-length", b"transfer-encoding"))
