@@ -29,7 +29,6 @@ from tollway.gateway.base import Gateway
 from tollway.gateway.execute import (
     call_provider,
     failure_of,
-    is_awaited,
     opened_for,
     rejected,
     user_id_of,
@@ -75,7 +74,7 @@ async def attempt_chat(gateway: Gateway, run: ChatRun, candidate: Candidate, sin
         return Failure(Outcome.INPUT_UNAVAILABLE, str(failed))
     except NoToken as fault:
         return without_token(fault)
-    if not is_awaited(run):
+    if run.left:
         run.cancelled = True
         return None
     request = build_request(provider, candidate, run, asked, credential, gateway.now_ms() / 1000)

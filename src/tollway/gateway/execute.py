@@ -175,11 +175,8 @@ def _left_s(gateway: Gateway, run: Run, now_s: float, usual_s: float = 0.0) -> f
     return max(gateway.first_content_s, usual_s) - (now_s - run.started_s)
 
 
-def _deadlines(gateway: Gateway, run: Run, candidate: Candidate) -> Deadlines:
-    """The provider's own; of a stream the first event must come while there is time for others, where there are."""
-    provider = run.market.provider(candidate.endpoint.provider)
-    if not run.streamed:
-        return provider.deadlines_whole
+def _deadlines(gateway: Gateway, run: Run, candidate: Candidate, provider: Provider) -> Deadlines:
+    """A stream's: the provider's own, but the first event must come while there is time for others, if there are."""
     usual, now_s = provider.deadlines, gateway.loop.time()
     wait_s = first_event_s(
         usual.first_event_s,
@@ -220,7 +217,9 @@ async def call_provider(
     `secrets`: what we hold for the provider, and what it was exchanged for.
     """
     secret, credential = secrets
-    with gateway.client.call(request, _deadlines(gateway, run, candidate)) as call:
+    provider = run.market.provider(candidate.endpoint.provider)
+    deadlines = _deadlines(gateway, run, candidate, provider) if run.streamed else provider.deadlines_whole
+    with gateway.client.call(request, deadlines) as call:
         run.call = call
         try:
             await call.start()

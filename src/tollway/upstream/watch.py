@@ -38,7 +38,7 @@ class Watch:
         """Look at `call` in `wait_s` seconds, unless it is discarded before."""
         due_s = now_s + wait_s
         if FAR_S <= wait_s < math.inf:
-            due_s = math.ceil(due_s / GRID_S) * GRID_S
+            due_s = due_s // GRID_S * GRID_S + GRID_S
         call.due_s = due_s
         self.calls.add(call)
         if due_s < self._rings_s:
