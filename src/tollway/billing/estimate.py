@@ -45,9 +45,7 @@ def bound(
     rate = dear.output if choices == 1 else dear.output * choices
     tokens = output_max if asked is None or asked > output_max else asked
     amount = -(-(base + rate * tokens) // ATTO_PER_NANO)
-    if amount * UNASKED_SHARE <= available:
-        return Bound(amount, tokens, False)
-    if asked is not None or not rate:
+    if asked is not None or not rate or amount * UNASKED_SHARE <= available:
         return Bound(amount, tokens, False) if amount <= available else None
     quarter = affordable_tokens(base, rate, available // UNASKED_SHARE)
     everything = affordable_tokens(base, rate, available)

@@ -78,32 +78,40 @@ async def open_book(gateway: Gateway, key: Key) -> Book:
     return book
 
 
-async def admit(
+def plan_by_bytes(
+    gateway: Gateway, market: Market, request: ChatRequest, body_bytes: int, book: Book, key: Key, own_keys: bool
+) -> tuple[Plan, int]:
+    """The plan, and the prompt's estimated tokens; without candidates `plan_by_count` has the last word.
+
+    The bound of the prompt is its bytes (a token is at least one); media by their caps. `own_keys`: whether the
+    workspace's own credentials may answer.
+    """
+    estimate, extra = by_bytes(request, body_bytes)
+    kept = kept_for(gateway, request, key.workspace_id) if gateway.sticky.conversations else NOWHERE
+    return _plan(gateway, market, request, estimate, body_bytes + extra, book, key, kept, own_keys=own_keys), estimate
+
+
+async def plan_by_count(
+    plan: Plan,
     gateway: Gateway,
     market: Market,
     request: ChatRequest,
     body_bytes: int,
     book: Book,
     key: Key,
-    *,
-    own_keys: bool = True,
+    own_keys: bool,
 ) -> tuple[Plan, int]:
-    """The plan, and the prompt's estimated tokens. TollwayError: nothing fits, with the reasons.
+    """The same, where the plan by bytes has no candidates. TollwayError: nothing fits, with the reasons.
 
-    `own_keys`: whether the workspace's own credentials may answer.
-
-    The bound of the prompt is its bytes (a token is at least one); media by their caps. Only where that does not fit
-    the money, a cap on prices, or every context, it is counted, off the event loop.
+    Only where the prompt's bytes do not fit the money, a cap on prices, or every context, it is counted, off the event
+    loop.
     """
     estimate, extra = by_bytes(request, body_bytes)
     bound = body_bytes + extra
-    kept = kept_for(gateway, request, key.workspace_id) if gateway.sticky.conversations else NOWHERE
-    plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
-    if plan.candidates:
-        return plan, estimate
     by_money = _may_fit_counted(plan)
     # Who has nothing may not make us count 20 MB, either.
     if book.available > 0 and (by_money or _may_be_shorter(plan, estimate)):
+        kept = kept_for(gateway, request, key.workspace_id)
         estimate = await gateway.loop.run_in_executor(None, lambda: count_prompt(gateway.tokenizer(), request))
         bound = by_count(estimate, extra) if by_money else bound
         plan = _plan(gateway, market, request, estimate, bound, book, key, kept, own_keys=own_keys)
@@ -146,7 +154,10 @@ def kept_for(gateway: Gateway, request: ChatRequest, workspace_id: str) -> Mappi
 async def admit_plain(
     gateway: Gateway, market: Market, request: PlainRequest, body_bytes: int, book: Book, key: Key
 ) -> tuple[Plan, int]:
-    """As `admit`. What must fit into a context is the longest input: each is read alone, and what may be cut fits."""
+    """As `plan_by_bytes`, and where need be by a count.
+
+    What must fit into a context is the longest input: each is read alone, and what may be cut fits.
+    """
     media = media_tokens(request)
     again = len(request.query.encode()) * (len(request.inputs) - 1) if isinstance(request, RerankRequest) else 0
     bound = body_bytes + again + media

@@ -7,7 +7,7 @@ from msgspec import structs
 from tollway.domain.chat import ChatRequest
 from tollway.domain.content_filters import Finding
 from tollway.domain.identity import Caller
-from tollway.gateway.admit import admit, open_book
+from tollway.gateway.admit import open_book, plan_by_bytes, plan_by_count
 from tollway.gateway.auto import routed
 from tollway.gateway.base import Gateway
 from tollway.gateway.chat_attempt import attempt_chat
@@ -61,7 +61,9 @@ async def complete(
             keeping = gateway.keeping(key, request.provider, sold_apart=market is not None)
         if market is None:
             market = gateway.market_of(key.workspace_id, key.id, shared=keeping is not None and keeping.shared)
-        plan, prompt_tokens = await admit(gateway, market, request, body_bytes, book, key, own_keys=own_keys)
+        plan, prompt_tokens = plan_by_bytes(gateway, market, request, body_bytes, book, key, own_keys)
+        if not plan.candidates:
+            plan, prompt_tokens = await plan_by_count(plan, gateway, market, request, body_bytes, book, key, own_keys)
         if choice is not None:
             plan = structs.replace(plan, routed=choice)
         # By place: a class is called with names at the price of two dicts.
