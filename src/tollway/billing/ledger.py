@@ -75,7 +75,10 @@ class Meter:
     @property
     def available(self) -> Nanodollars | None:
         """What the limit leaves in this window; None: no limit."""
-        return None if self.limit is None else max(0, self.limit - self.spent - self.held)
+        if self.limit is None:
+            return None
+        left = self.limit - self.spent - self.held
+        return left if left > 0 else 0
 
     def own_part(self, amount: Nanodollars, own: Nanodollars) -> Nanodollars:
         """How much of what the caller's own provider may bill counts here, beside a hold of `amount`."""
