@@ -340,7 +340,7 @@ def _admit(
         if sent is None and endpoint.wire_format in BOUNDED:
             sent = _all_of(stall, room)
         # By place, as in the call above: names cost a third of a plan's time.
-        is_ill = bool(ill) and endpoint.id in ill
+        is_ill = endpoint.id in ill
         candidates.append(Candidate(endpoint, price, most.amount, sent, most.ours, reason, is_ill, share, thinks))
 
 
