@@ -20,11 +20,11 @@ PEAK_DECAY_S = 10.0
 class Load:
     """One endpoint's requests under way, its limit, and its recent time to the first token."""
 
-    __slots__ = ("_limited_s", "_peak_s", "_seen_s", "limit", "under_way")
+    __slots__ = ("_limit", "_limited_s", "_peak_s", "_seen_s", "under_way")
 
     def __init__(self) -> None:
         self.under_way = 0
-        self.limit: float | None = None
+        self._limit: float | None = None
         """How many it bears; None: there was no 429 of late."""
         self._limited_s = 0.0
         self._peak_s = 0.0
@@ -33,10 +33,10 @@ class Load:
     def end(self, outcome: Outcome, now_s: float, first_s: float | None = None) -> None:
         """It has ended. `first_s`: seconds to its first token."""
         if outcome is RATE_LIMITED:
-            self.limit = max(LIMIT_MIN, DECREASE * min(self.under_way, self.limit or self.under_way))
+            self._limit = max(LIMIT_MIN, DECREASE * min(self.under_way, self._limit or self.under_way))
             self._limited_s = now_s
-        elif self.limit is not None and outcome is SUCCEEDED:
-            self.limit += 1 / self.limit
+        elif self._limit is not None and outcome is SUCCEEDED:
+            self._limit += 1 / self._limit
         if self.under_way > 0:
             self.under_way -= 1
         if first_s is not None:
@@ -45,20 +45,20 @@ class Load:
 
     def is_full(self, now_s: float) -> bool:
         """Whether one request more would be one too many."""
-        if self.limit is None:
+        if self._limit is None:
             return False
         if now_s - self._limited_s > FORGOTTEN_S:
-            self.limit = None
+            self._limit = None
             return False
-        return self.under_way >= self.limit
+        return self.under_way >= self._limit
 
     def why_full(self, now_s: float) -> str | None:
         """The same, as a reason."""
-        return None if self.limit is None or not self.is_full(now_s) else FULL
+        return None if self._limit is None or not self.is_full(now_s) else FULL
 
     def why_down(self, now_s: float) -> str | None:
         """The same, of somebody who means it: where a probe is due, he is told None and is the probe."""
-        return None if self.limit is None or not self.is_full(now_s) else FULL
+        return None if self._limit is None or not self.is_full(now_s) else FULL
 
     def rank(self, now_s: float) -> float:
         """How bad it is; 0.0: not full."""

@@ -54,6 +54,8 @@ class HealthBoard:
         self.changed: set[str] = set()
         """Ids of endpoints of which something was counted; who saves the figures empties it."""
         self.hours = HourBook()
+        self.suspects: set[str] = set()
+        """Ids of endpoints that were paused or limited once, or have several keys; no other one can be down."""
         self._down: set[str] = set()
         self._keys_down: set[tuple[str, int]] = set()
         self._weighed: dict[int, tuple[float, Offer, Weighed]] = {}
@@ -145,13 +147,13 @@ class HealthBoard:
                 breaker.succeeded()
         elif outcome is RATE_LIMITED:
             breaker.rate_limited(retry_after_s, now_s, self._dice())
-            self._down.add(endpoint_id)
+            self._close(endpoint_id)
         elif outcome.endpoint_at_fault:
             health.failed += 1
             if not stale:
                 burst = health.stats.burst(BURST_S, health.well_since_s, now_s)
                 if breaker.failed(outcome, now_s, burst, self._dice()):
-                    self._down.add(endpoint_id)
+                    self._close(endpoint_id)
                     health.well_since_s = now_s
 
     def outrun(self, endpoint_id: str, waited_s: float, now_s: float) -> None:
@@ -172,9 +174,7 @@ class HealthBoard:
         """Why the endpoint is to be avoided just now, or None. When its pause is over, one caller is let through."""
         if endpoint_id not in self._down:
             known = self._endpoints.get(endpoint_id)
-            if known is None or (known.load.limit is None and known.keyring is None):
-                return None
-            return known.load.why_down(now_s)
+            return None if known is None else known.load.why_down(now_s)
         breaker = self._endpoints[endpoint_id].breaker
         return None if breaker.lets_through(now_s) else breaker.why
 
@@ -197,7 +197,7 @@ class HealthBoard:
                 self._settle_key(id_, key, ring)
                 continue
             self._endpoints.setdefault(id_, EndpointHealth()).breaker.switch_off(why, now_s, self._dice())
-            self._down.add(id_)
+            self._close(id_)
 
     def switch_on(self, endpoint_ids: Iterable[str], now_s: float, key: int = 0) -> None:
         """It was mended."""
@@ -298,6 +298,7 @@ class HealthBoard:
         health = self._endpoints.setdefault(endpoint_id, EndpointHealth())
         if health.keyring is None or len(health.keyring.keys) != count:
             health.load = health.keyring = Keyring(count, health.load.under_way)
+            self.suspects.add(endpoint_id)
         return health.keyring
 
     def _settle_key(self, endpoint_id: str, key: int, ring: Keyring) -> None:
@@ -317,6 +318,11 @@ class HealthBoard:
             self.changed.add(endpoint_id)
             health.failed += outcome.endpoint_at_fault
 
+    def _close(self, endpoint_id: str) -> None:
+        """Its pause begins, or goes on."""
+        self._down.add(endpoint_id)
+        self.suspects.add(endpoint_id)
+
     def _open(self, endpoint_id: str, now_s: float) -> None:
         """Its pause is over; after an outage it is compared with its peers anew."""
         if endpoint_id in self._down:
@@ -334,7 +340,8 @@ class Sight(Struct, frozen=True):
 
     def why_down(self, endpoint_id: str) -> str | None:
         """As `HealthBoard.down`."""
-        return self.board.down(endpoint_id, self.now_s)
+        board = self.board
+        return board.down(endpoint_id, self.now_s) if endpoint_id in board.suspects else None
 
     def measured(self, endpoint_id: str) -> Measured:
         """As `HealthBoard.measured`."""
