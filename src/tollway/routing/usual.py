@@ -14,7 +14,7 @@ def is_usual(request: ChatRequest) -> bool:
     """
     name = request.model
     return not (
-        name is None
+        not name
         or ":" in name
         or "@" in name
         or name in _ROUTERS
