@@ -392,7 +392,7 @@ def test_a_mistake_of_ours(well: World, monkeypatch: pytest.MonkeyPatch, path: s
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError(SECRETS)
 
-    monkeypatch.setattr("tollway.gateway.chat.admit", broken)
+    monkeypatch.setattr("tollway.gateway.chat.open_book", broken)
     monkeypatch.setattr("tollway.api.generations.find_generation", broken)
     method = "GET" if "generation" in path else "POST"
     answer = well.request(method, path, None if method == "GET" else ask(stream=streamed))
