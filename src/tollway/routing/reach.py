@@ -57,12 +57,13 @@ def reach_of(market: Market, rulings: Sequence[Ruling]) -> Reach:
     for offer in market.offers.values():
         some = False
         for endpoint in offer.live:
-            reason = next((said for rule in rules if (said := rule.check(ask, endpoint)) is not None), None)
-            if reason is None:
+            for rule in rules:
+                if (reason := rule.check(ask, endpoint)) is not None:
+                    lost.setdefault(endpoint.provider, []).append(reason)
+                    break
+            else:
                 some = True
                 left[endpoint.provider] = left.get(endpoint.provider, 0) + 1
-            else:
-                lost.setdefault(endpoint.provider, []).append(reason)
         models_left += some
         models_lost += bool(offer.live) and not some
     slugs = sorted({*left, *lost})

@@ -168,17 +168,18 @@ class PrivacyPages(SettingsPages[PrivacyForm]):
         settings = await self._workspaces.settings(visit.workspace)
         market = self._market_of(visit.workspace.id)
         chosen = policy_of(settings.provider)
-        reach = _reach(market, settings)
+        choices = tuple(
+            PolicyChoice(value, word, means, value == chosen, _reach(market, with_policy(settings, wishes)))
+            for value, word, means, wishes in POLICIES
+        )
+        reach = next(each.reach for each in choices if each.chosen)
         kept, oldest_ms = 0, None
         if visit.actor.may(Right.MANAGE, visit.workspace.id):
             kept, oldest_ms = await count_contents(self.database, visit.workspace.id)
         logging = settings.logging or Logging()
         view = PrivacyView(
             frame=await self.frame(visit, error),
-            choices=tuple(
-                PolicyChoice(value, word, means, value == chosen, _reach(market, with_policy(settings, wishes)))
-                for value, word, means, wishes in POLICIES
-            ),
+            choices=choices,
             reach=reach,
             names={each.slug: self._provider_name(each.slug) for each in reach.providers},
             logging=logging,
